@@ -1,0 +1,63 @@
+//! Wall-clock time as text, and elapsed time in milliseconds.
+
+use std::time::{Duration, Instant};
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// The present moment in UTC as RFC 3339 text, to the second: the form in which records keep time.
+#[must_use]
+pub fn now_rfc3339() -> String {
+    let now = OffsetDateTime::now_utc();
+    let whole = now.replace_nanosecond(0).unwrap_or(now);
+    // Formatting fails only for years outside 0..=9999, which no machine's clock shows; the epoch is a visible mistake then.
+    whole.format(&Rfc3339).unwrap_or_else(|_| "1970-01-01T00:00:00Z".to_owned())
+}
+
+/// Milliseconds with fraction, for people and JSON.
+#[must_use]
+pub fn millis(elapsed: Duration) -> f64 {
+    elapsed.as_secs_f64() * 1e3
+}
+
+/// A stop-watch for consecutive stages: each [`lap_ms`](Self::lap_ms) gives the time since the one before.
+#[derive(Debug)]
+pub struct Stopwatch {
+    last: Instant,
+}
+
+impl Stopwatch {
+    /// Starts now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { last: Instant::now() }
+    }
+
+    /// Milliseconds since the start or the last lap; the next lap begins here.
+    pub fn lap_ms(&mut self) -> f64 {
+        let now = Instant::now();
+        let lap = millis(now - self.last);
+        self.last = now;
+        lap
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_reads_as_utc_to_the_second() {
+        let text = now_rfc3339();
+        assert_eq!(text.len(), "2026-11-21T21:00:00Z".len(), "{text}");
+        assert!(text.ends_with('Z'), "{text}");
+    }
+
+    #[test]
+    fn laps_are_consecutive() {
+        let mut watch = Stopwatch::start();
+        std::thread::sleep(Duration::from_millis(5));
+        assert!(watch.lap_ms() >= 5.0);
+        assert!(watch.lap_ms() < 5.0);
+    }
+}

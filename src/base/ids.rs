@@ -1,0 +1,151 @@
+//! Identifiers. Each has a type of its own, so that a subject can't be passed where a gallery is wanted.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::hex;
+
+/// The number of one template in one gallery. Handed out in ascending order, never used twice; the last word on ties:
+/// of two candidates with equal scores the lower template id comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TemplateId(pub u64);
+
+impl fmt::Display for TemplateId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Why a text is not an identifier.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// A gallery's name becomes a folder's name, hence the narrow alphabet.
+    #[error("{0:?} can't name a gallery: use 1 to 63 of a-z, 0-9, '-' and '_', beginning with a letter or digit")]
+    Gallery(String),
+    /// A subject's reference is shown on screens and written into records.
+    #[error("{0:?} can't refer to a subject: use 1 to 128 characters, none of them a control character")]
+    Subject(String),
+}
+
+/// A gallery's name, unique in one data folder: 1 to 63 of `a-z 0-9 - _`, beginning with a letter or digit.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct GalleryName(String);
+
+impl GalleryName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for GalleryName {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
+        let begins = text.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        if begins && text.len() <= 63 && text.bytes().all(fits) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(IdError::Gallery(text.chars().take(80).collect()))
+        }
+    }
+}
+
+impl fmt::Display for GalleryName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How the enrolling organisation refers to a subject: a custody number, a folder's name. Never shown to be an identity.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct SubjectRef(String);
+
+impl SubjectRef {
+    /// The reference as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for SubjectRef {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let trimmed = text.trim();
+        let count = trimmed.chars().count();
+        if (1..=128).contains(&count) && !trimmed.chars().any(char::is_control) {
+            Ok(Self(trimmed.to_owned()))
+        } else {
+            Err(IdError::Subject(text.chars().take(80).collect()))
+        }
+    }
+}
+
+impl fmt::Display for SubjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Which model made a template: the set's name, and the hash over everything that shapes a template (files, alignment,
+/// normalisation). Templates of different hashes are never compared, whatever their names.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ModelId {
+    /// The set's name in the catalogue, for people.
+    pub name: String,
+    /// sha256 over the set's description and files: the identity.
+    pub hash: [u8; 32],
+}
+
+impl ModelId {
+    /// The hash as 64 hexadecimal digits.
+    #[must_use]
+    pub fn hash_hex(&self) -> String {
+        hex::encode(&self.hash)
+    }
+}
+
+impl fmt::Display for ModelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name, hex::encode(&self.hash[..6]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gallery_names_are_safe_folder_names() {
+        for good in ["custody", "a", "0-9_x", &"a".repeat(63)] {
+            assert!(good.parse::<GalleryName>().is_ok(), "{good}");
+        }
+        for bad in ["", "..", "a/b", "A", "-a", "_a", "a b", "é", &"a".repeat(64)] {
+            assert!(bad.parse::<GalleryName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn subject_references_are_trimmed_and_printable() {
+        assert_eq!("  Anne Example ".parse::<SubjectRef>().map(|s| s.to_string()), Ok("Anne Example".to_owned()));
+        for bad in ["", "   ", "a\nb", &"x".repeat(129)] {
+            assert!(bad.parse::<SubjectRef>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_model_shows_name_and_short_hash() {
+        let model = ModelId { name: "mtcnn-dlib".to_owned(), hash: [0xab; 32] };
+        assert_eq!(model.to_string(), "mtcnn-dlib (abababababab)");
+        assert_eq!(model.hash_hex().len(), 64);
+    }
+}

@@ -1,0 +1,8 @@
+//! Bertillon: face identification for police central identification units.
+//!
+//! A picture goes in, a candidate list comes out: every enrolled template is scored, the best candidates are listed by
+//! comparison score, and trained people decide. The rooms of this crate form layers; a room imports only from layers
+//! below its own. `ARCHITECTURE.md` has the map, `tests/tidy.rs` enforces it.
+
+pub mod base;
+pub mod vector;

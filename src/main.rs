@@ -1,0 +1,3 @@
+//! The `bertillon` program.
+
+fn main() {}
