@@ -6,4 +6,5 @@
 
 pub mod base;
 pub mod evaluation;
+pub mod settings;
 pub mod vector;

@@ -39,3 +39,10 @@ pub const REQUEST_BYTES_MAX: usize = 256 << 20;
 pub const IMAGES_PER_REQUEST_MAX: usize = 64;
 /// Requests that may wait for the vision pipeline at once; one more is answered 503.
 pub const REQUESTS_WAITING_MAX: usize = 64;
+
+/// Largest configuration file.
+pub const SETTINGS_BYTES_MAX: u64 = 1 << 20;
+/// Most threads that any pool may be given.
+pub const THREADS_MAX: usize = 1_024;
+/// Longest wait for running requests at shutdown, in seconds.
+pub const SHUTDOWN_S_MAX: u64 = 3_600;

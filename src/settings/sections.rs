@@ -1,0 +1,114 @@
+//! The sections of the configuration. The documentation of each field is what `bertillon config --template` prints.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use confique::Config;
+use serde::Serialize;
+
+use crate::settings::back_end::BackEnd;
+use crate::settings::check;
+
+/// Where everything is kept.
+#[derive(Debug, Clone, PartialEq, Config, Serialize)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct Data {
+    /// The one folder that holds galleries, pictures, models and the database. Made when it is not there.
+    #[config(default = "data", env = "BERTILLON_DATA", validate = check::path)]
+    pub folder: PathBuf,
+}
+
+/// Which models make templates.
+#[derive(Debug, Clone, PartialEq, Config, Serialize)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct Models {
+    /// The folder of model files; `models` in the data folder when not set.
+    #[config(env = "BERTILLON_MODELS", validate = check::path)]
+    pub folder: Option<PathBuf>,
+    /// The model set for new galleries, from the catalogue: `bertillon models list` shows them.
+    #[config(default = "mtcnn-dlib", env = "BERTILLON_MODELS_SET", validate = check::model_set)]
+    pub set: String,
+    /// A catalogue of your own, whose sets join those that come with the program.
+    #[config(env = "BERTILLON_MODELS_CATALOGUE", validate = check::path)]
+    pub catalogue: Option<PathBuf>,
+    /// ONNX Runtime's shared library, or the folder that holds it; looked for in the usual places when not set.
+    #[config(env = "BERTILLON_MODELS_RUNTIME", validate = check::path)]
+    pub runtime: Option<PathBuf>,
+}
+
+/// How templates are compared.
+#[derive(Debug, Clone, PartialEq, Config, Serialize)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct Scoring {
+    /// auto, cpu, cpu-scalar, cpu-avx2 or gpu. All give the same candidate lists; they differ in speed.
+    #[config(default = "auto", env = "BERTILLON_SCORING_BACK_END")]
+    pub back_end: BackEnd,
+    /// Threads that score on the CPU, at most 1024; 0 for one a core.
+    #[config(default = 0, env = "BERTILLON_SCORING_THREADS", validate = check::threads)]
+    pub threads: usize,
+    /// Length of a candidate list unless a search asks otherwise, 1 to 1000.
+    #[config(default = 20, env = "BERTILLON_SCORING_CANDIDATES", validate = check::candidates)]
+    pub candidates: usize,
+    /// Most MiB of GPU memory for templates; 0 for what the adapter allows.
+    #[config(default = 0, env = "BERTILLON_SCORING_GPU_MEMORY_MAX_MIB", validate = check::gpu_memory_mib)]
+    pub gpu_memory_max_mib: u64,
+}
+
+/// The HTTP server.
+#[derive(Debug, Clone, PartialEq, Config, Serialize)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct Server {
+    /// The address to listen on. There is no sign-in yet: keep it on this machine, or behind a proxy that has one.
+    #[config(default = "127.0.0.1", env = "BERTILLON_SERVER_BIND")]
+    pub bind: IpAddr,
+    /// The port; 0 for any free one.
+    #[config(default = 8470, env = "BERTILLON_SERVER_PORT")]
+    pub port: u16,
+    /// Threads that talk to clients, at most 1024; 0 for one a core.
+    #[config(default = 0, env = "BERTILLON_SERVER_WORKERS", validate = check::threads)]
+    pub workers: usize,
+    /// Largest body of a request in MiB, 1 to 256.
+    #[config(default = 64, env = "BERTILLON_SERVER_REQUEST_MAX_MIB", validate = check::request_mib)]
+    pub request_max_mib: usize,
+    /// Most pictures in one request, 1 to 64.
+    #[config(default = 64, env = "BERTILLON_SERVER_IMAGES_MAX", validate = check::images)]
+    pub images_max: usize,
+    /// Requests that may wait for their turn, 1 to 64; one more is answered 503.
+    #[config(default = 64, env = "BERTILLON_SERVER_WAITING_MAX", validate = check::waiting)]
+    pub waiting_max: usize,
+    /// Seconds that running requests are given at shutdown, at most 3600.
+    #[config(default = 30, env = "BERTILLON_SERVER_SHUTDOWN_S", validate = check::shutdown_s)]
+    pub shutdown_s: u64,
+}
+
+impl Server {
+    /// Address and port together.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.bind, self.port)
+    }
+
+    /// Largest body of a request in bytes.
+    #[must_use]
+    pub fn request_bytes_max(&self) -> usize {
+        self.request_max_mib << 20
+    }
+}
+
+/// How pictures are turned into templates.
+#[derive(Debug, Clone, PartialEq, Config, Serialize)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct Vision {
+    /// Pictures worked on at once, each on its own thread, at most 1024; 0 for one a core.
+    #[config(default = 0, env = "BERTILLON_VISION_THREADS", validate = check::threads)]
+    pub threads: usize,
+}
+
+/// What is logged, to standard error.
+#[derive(Debug, Clone, PartialEq, Config, Serialize)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct Log {
+    /// error, warn, info, debug or trace, also by module: `info,bertillon::gallery=debug`.
+    #[config(default = "info", env = "BERTILLON_LOG", validate = check::filter)]
+    pub filter: String,
+}
