@@ -46,3 +46,9 @@ pub const SETTINGS_BYTES_MAX: u64 = 1 << 20;
 pub const THREADS_MAX: usize = 1_024;
 /// Longest wait for running requests at shutdown, in seconds.
 pub const SHUTDOWN_S_MAX: u64 = 3_600;
+/// Most pictures in one folder to enrol.
+pub const FOLDER_FILES_MAX: usize = 5_000_000;
+/// Deepest folder below the one to enrol.
+pub const FOLDER_DEPTH_MAX: usize = 16;
+/// Pictures enrolled in one transaction.
+pub const ENROL_CHUNK: usize = 64;
