@@ -8,3 +8,4 @@ pub mod base;
 pub mod evaluation;
 pub mod settings;
 pub mod vector;
+pub mod vision;

@@ -52,3 +52,11 @@ pub const FOLDER_FILES_MAX: usize = 5_000_000;
 pub const FOLDER_DEPTH_MAX: usize = 16;
 /// Pictures enrolled in one transaction.
 pub const ENROL_CHUNK: usize = 64;
+/// Largest model file: a hash and a load of it must end.
+pub const MODEL_BYTES_MAX: u64 = 2 << 30;
+/// Most numbers handed to a model in one run (a 16-megapixel picture in three channels).
+pub const MODEL_INPUT_NUMBERS_MAX: usize = 3 << 24;
+/// Largest catalogue file.
+pub const CATALOGUE_BYTES_MAX: u64 = 1 << 20;
+/// Most model sets of one catalogue.
+pub const MODEL_SETS_MAX: usize = 256;
