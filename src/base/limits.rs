@@ -60,3 +60,5 @@ pub const MODEL_INPUT_NUMBERS_MAX: usize = 3 << 24;
 pub const CATALOGUE_BYTES_MAX: u64 = 1 << 20;
 /// Most model sets of one catalogue.
 pub const MODEL_SETS_MAX: usize = 256;
+/// Lines of an enrolment report on a terminal.
+pub const REPORT_LINES_MAX: usize = 50;
