@@ -5,4 +5,6 @@
 //! below its own. `ARCHITECTURE.md` has the map, `tests/tidy.rs` enforces it.
 
 pub mod base;
+pub mod kernel;
+pub mod scoring;
 pub mod vector;
