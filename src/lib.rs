@@ -7,5 +7,7 @@
 pub mod base;
 pub mod evaluation;
 pub mod settings;
+pub mod kernel;
+pub mod scoring;
 pub mod vector;
 pub mod vision;
