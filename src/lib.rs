@@ -5,4 +5,5 @@
 //! below its own. `ARCHITECTURE.md` has the map, `tests/tidy.rs` enforces it.
 
 pub mod base;
+pub mod gpu;
 pub mod vector;
