@@ -6,4 +6,6 @@
 
 pub mod base;
 pub mod gpu;
+pub mod kernel;
+pub mod scoring;
 pub mod vector;

@@ -19,6 +19,8 @@ pub const DIMENSION_MAX: usize = 2048;
 pub const DIMENSION_STEP: usize = 16;
 /// Most probes scored in one call.
 pub const PROBES_PER_SEARCH_MAX: usize = 512;
+/// Probes whose survivors are kept at once: with [`SURVIVORS_MAX`], what bounds the memory of a search.
+pub const PROBES_PER_SWEEP_MAX: usize = 64;
 /// Longest candidate list, in people.
 pub const CANDIDATES_MAX: usize = 1_000;
 /// Most templates asked of a scorer for each probe (people with several references need more templates than people).
