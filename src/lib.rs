@@ -7,6 +7,7 @@
 pub mod base;
 pub mod evaluation;
 pub mod settings;
+pub mod gpu;
 pub mod kernel;
 pub mod scoring;
 pub mod vector;

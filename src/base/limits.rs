@@ -27,6 +27,14 @@ pub const CANDIDATES_MAX: usize = 1_000;
 pub const TOP_K_MAX: usize = 16_384;
 /// Survivors of the coarse pass kept for each probe on the CPU; past this the probe is scored exhaustively.
 pub const SURVIVORS_MAX: usize = 1 << 20;
+/// Survivors of the coarse pass kept for each probe on a GPU; past this the probe has overflowed.
+pub const GPU_SURVIVORS_MAX: usize = 1 << 16;
+/// Probes that a GPU scores in one round; more probes take more rounds.
+pub const GPU_PROBES_PER_ROUND_MAX: usize = 64;
+/// Largest buffer of codes on a GPU; wgpu's own limits may be lower.
+pub const GPU_SHARD_BYTES_MAX: u64 = 1 << 30;
+/// Longest wait for one submission to a GPU, each of which is meant to take a tenth of a second.
+pub const GPU_WAIT_MS_MAX: u64 = 30_000;
 
 /// Most rows of one segment: row numbers inside a segment are 32 bits wide.
 pub const SEGMENT_ROWS_MAX: u64 = 1 << 26;
