@@ -5,15 +5,14 @@
 //! files. The battery in `tests/conformance` holds every back end to the oracle.
 
 mod certified;
-mod choice;
 mod collector;
+pub mod compose;
 mod cpu;
 mod fallback;
 mod parallel;
 mod rescore;
 
 pub use certified::CertifiedScorer;
-pub use choice::{BackEndChoice, UnknownBackEnd};
 pub use cpu::CpuPass;
 pub use fallback::{COOL_DOWN, WithFallback};
 pub use parallel::threads_here;
