@@ -15,7 +15,8 @@ found="$(rustc --version | cut -d' ' -f2)"
 oldest="$(printf '%s\n%s\n' "$wanted" "$found" | sort -V | head -n 1)"
 [ "$oldest" = "$wanted" ] || stop "Rust $found is too old, $wanted is wanted: run 'rustup update stable'."
 have python3 || stop "Python 3 is missing (it fetches and converts the models): 'apt-get install python3 python3-venv'."
-have npm || stop "Node with npm is missing (it fetches pictures for the demo and the tests): 'apt-get install nodejs npm'."
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || stop "Python 3.11 or newer is wanted, this is $(python3 -V)."
+have npm || echo "note: npm is not here, so some of the demo's pictures will be missing ('apt-get install npm' brings it)"
 
 # --- System packages: what each is for, and how to see whether it is there.
 packages=()
