@@ -25,10 +25,9 @@ have cc || packages+=(build-essential)
 python3 -c 'import venv, ensurepip' 2>/dev/null || packages+=(python3-venv)
 if [ "$purpose" = test ]; then
     have git || packages+=(git)
-    # The tests run the GPU's shaders; a software driver will do.
+    # The tests run the GPU's shaders on a software driver, whatever card there is.
     /sbin/ldconfig -p 2>/dev/null | grep -q 'libvulkan\.so\.1' || packages+=(libvulkan1)
-    compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null || compgen -G '/etc/vulkan/icd.d/*.json' >/dev/null ||
-        packages+=(mesa-vulkan-drivers)
+    compgen -G '/usr/share/vulkan/icd.d/lvp_icd*.json' >/dev/null || packages+=(mesa-vulkan-drivers)
 fi
 
 if [ "${#packages[@]}" -gt 0 ]; then
