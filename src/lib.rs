@@ -5,5 +5,10 @@
 //! below its own. `ARCHITECTURE.md` has the map, `tests/tidy.rs` enforces it.
 
 pub mod base;
+pub mod evaluation;
+pub mod gpu;
+pub mod kernel;
+pub mod scoring;
 pub mod settings;
 pub mod vector;
+pub mod vision;

@@ -1,0 +1,118 @@
+//! The desk at which every use case works: the vault of galleries and records, the scorer, and the models, loaded when
+//! first needed.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::base::ids::{GalleryName, ModelId};
+use crate::casework::CaseworkError;
+use crate::gallery::{Access, Vault, VaultOptions};
+use crate::scoring::compose::{Engine, compose};
+use crate::settings::Settings;
+use crate::vision::catalogue::{Catalogue, ModelSet};
+use crate::vision::pipeline::Vision;
+use crate::vision::runtime::Runtime;
+
+/// Everything a use case needs, put together from the settings.
+pub struct Desk {
+    /// Galleries and records.
+    pub vault: Vault,
+    /// What scores, and what it runs on.
+    pub engine: Engine,
+    /// The model sets that can be had.
+    pub catalogue: Catalogue,
+    /// Settings in force.
+    pub settings: Settings,
+    /// Loaded models by the hash of their set.
+    eyes: Mutex<HashMap<[u8; 32], Arc<Vision>>>,
+}
+
+impl Desk {
+    /// Opens the data folder and chooses the back end. Models are loaded when a picture first needs one.
+    ///
+    /// # Errors
+    /// [`CaseworkError`] when the data folder is in use or damaged, or the catalogue is wrong.
+    pub async fn open(settings: Settings, access: Access) -> Result<Self, CaseworkError> {
+        let catalogue = catalogue_of(&settings)?;
+        let vault = Vault::open(&settings.data.folder, access, VaultOptions::default()).await?;
+        let engine = compose(&settings.scoring);
+        Ok(Self { vault, engine, catalogue, settings, eyes: Mutex::default() })
+    }
+
+    /// Pictures to work on at once.
+    #[must_use]
+    pub fn vision_threads(&self) -> usize {
+        match self.settings.vision.threads {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            threads => threads,
+        }
+    }
+
+    /// The model set that new galleries get, loaded.
+    ///
+    /// # Errors
+    /// [`CaseworkError::Vision`] when it is unknown, not installed or damaged.
+    pub fn default_vision(&self) -> Result<Arc<Vision>, CaseworkError> {
+        let set = self.catalogue.set(&self.settings.models.set)?;
+        self.load(set)
+    }
+
+    /// The model that made `gallery`'s templates, loaded.
+    ///
+    /// # Errors
+    /// [`CaseworkError::ModelUnknown`] when no catalogue has it any more.
+    pub fn vision_for(&self, gallery: &GalleryName) -> Result<Arc<Vision>, CaseworkError> {
+        let theirs = self.vault.snapshot(gallery)?.model().clone();
+        match self.catalogue.set(&theirs.name) {
+            Ok(set) if set.id().hash == theirs.hash => self.load(set),
+            Ok(set) => Err(self.unknown(gallery, theirs, format!("its {}", set.id()))),
+            Err(_) => Err(self.unknown(gallery, theirs, "it has no set of that name".to_owned())),
+        }
+    }
+
+    /// The models loaded so far.
+    #[must_use]
+    pub fn loaded_models(&self) -> Vec<ModelId> {
+        let eyes = self.eyes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut models: Vec<ModelId> = eyes.values().map(|vision| vision.model().clone()).collect();
+        models.sort_by(|a, b| a.name.cmp(&b.name));
+        models
+    }
+
+    /// The folder of model files.
+    #[must_use]
+    pub fn models_folder(&self) -> PathBuf {
+        self.settings.models_folder()
+    }
+
+    fn unknown(&self, gallery: &GalleryName, theirs: ModelId, here: String) -> CaseworkError {
+        CaseworkError::ModelUnknown { gallery: gallery.clone(), theirs, here }
+    }
+
+    fn load(&self, set: &ModelSet) -> Result<Arc<Vision>, CaseworkError> {
+        let id = set.id();
+        // Held while loading, so that two requests do not load the same hundred megabytes twice.
+        let mut eyes = self.eyes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(vision) = eyes.get(&id.hash) {
+            return Ok(Arc::clone(vision));
+        }
+        let folder = self.models_folder();
+        let runtime = Runtime::load(self.settings.models.runtime.as_deref(), &folder)?;
+        // One thread a picture: several pictures at once use the cores better than one picture on several.
+        let vision = Arc::new(Vision::load(set, &folder, &runtime, 1)?);
+        eyes.insert(id.hash, Arc::clone(&vision));
+        Ok(vision)
+    }
+}
+
+/// The built-in catalogue, joined by the user's own.
+///
+/// # Errors
+/// [`CaseworkError::Vision`] when a catalogue is wrong.
+pub fn catalogue_of(settings: &Settings) -> Result<Catalogue, CaseworkError> {
+    Ok(match &settings.models.catalogue {
+        Some(path) => Catalogue::read(path)?,
+        None => Catalogue::builtin()?,
+    })
+}

@@ -1,0 +1,273 @@
+//! Enrolment: pictures of known subjects become references. Each picture ends as enrolled, enrolled before, or failed with
+//! a reason in words; a failure never stops the others, and what was reported as enrolled is on disk.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sha2::{Digest, Sha256};
+
+use crate::base::ids::{GalleryName, SubjectRef, TemplateId};
+use crate::base::limits::{ENROL_CHUNK, IMAGE_BYTES_MAX};
+use crate::casework::faces::reference_face;
+use crate::casework::folder::{Picture, Plan};
+use crate::casework::{CaseworkError, Desk};
+use crate::gallery::{Enrolment, NewReference, Precision};
+use crate::vision::pipeline::Vision;
+
+/// Where a picture's bytes are.
+#[derive(Debug, Clone)]
+pub enum Bytes {
+    /// In a file, read when its turn comes.
+    File(PathBuf),
+    /// Here.
+    Memory(Arc<[u8]>),
+}
+
+/// A picture of a known subject.
+#[derive(Debug, Clone)]
+pub struct NewPicture {
+    /// File name or the like, kept in the records.
+    pub source: String,
+    /// Who it shows.
+    pub subject: SubjectRef,
+    /// The picture.
+    pub bytes: Bytes,
+}
+
+/// What became of one picture.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// A new reference, and what is less than good about it.
+    Enrolled {
+        /// Its template.
+        template: TemplateId,
+        /// Weaknesses in words; empty for a good picture.
+        remarks: Vec<String>,
+    },
+    /// The same picture is enrolled already, for this subject or, as the note then says, for another.
+    Already {
+        /// Its template.
+        template: TemplateId,
+        /// The subject that it stands for.
+        subject: SubjectRef,
+    },
+    /// Failure to enrol.
+    Failed {
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+/// What became of one picture, and which.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Enrolled {
+    /// As given in [`NewPicture::source`].
+    pub source: String,
+    /// As given in [`NewPicture::subject`].
+    pub subject: SubjectRef,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// A picture after the vision work.
+enum Prepared {
+    Ready { reference: Box<NewReference>, remarks: Vec<String> },
+    Known { template: TemplateId, subject: SubjectRef },
+    Failed { reason: String },
+}
+
+/// Makes `gallery` with the default model if it is not there; says whether it was made.
+///
+/// # Errors
+/// [`CaseworkError`] when the model can't be loaded or the folder not be written.
+pub async fn ensure_gallery(desk: &Desk, gallery: &GalleryName, purpose: &str) -> Result<bool, CaseworkError> {
+    if desk.vault.galleries().await?.iter().any(|summary| summary.name == *gallery) {
+        return Ok(false);
+    }
+    let vision = desk.default_vision()?;
+    desk.vault.create_gallery(gallery, vision.model(), vision.dimension(), Precision::F32, purpose).await?;
+    Ok(true)
+}
+
+/// Enrols a folder's pictures chunk by chunk; `done` is told of each picture as it is settled. When `stop` becomes true
+/// the chunk under way is finished and the rest is left for another time.
+///
+/// # Errors
+/// [`CaseworkError`] when the gallery or the model can't be used at all; single pictures fail in their outcome.
+pub async fn enrol_folder(
+    desk: &Desk,
+    gallery: &GalleryName,
+    plan: &Plan,
+    stop: &AtomicBool,
+    mut done: impl FnMut(Enrolled),
+) -> Result<(), CaseworkError> {
+    for chunk in plan.pictures.chunks(ENROL_CHUNK) {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let picture = |picture: &Picture| NewPicture {
+            source: picture.source.clone(),
+            subject: picture.subject.clone(),
+            bytes: Bytes::File(picture.path.clone()),
+        };
+        for settled in enrol_pictures(desk, gallery, chunk.iter().map(picture).collect()).await? {
+            done(settled);
+        }
+    }
+    Ok(())
+}
+
+/// Enrols pictures in one transaction; one outcome a picture, in order. A picture that is enrolled already costs no
+/// vision work.
+///
+/// # Errors
+/// [`CaseworkError`] when nothing could be enrolled at all: an unknown gallery, a missing model, a full disk.
+pub async fn enrol_pictures(
+    desk: &Desk,
+    gallery: &GalleryName,
+    pictures: Vec<NewPicture>,
+) -> Result<Vec<Enrolled>, CaseworkError> {
+    let pictures: Arc<[NewPicture]> = pictures.into();
+    let batch = Arc::clone(&pictures);
+    let hashes = blocking(move || batch.iter().map(|picture| Ok(hash(&read(&picture.bytes)?))).collect()).await?;
+    let wanted: Vec<[u8; 32]> = hashes.iter().filter_map(|hash: &Result<_, String>| hash.as_ref().ok().copied()).collect();
+    let known = desk.vault.images_enrolled(gallery, &wanted).await?;
+    let new = wanted.iter().any(|hash| !known.contains_key(hash));
+    let vision = if new { Some(desk.vision_for(gallery)?) } else { None };
+    let (batch, threads) = (Arc::clone(&pictures), desk.vision_threads());
+    let prepare = move |place: usize| -> Prepared {
+        let prepared = match hashes.get(place) {
+            Some(Ok(hash)) => known.get(hash).map(|(template, subject)| (*template, subject.clone())),
+            Some(Err(_)) | None => None,
+        };
+        match (prepared, batch.get(place), vision.as_deref()) {
+            (Some((template, subject)), _, _) => Prepared::Known { template, subject },
+            (None, Some(picture), Some(vision)) => prepare_one(vision, picture),
+            // Without a model no hash was new, so this picture could not be read.
+            (None, Some(picture), None) => Prepared::Failed { reason: read(&picture.bytes).err().unwrap_or_default() },
+            (None, None, _) => Prepared::Failed { reason: String::new() },
+        }
+    };
+    let count = pictures.len();
+    let prepared = blocking(move || in_parallel(count, threads, prepare)).await?;
+    settle(desk, gallery, &pictures, prepared).await
+}
+
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, CaseworkError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| CaseworkError::Stopped(error.to_string()))
+}
+
+/// Calls `work` for `0..count` on some threads; results in order.
+pub(super) fn in_parallel<T: Send>(count: usize, threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let results: Vec<Mutex<Option<T>>> = (0..count).map(|_| Mutex::new(None)).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..threads.clamp(1, count.max(1)) {
+            scope.spawn(|| {
+                while let Some((place, slot)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|place| Some((place, results.get(place)?))) {
+                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(work(place));
+                }
+            });
+        }
+    });
+    results.into_iter().filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
+}
+
+fn read(bytes: &Bytes) -> Result<Arc<[u8]>, String> {
+    let path = match bytes {
+        Bytes::Memory(bytes) => return Ok(Arc::clone(bytes)),
+        Bytes::File(path) => path,
+    };
+    let mut read = Vec::new();
+    let file = fs_err::File::open(path).map_err(|error| error.to_string())?;
+    // One byte more than allowed, so that a picture that is too large is seen to be.
+    file.take(IMAGE_BYTES_MAX as u64 + 1).read_to_end(&mut read).map_err(|error| error.to_string())?;
+    Ok(read.into())
+}
+
+/// sha256 of a picture's bytes: its identity in the records.
+#[must_use]
+pub fn hash(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+fn prepare_one(vision: &Vision, picture: &NewPicture) -> Prepared {
+    let prepared = read(&picture.bytes).and_then(|bytes| {
+        let analysis = vision.analyse(&bytes).map_err(|error| error.to_string())?;
+        let face = reference_face(&analysis.faces)?;
+        let remarks = face.quality.reasons.clone();
+        let reference = NewReference {
+            subject: picture.subject.clone(),
+            image_sha256: hash(&bytes),
+            source: picture.source.clone(),
+            width: analysis.width,
+            height: analysis.height,
+            quality_json: serde_json::to_string(&face.quality).map_err(|error| error.to_string())?,
+            template: face.template.clone(),
+            model: vision.model().clone(),
+        };
+        Ok((Box::new(reference), remarks))
+    });
+    match prepared {
+        Ok((reference, remarks)) => Prepared::Ready { reference, remarks },
+        Err(reason) => Prepared::Failed { reason },
+    }
+}
+
+/// Commits what is ready and puts the outcomes in the order of the pictures.
+async fn settle(
+    desk: &Desk,
+    gallery: &GalleryName,
+    pictures: &[NewPicture],
+    prepared: Vec<Prepared>,
+) -> Result<Vec<Enrolled>, CaseworkError> {
+    let mut ready = Vec::new();
+    let mut outcomes = Vec::with_capacity(pictures.len());
+    for one in prepared {
+        outcomes.push(match one {
+            Prepared::Ready { reference, remarks } => {
+                ready.push(*reference);
+                Err(remarks)
+            }
+            Prepared::Known { template, subject } => Ok(Outcome::Already { template, subject }),
+            Prepared::Failed { reason } => Ok(Outcome::Failed { reason }),
+        });
+    }
+    let mut committed = desk.vault.enrol(gallery, ready).await?.into_iter();
+    let mut settled = Vec::with_capacity(pictures.len());
+    for (picture, outcome) in pictures.iter().zip(outcomes) {
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(remarks) => match committed.next() {
+                Some(Enrolment::New(template)) => Outcome::Enrolled { template, remarks },
+                Some(Enrolment::Already { id, subject }) => Outcome::Already { template: id, subject },
+                None => return Err(CaseworkError::Stopped("an enrolment without an answer".to_owned())),
+            },
+        };
+        let (source, subject) = (picture.source.clone(), picture.subject.clone());
+        settled.push(Enrolled { source, subject, outcome });
+    }
+    Ok(settled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parallel_results_keep_their_order() {
+        for threads in [1, 2, 7] {
+            assert_eq!(in_parallel(100, threads, |place| place * 2), (0..100).map(|place| place * 2).collect::<Vec<_>>());
+        }
+        assert!(in_parallel(0, 4, |place| place).is_empty());
+    }
+
+    #[test]
+    fn oversized_files_are_read_no_further_than_needed() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(IMAGE_BYTES_MAX as u64 + 1000).unwrap();
+        assert_eq!(read(&Bytes::File(file.path().to_owned())).unwrap().len(), IMAGE_BYTES_MAX + 1);
+    }
+}

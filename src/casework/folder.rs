@@ -1,0 +1,192 @@
+//! Pictures on disk: which files of a folder are references, and of whom.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use crate::base::ids::SubjectRef;
+use crate::base::limits::{FOLDER_DEPTH_MAX, FOLDER_FILES_MAX};
+use crate::casework::CaseworkError;
+
+const ENDINGS: [&str; 7] = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff"];
+
+/// A picture to enrol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// The file.
+    pub path: PathBuf,
+    /// Its path inside the folder, as records keep it.
+    pub source: String,
+    /// Who it shows.
+    pub subject: SubjectRef,
+}
+
+/// Pictures to enrol, and files that were passed over, with the reason.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// In the order of their paths.
+    pub pictures: Vec<Picture>,
+    /// Path inside the folder, and why not.
+    pub passed_over: Vec<(String, String)>,
+}
+
+/// Looks through `folder`. Without a list, a picture in a subfolder shows the subject named by that subfolder, and one
+/// directly in `folder` the subject named by its file name. With `subjects` (CSV with the columns `file` and `subject`)
+/// just the files listed are taken. `only` keeps paths that contain it.
+///
+/// # Errors
+/// [`CaseworkError`] for an unreadable folder or list, or when there is nothing to enrol.
+pub fn plan(folder: &Path, subjects: Option<&Path>, only: Option<&str>) -> Result<Plan, CaseworkError> {
+    let listed = subjects.map(read_subjects).transpose()?;
+    let mut files = Vec::new();
+    walk(folder, 0, &mut files)?;
+    files.sort();
+    let mut plan = Plan::default();
+    for path in files {
+        let inside = path.strip_prefix(folder).unwrap_or(&path);
+        let source = inside.to_string_lossy().into_owned();
+        if only.is_some_and(|only| !source.contains(only)) {
+            continue;
+        }
+        let named = match &listed {
+            Some(listed) => listed.get(&source).cloned().ok_or_else(|| "not in the list of subjects".to_owned()),
+            None => name_by_path(inside),
+        };
+        match named.and_then(|name| name.parse().map_err(|error: crate::base::ids::IdError| error.to_string())) {
+            Ok(subject) => plan.pictures.push(Picture { path, source, subject }),
+            Err(reason) => plan.passed_over.push((source, reason)),
+        }
+    }
+    if let Some(listed) = listed {
+        let known: std::collections::HashSet<&str> = plan.pictures.iter().map(|picture| picture.source.as_str()).collect();
+        let mut missing: Vec<_> = listed.keys().filter(|file| !known.contains(file.as_str())).collect();
+        missing.sort();
+        let filtered = |file: &str| only.is_some_and(|only| !file.contains(only));
+        let missing = missing.into_iter().filter(|file| !filtered(file));
+        plan.passed_over.extend(missing.map(|file| (file.clone(), "listed, but not a picture in this folder".to_owned())));
+    }
+    if plan.pictures.is_empty() && plan.passed_over.is_empty() {
+        return Err(CaseworkError::NoPictures(folder.to_owned()));
+    }
+    Ok(plan)
+}
+
+fn name_by_path(inside: &Path) -> Result<String, String> {
+    let folder = inside.parent().and_then(Path::file_name);
+    let name = folder.or_else(|| inside.file_stem());
+    name.map(|name| name.to_string_lossy().into_owned()).ok_or_else(|| "no name to take the subject from".to_owned())
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> CaseworkError {
+    CaseworkError::Unreadable { path: path.to_owned(), reason: error.to_string() }
+}
+
+fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), CaseworkError> {
+    let entries = fs_err::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
+    for entry in entries {
+        let entry = entry.map_err(|error| unreadable(folder, &error))?;
+        let kind = entry.file_type().map_err(|error| unreadable(folder, &error))?;
+        let path = entry.path();
+        // Links are not followed: a loop would never end, and a link may lead out of the folder that was named.
+        if kind.is_dir() && depth < FOLDER_DEPTH_MAX {
+            walk(&path, depth + 1, files)?;
+        } else if kind.is_file() && is_picture(&path) {
+            files.push(path);
+        }
+        if files.len() > FOLDER_FILES_MAX {
+            return Err(CaseworkError::TooMany { found: files.len(), most: FOLDER_FILES_MAX, what: "folder" });
+        }
+    }
+    Ok(())
+}
+
+fn is_picture(path: &Path) -> bool {
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+    ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+}
+
+fn read_subjects(path: &Path) -> Result<HashMap<String, String>, CaseworkError> {
+    let wrong = |line: u64, reason: String| CaseworkError::Subjects { path: path.to_owned(), line, reason };
+    let file = fs_err::File::open(path).map_err(|error| unreadable(path, &error))?;
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
+    let headers = reader.headers().map_err(|error| wrong(1, error.to_string()))?.clone();
+    let column = |name: &str| {
+        let place = headers.iter().position(|header| header.eq_ignore_ascii_case(name));
+        place.ok_or_else(|| wrong(1, format!("no column named {name:?}; the columns file and subject are wanted")))
+    };
+    let (file_column, subject_column) = (column("file")?, column("subject")?);
+    let mut listed = HashMap::new();
+    for record in reader.records() {
+        let record = record.map_err(|error| wrong(error.position().map_or(0, csv::Position::line), error.to_string()))?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let field = |column| record.get(column).unwrap_or_default().to_owned();
+        let (file, subject) = (field(file_column), field(subject_column));
+        if file.is_empty() || subject.is_empty() {
+            return Err(wrong(line, "a file or a subject is empty".to_owned()));
+        }
+        if let Some(before) = listed.insert(file.clone(), subject.clone()).filter(|before| *before != subject) {
+            return Err(wrong(line, format!("{file} is listed for two subjects: {before} and {subject}")));
+        }
+        if listed.len() > FOLDER_FILES_MAX {
+            return Err(CaseworkError::TooMany { found: listed.len(), most: FOLDER_FILES_MAX, what: "list of subjects" });
+        }
+    }
+    Ok(listed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder_with(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, b"x").unwrap();
+        }
+        folder
+    }
+
+    fn subjects(plan: &Plan) -> Vec<(&str, &str)> {
+        plan.pictures.iter().map(|picture| (picture.source.as_str(), picture.subject.as_str())).collect()
+    }
+
+    #[test]
+    fn folders_name_subjects_and_so_do_loose_files() {
+        let folder = folder_with(&["anne/1.jpg", "anne/2.PNG", "bob.jpeg", "notes.txt"]);
+        let plan = plan(folder.path(), None, None).unwrap();
+        assert_eq!(subjects(&plan), [("anne/1.jpg", "anne"), ("anne/2.PNG", "anne"), ("bob.jpeg", "bob")]);
+    }
+
+    #[test]
+    fn a_list_decides_when_there_is_one() {
+        let folder = folder_with(&["1.jpg", "2.jpg"]);
+        let list = folder.path().join("subjects.csv");
+        fs_err::write(&list, "subject,file\n\"Example, Anne\",1.jpg\nBob,9.jpg\n").unwrap();
+        let plan = plan(folder.path(), Some(&list), None).unwrap();
+        assert_eq!(subjects(&plan), [("1.jpg", "Example, Anne")]);
+        let passed_over: Vec<&str> = plan.passed_over.iter().map(|(file, _)| file.as_str()).collect();
+        assert_eq!(passed_over, ["2.jpg", "9.jpg"]);
+    }
+
+    #[test]
+    fn only_keeps_part_of_a_folder() {
+        let folder = folder_with(&["1/neutral.jpg", "1/smiling.jpg"]);
+        let plan = plan(folder.path(), None, Some("neutral")).unwrap();
+        assert_eq!(subjects(&plan), [("1/neutral.jpg", "1")]);
+    }
+
+    #[test]
+    fn mistakes_name_the_file_and_line() {
+        let folder = folder_with(&["1.jpg"]);
+        assert!(matches!(plan(&folder.path().join("gone"), None, None), Err(CaseworkError::Unreadable { .. })));
+        let list = folder.path().join("subjects.csv");
+        fs_err::write(&list, "file,subject\n1.jpg,A\n1.jpg,B\n").unwrap();
+        let error = plan(folder.path(), Some(&list), None).unwrap_err().to_string();
+        assert!(error.contains("line 3") && error.contains("two subjects"), "{error}");
+        fs_err::write(&list, "name\n1.jpg\n").unwrap();
+        assert!(plan(folder.path(), Some(&list), None).unwrap_err().to_string().contains("\"file\""));
+        let empty = folder_with(&["notes.txt"]);
+        assert!(matches!(plan(empty.path(), None, None), Err(CaseworkError::NoPictures(_))));
+    }
+}

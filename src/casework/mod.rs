@@ -1,0 +1,95 @@
+//! What people do with the system, without a word of HTTP or of terminals: enrol a folder, search for a face, erase, and the
+//! demonstration. Each use case takes plain requests and gives plain answers; `http` and `cli` only translate.
+
+pub mod contact_sheet;
+pub mod demo;
+pub mod desk;
+pub mod enrol;
+pub mod faces;
+pub mod folder;
+pub mod search;
+
+pub use desk::Desk;
+
+use std::path::PathBuf;
+
+use crate::base::ids::{GalleryName, IdError, ModelId};
+use crate::evaluation::EvaluationError;
+use crate::gallery::GalleryError;
+use crate::identify::IdentifyError;
+use crate::vision::VisionError;
+
+/// Why a use case could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum CaseworkError {
+    /// A name or reference of the wrong form.
+    #[error(transparent)]
+    Id(#[from] IdError),
+    /// Galleries, records, or the data folder.
+    #[error(transparent)]
+    Gallery(#[from] GalleryError),
+    /// Models or pictures.
+    #[error(transparent)]
+    Vision(#[from] VisionError),
+    /// The search.
+    #[error(transparent)]
+    Identify(#[from] IdentifyError),
+    /// Synthetic crowds.
+    #[error(transparent)]
+    Evaluation(#[from] EvaluationError),
+    /// A gallery made by a model that is not in the catalogue, or whose files changed since.
+    #[error("the gallery {gallery:?} was made with the model {theirs}, which is not in the catalogue: {here}. Add that model set to a catalogue (`models.catalogue`), or enrol into a new gallery")]
+    ModelUnknown {
+        /// The gallery.
+        gallery: GalleryName,
+        /// Its model.
+        theirs: ModelId,
+        /// What the catalogue has under that name.
+        here: String,
+    },
+    /// Nothing that could be enrolled.
+    #[error("{}: no pictures in this folder (JPEG, PNG, WebP, BMP or TIFF)", .0.display())]
+    NoPictures(PathBuf),
+    /// A file or folder that can't be read.
+    #[error("{}: can't be read: {reason}", .path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// A list of subjects that can't be understood.
+    #[error("{}, line {line}: {reason}", .path.display())]
+    Subjects {
+        /// The CSV file.
+        path: PathBuf,
+        /// Its line, from 1.
+        line: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Too many pictures for one folder or request.
+    #[error("{found} pictures: at most {most} in one {what}")]
+    TooMany {
+        /// How many there are.
+        found: usize,
+        /// How many are allowed.
+        most: usize,
+        /// In what.
+        what: &'static str,
+    },
+    /// No probe could be taken from any of the pictures.
+    #[error("no search was made: {0}")]
+    NoProbe(String),
+    /// A face number that the picture does not have.
+    #[error("face {asked} was asked for, the picture shows {found}: faces are numbered from 1, largest first")]
+    NoSuchFace {
+        /// Number asked for.
+        asked: usize,
+        /// Faces found.
+        found: usize,
+    },
+    /// A worker died: a defect, reported instead of hidden.
+    #[error("the work stopped unexpectedly: {0}")]
+    Stopped(String),
+}

@@ -1,0 +1,353 @@
+//! The JSON shapes of the API, which `--json` on the command line prints too. Field names are the field's terms; units
+//! stand last. A score is a comparison score: a cosine from -1 to 1, never a probability.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::base::hex;
+use crate::casework::enrol::{Enrolled, Outcome};
+use crate::casework::search::{Answer, PictureAnswer, ProbeAnswer};
+use crate::gallery::GallerySummary;
+use crate::identify::Candidate;
+use crate::vision::quality::Quality;
+
+/// What stands on every answer that shows candidates.
+pub const LEAD_NOTICE: &str = "Possible leads for a trained examiner, not evidence of identity.";
+
+/// A model, by name and hash.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ModelShape {
+    /// Name of the model set.
+    #[schema(example = "mtcnn-dlib")]
+    pub name: String,
+    /// sha256 over everything that shapes a template.
+    pub hash: String,
+}
+
+impl From<&crate::base::ids::ModelId> for ModelShape {
+    fn from(model: &crate::base::ids::ModelId) -> Self {
+        Self { name: model.name.clone(), hash: model.hash_hex() }
+    }
+}
+
+/// A gallery, summed up.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct GalleryShape {
+    /// Its name.
+    #[schema(example = "custody")]
+    pub name: String,
+    /// What it is for.
+    pub purpose: String,
+    /// The model of all its templates.
+    pub model: ModelShape,
+    /// Numbers in a template.
+    pub dimension: usize,
+    /// Templates that a search compares, synthetic ones included.
+    pub templates: u64,
+    /// How many of these are synthetic: made by a generator, nobody's face.
+    pub synthetic: u64,
+    /// Templates erased so far.
+    pub erased: u64,
+    /// Sealed segments.
+    pub segments: usize,
+    /// Templates not yet sealed into a segment.
+    pub tail_rows: usize,
+    /// Bytes of the gallery's files.
+    pub bytes: u64,
+    /// Number of the current snapshot.
+    pub snapshot: u64,
+    /// When it was made, UTC.
+    pub created: String,
+}
+
+impl From<&GallerySummary> for GalleryShape {
+    fn from(summary: &GallerySummary) -> Self {
+        Self {
+            name: summary.name.to_string(),
+            purpose: summary.purpose.clone(),
+            model: (&summary.model).into(),
+            dimension: summary.dimension.get(),
+            templates: summary.live,
+            synthetic: summary.synthetic,
+            erased: summary.erased,
+            segments: summary.segments,
+            tail_rows: summary.tail_rows,
+            bytes: summary.bytes,
+            snapshot: summary.snapshot,
+            created: summary.created.clone(),
+        }
+    }
+}
+
+/// What became of one picture.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum EnrolledShape {
+    /// A new reference.
+    Enrolled {
+        /// The picture's name.
+        source: String,
+        /// The subject.
+        subject: String,
+        /// The new template's id.
+        template: u64,
+        /// Weaknesses of the picture in words.
+        remarks: Vec<String>,
+    },
+    /// The same picture is enrolled already.
+    AlreadyEnrolled {
+        /// The picture's name.
+        source: String,
+        /// The subject that it is enrolled for.
+        subject: String,
+        /// Its template's id.
+        template: u64,
+    },
+    /// Failure to enrol.
+    Failed {
+        /// The picture's name.
+        source: String,
+        /// The subject given.
+        subject: String,
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+impl From<&Enrolled> for EnrolledShape {
+    fn from(enrolled: &Enrolled) -> Self {
+        let (source, given) = (enrolled.source.clone(), enrolled.subject.to_string());
+        match &enrolled.outcome {
+            Outcome::Enrolled { template, remarks } => {
+                Self::Enrolled { source, subject: given, template: template.0, remarks: remarks.clone() }
+            }
+            Outcome::Already { template, subject } => {
+                Self::AlreadyEnrolled { source, subject: subject.to_string(), template: template.0 }
+            }
+            Outcome::Failed { reason } => Self::Failed { source, subject: given, reason: reason.clone() },
+        }
+    }
+}
+
+/// The answer to an enrolment.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct EnrolAnswerShape {
+    /// Gallery enrolled into.
+    pub gallery: String,
+    /// New references.
+    pub enrolled: usize,
+    /// Pictures that were enrolled before.
+    pub already_enrolled: usize,
+    /// Pictures that could not be enrolled.
+    pub failed: usize,
+    /// Each picture, in order.
+    pub pictures: Vec<EnrolledShape>,
+}
+
+impl EnrolAnswerShape {
+    /// Counts and translates.
+    #[must_use]
+    pub fn new(gallery: &str, settled: &[Enrolled]) -> Self {
+        let count = |is: fn(&Outcome) -> bool| settled.iter().filter(|one| is(&one.outcome)).count();
+        Self {
+            gallery: gallery.to_owned(),
+            enrolled: count(|outcome| matches!(outcome, Outcome::Enrolled { .. })),
+            already_enrolled: count(|outcome| matches!(outcome, Outcome::Already { .. })),
+            failed: count(|outcome| matches!(outcome, Outcome::Failed { .. })),
+            pictures: settled.iter().map(EnrolledShape::from).collect(),
+        }
+    }
+}
+
+/// A candidate: a lead for an examiner.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct CandidateShape {
+    /// Place on the list, from 1.
+    pub rank: usize,
+    /// Comparison score: cosine, from -1 to 1.
+    pub score: f32,
+    /// The subject's reference; a synthetic candidate says that it is one.
+    pub subject: String,
+    /// Whether the template was made by a generator and is nobody's face.
+    pub synthetic: bool,
+    /// The best reference's template id.
+    pub template: u64,
+    /// The reference picture's name; none for a synthetic one.
+    pub source: Option<String>,
+    /// When it was enrolled, UTC.
+    pub enrolled_at: Option<String>,
+    /// Further references of this subject among those looked at.
+    pub more_references: usize,
+}
+
+impl From<&Candidate> for CandidateShape {
+    fn from(candidate: &Candidate) -> Self {
+        let reference = &candidate.reference;
+        let real = |text: &String| (!reference.synthetic).then(|| text.clone());
+        Self {
+            rank: candidate.rank,
+            score: candidate.score,
+            subject: reference.subject.to_string(),
+            synthetic: reference.synthetic,
+            template: candidate.template.0,
+            source: real(&reference.source),
+            enrolled_at: real(&reference.enrolled_at),
+            more_references: candidate.more_references,
+        }
+    }
+}
+
+/// A face that was searched for.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ProbeShape {
+    /// Number of the face, from 1, largest first.
+    pub face: usize,
+    /// Left edge, top edge, width and height in pixels of the upright picture.
+    pub bounds_px: [f32; 4],
+    /// The detector's score, from 0 to 1.
+    pub detection_score: f32,
+    /// Quality measures, verdict and reasons.
+    #[schema(value_type = Object)]
+    pub quality: Quality,
+    /// Candidates, best first.
+    pub candidates: Vec<CandidateShape>,
+}
+
+impl From<&ProbeAnswer> for ProbeShape {
+    fn from(answer: &ProbeAnswer) -> Self {
+        let bounds = &answer.face.bounds;
+        Self {
+            face: answer.face_number,
+            bounds_px: [bounds.x, bounds.y, bounds.width, bounds.height],
+            detection_score: answer.face.detection_score,
+            quality: answer.face.quality.clone(),
+            candidates: answer.candidates.iter().map(CandidateShape::from).collect(),
+        }
+    }
+}
+
+/// A probe picture.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct PictureShape {
+    /// The picture's name.
+    pub name: String,
+    /// sha256 of its bytes.
+    pub sha256: String,
+    /// Faces in it; none when it could not be read.
+    pub faces_found: Option<usize>,
+    /// Why no probe was taken from it; none when one was.
+    pub failure: Option<String>,
+    /// Faces searched for.
+    pub probes: Vec<ProbeShape>,
+    /// Milliseconds of decoding, detection, alignment and embedding.
+    pub vision_ms: VisionStagesShape,
+}
+
+/// Milliseconds of the vision stages of one picture.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct VisionStagesShape {
+    /// Decoding.
+    pub decode: f64,
+    /// Finding faces.
+    pub detect: f64,
+    /// Cutting them out upright, and measuring quality.
+    pub align: f64,
+    /// Making templates.
+    pub embed: f64,
+}
+
+impl From<&PictureAnswer> for PictureShape {
+    fn from(answer: &PictureAnswer) -> Self {
+        let stages = &answer.stages;
+        Self {
+            name: answer.name.clone(),
+            sha256: hex::encode(&answer.sha256),
+            faces_found: answer.faces_found,
+            failure: answer.failure.clone(),
+            probes: answer.probes.iter().map(ProbeShape::from).collect(),
+            vision_ms: VisionStagesShape {
+                decode: stages.decode_ms,
+                detect: stages.detect_ms,
+                align: stages.align_ms,
+                embed: stages.embed_ms,
+            },
+        }
+    }
+}
+
+/// What the scoring took.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct WorkShape {
+    /// What scored.
+    pub back_end: String,
+    /// Templates compared with each probe.
+    pub templates: u64,
+    /// Templates scored again in full precision.
+    pub rescored: u64,
+    /// Probes proven right by the first pass.
+    pub certified_at_once: u32,
+    /// Probes that took a second pass.
+    pub repeated: u32,
+    /// Probes scored exhaustively in full precision.
+    pub exhaustive: u32,
+    /// Why another back end than the first answered.
+    pub fell_back: Option<String>,
+    /// Always true here: every template was scored.
+    pub exact: bool,
+}
+
+/// The answer to a search.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct SearchAnswerShape {
+    /// Number of the search in the records.
+    pub search: i64,
+    /// When, UTC.
+    pub at: String,
+    /// How to read this.
+    #[schema(example = "Possible leads for a trained examiner, not evidence of identity.")]
+    pub notice: &'static str,
+    /// Gallery searched.
+    pub gallery: String,
+    /// Model of gallery and probes.
+    pub model: ModelShape,
+    /// Number of the gallery snapshot searched.
+    pub snapshot: u64,
+    /// Each picture, in order.
+    pub pictures: Vec<PictureShape>,
+    /// What the scoring took.
+    pub scoring: WorkShape,
+    /// Milliseconds of scoring.
+    pub scoring_ms: f64,
+    /// Milliseconds of joining templates into people.
+    pub people_ms: f64,
+    /// Milliseconds from picture to answer.
+    pub total_ms: f64,
+}
+
+impl From<&Answer> for SearchAnswerShape {
+    fn from(answer: &Answer) -> Self {
+        let work = &answer.work;
+        Self {
+            search: answer.search,
+            at: answer.at.clone(),
+            notice: LEAD_NOTICE,
+            gallery: answer.gallery.to_string(),
+            model: (&answer.model).into(),
+            snapshot: answer.snapshot,
+            pictures: answer.pictures.iter().map(PictureShape::from).collect(),
+            scoring: WorkShape {
+                back_end: work.back_end.clone(),
+                templates: work.rows,
+                rescored: work.rescored,
+                certified_at_once: work.certified_at_once,
+                repeated: work.repeated,
+                exhaustive: work.exhaustive,
+                fell_back: work.fell_back.clone(),
+                exact: true,
+            },
+            scoring_ms: answer.scoring_ms,
+            people_ms: answer.people_ms,
+            total_ms: answer.total_ms,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The search itself: score, join people, ask for more templates when a person with many references crowds others out.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::base::clock::Stopwatch;
+use crate::base::ids::{GalleryName, ModelId, TemplateId};
+use crate::base::limits::{CANDIDATES_MAX, TOP_K_MAX};
+use crate::gallery::{Reference, Snapshot, Vault};
+use crate::identify::IdentifyError;
+use crate::identify::people::{Candidate, best_per_person, count_people};
+use crate::vector::scorer::{Scorer, Scoring, Work};
+use crate::vector::template::Template;
+use crate::vector::topk::Scored;
+
+/// Who belongs on a candidate list.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ListRule {
+    /// Longest list, in people.
+    pub people: usize,
+    /// Lowest comparison score shown; `None` shows whatever is best.
+    pub threshold: Option<f32>,
+}
+
+/// Candidate lists for the probes of one search.
+#[derive(Debug, Clone)]
+pub struct Identification {
+    /// One list a probe, best first.
+    pub lists: Vec<Vec<Candidate>>,
+    /// What the scoring took.
+    pub work: Work,
+    /// Number of the gallery snapshot that was searched.
+    pub snapshot: u64,
+    /// Milliseconds spent on scoring.
+    pub scoring_ms: f64,
+    /// Milliseconds spent on joining templates into people.
+    pub people_ms: f64,
+}
+
+/// Searches `gallery` for each of `probes`, made by `model`. Exact: every live template is scored, and each person stands
+/// where their best reference puts them.
+///
+/// # Errors
+/// [`IdentifyError`]; a list is never silently short.
+pub async fn identify(
+    vault: &Vault,
+    scorer: &Arc<dyn Scorer>,
+    gallery: &GalleryName,
+    model: &ModelId,
+    probes: Vec<Template>,
+    rule: ListRule,
+) -> Result<Identification, IdentifyError> {
+    check_rule(rule)?;
+    let snapshot = vault.snapshot(gallery)?;
+    check_model(gallery, snapshot.model(), model)?;
+    let probes: Arc<[Template]> = probes.into();
+    let mut asked = (rule.people + rule.people / 2 + 8).min(TOP_K_MAX);
+    let (mut scoring_ms, mut people_ms) = (0.0, 0.0);
+    loop {
+        let mut watch = Stopwatch::start();
+        let scoring = score(Arc::clone(scorer), Arc::clone(&snapshot), Arc::clone(&probes), asked).await?;
+        scoring_ms += watch.lap_ms();
+        let references = references_of(vault, gallery, &scoring.lists).await?;
+        let fewest = fewest_people_of_cut_lists(&scoring.lists, &references, asked, rule);
+        people_ms += watch.lap_ms();
+        if let Some(found) = fewest {
+            if asked == TOP_K_MAX {
+                return Err(IdentifyError::TooManyReferences { found, looked_at: asked, wanted: rule.people });
+            }
+            asked = (asked * 4).min(TOP_K_MAX);
+            continue;
+        }
+        let list = |scored: &Vec<Scored>| best_per_person(scored, &references, rule.people, rule.threshold);
+        let lists = scoring.lists.iter().map(list).collect();
+        people_ms += watch.lap_ms();
+        return Ok(Identification { lists, work: scoring.work, snapshot: snapshot.number(), scoring_ms, people_ms });
+    }
+}
+
+fn check_rule(rule: ListRule) -> Result<(), IdentifyError> {
+    if !(1..=CANDIDATES_MAX).contains(&rule.people) {
+        return Err(IdentifyError::ListLength { asked: rule.people, most: CANDIDATES_MAX });
+    }
+    match rule.threshold {
+        Some(threshold) if !(-1.0..=1.0).contains(&threshold) => Err(IdentifyError::Threshold(threshold)),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Refuses to compare what two different models made.
+///
+/// # Errors
+/// [`IdentifyError::OtherModel`], naming both.
+pub fn check_model(gallery: &GalleryName, theirs: &ModelId, probe: &ModelId) -> Result<(), IdentifyError> {
+    if theirs.hash == probe.hash {
+        return Ok(());
+    }
+    let gallery = gallery.to_string();
+    Err(IdentifyError::OtherModel { gallery, theirs: theirs.clone(), probe: probe.clone() })
+}
+
+async fn score(
+    scorer: Arc<dyn Scorer>,
+    snapshot: Arc<Snapshot>,
+    probes: Arc<[Template]>,
+    asked: usize,
+) -> Result<Scoring, IdentifyError> {
+    // Scoring keeps all cores busy for a while; the threads that talk to clients and to the records must not be those.
+    let scored = tokio::task::spawn_blocking(move || scorer.top_k(snapshot.rows(), &probes, asked)).await;
+    Ok(scored.map_err(|error| IdentifyError::Stopped(error.to_string()))??)
+}
+
+async fn references_of(
+    vault: &Vault,
+    gallery: &GalleryName,
+    lists: &[Vec<Scored>],
+) -> Result<HashMap<TemplateId, Reference>, IdentifyError> {
+    let mut ids: Vec<TemplateId> = lists.iter().flatten().map(|scored| scored.id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(vault.references(gallery, &ids).await?)
+}
+
+/// Fewest people on any list that was cut off before it had enough of them above the threshold; `None` when none was.
+fn fewest_people_of_cut_lists(
+    lists: &[Vec<Scored>],
+    references: &HashMap<TemplateId, Reference>,
+    asked: usize,
+    rule: ListRule,
+) -> Option<usize> {
+    let goes_on = |list: &&Vec<Scored>| {
+        let above = |last: &Scored| rule.threshold.is_none_or(|threshold| last.score >= threshold);
+        list.len() == asked && list.last().is_some_and(above)
+    };
+    let counts = lists.iter().filter(goes_on).map(|list| count_people(list, references));
+    counts.filter(|&people| people < rule.people).min()
+}
