@@ -87,7 +87,11 @@ fn plain_files(source: &Source, tokens: &[Token<'_>]) -> Vec<Fault> {
             let group = &texts[index + 4..closing(tokens, index + 3)];
             group.iter().enumerate().any(|(at, name)| *name == "fs" && (at == 0 || group[at - 1] == ","))
         };
-        if (here.starts_with(&["std", ":", ":", "fs"]) || grouped) && !source.is_test(token.at) {
+        // `&std::fs::File` as a type opens nothing: fs_err's own file is made of one.
+        let is_type = matches!(here, ["std", ":", ":", "fs", ":", ":", "File" | "Metadata", next, ..] if *next != ":")
+            && index.checked_sub(1).is_some_and(|before| texts[before] != "use");
+        let is_path = here.starts_with(&["std", ":", ":", "fs"]) && !is_type;
+        if (is_path || grouped) && !source.is_test(token.at) {
             faults.push(
                 source.fault(token.at, "std::fs outside tests: fs_err does the same and its errors name the path"),
             );
@@ -147,10 +151,18 @@ fn nothing_stops_the_program() {
 
 #[test]
 fn files_go_through_the_library_that_names_them() {
-    for bad in ["use std::fs;", "use std::fs::File;", "use std::{io, fs};", "fn f() { std::fs::read(p) }"] {
+    let bad = [
+        "use std::fs;",
+        "use std::fs::File;",
+        "use std::{io, fs};",
+        "f(std::fs::read(p));",
+        "f(std::fs::File::open(p));",
+    ];
+    for bad in bad {
         assert_eq!(check(&Source::new("src/store/a.rs", bad)).len(), 1, "{bad}");
     }
-    for good in ["use fs_err as fs;", "use std::io;", "use std::{io, path};", "#[cfg(test)]\nmod t { use std::fs; }"] {
+    let in_tests = "#[cfg(test)]\nmod t { use std::fs; }";
+    for good in ["use fs_err as fs;", "use std::{io, path};", "fn f(file: &std::fs::File) {}", in_tests] {
         assert_eq!(check(&Source::new("src/store/a.rs", good)), [], "{good}");
     }
 }
