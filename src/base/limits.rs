@@ -39,3 +39,12 @@ pub const REQUEST_BYTES_MAX: usize = 256 << 20;
 pub const IMAGES_PER_REQUEST_MAX: usize = 64;
 /// Requests that may wait for the vision pipeline at once; one more is answered 503.
 pub const REQUESTS_WAITING_MAX: usize = 64;
+
+/// Largest model file: a hash and a load of it must end.
+pub const MODEL_BYTES_MAX: u64 = 2 << 30;
+/// Most numbers handed to a model in one run (a 16-megapixel picture in three channels).
+pub const MODEL_INPUT_NUMBERS_MAX: usize = 3 << 24;
+/// Largest catalogue file.
+pub const CATALOGUE_BYTES_MAX: u64 = 1 << 20;
+/// Most model sets of one catalogue.
+pub const MODEL_SETS_MAX: usize = 256;

@@ -1,0 +1,101 @@
+//! The one error type of the vision room.
+
+use std::path::{Path, PathBuf};
+
+use crate::vector::VectorError;
+
+/// Why a picture gave no template, or a model could not be used. Each says what to do, where something can be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VisionError {
+    /// A catalogue file that can't be read as one.
+    #[error("{path}: {problem}", path = path.display())]
+    Catalogue {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and in which set.
+        problem: String,
+    },
+    /// A name that stands in no catalogue.
+    #[error("no model set {name:?}; there are: {known}")]
+    UnknownSet {
+        /// The name asked for.
+        name: String,
+        /// All names there are, separated by commas.
+        known: String,
+    },
+    /// ONNX Runtime's library is nowhere.
+    #[error(
+        "ONNX Runtime's library was not found. Run `bertillon models install`, or set ORT_DYLIB_PATH. Tried:{}",
+        lines(tried)
+    )]
+    RuntimeMissing {
+        /// Every path looked at, in order.
+        tried: Vec<PathBuf>,
+    },
+    /// A library was found and is not ONNX Runtime, or not one for this program.
+    #[error("{path} can't serve as ONNX Runtime's library: {problem}", path = path.display())]
+    RuntimeRefused {
+        /// The library.
+        path: PathBuf,
+        /// The loader's words.
+        problem: String,
+    },
+    /// A model file that should be there and isn't.
+    #[error("{path} is missing: run `bertillon models install`", path = path.display())]
+    ModelMissing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A file whose size or hash differs from its catalogue entry or pin.
+    #[error("{path} is damaged or another file: {wanted} wanted, {found} found; remove it and install again", path = path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Size or hash wanted.
+        wanted: String,
+        /// Size or hash found.
+        found: String,
+    },
+    /// The file is what its entry says, but ONNX Runtime can't load it, or it is no model of the kind wanted.
+    #[error("{path} is not a usable model: {problem}", path = path.display())]
+    ModelRefused {
+        /// The model file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A loaded model failed on an input.
+    #[error("{path} failed on an input of shape {shape:?}: {problem}", path = path.display())]
+    ModelRun {
+        /// The model file.
+        path: PathBuf,
+        /// The input's shape.
+        shape: [usize; 4],
+        /// What went wrong.
+        problem: String,
+    },
+    /// A template dimension or a vector that the engine can't hold.
+    #[error(transparent)]
+    Vector(#[from] VectorError),
+    /// Reading or writing failed; the message names the file.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+impl VisionError {
+    /// A catalogue's problem.
+    pub(crate) fn catalogue(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Catalogue { path: path.to_owned(), problem: problem.into() }
+    }
+}
+
+/// Paths, each on a line of its own.
+fn lines(paths: &[PathBuf]) -> String {
+    use std::fmt::Write as _;
+    paths.iter().fold(String::new(), |mut text, path| {
+        // Writing to a String can't fail.
+        let _ = write!(text, "\n  {}", path.display());
+        text
+    })
+}
