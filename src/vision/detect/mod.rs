@@ -4,15 +4,15 @@ mod mtcnn;
 mod nms;
 mod yunet;
 
-pub use mtcnn::Mtcnn;
-pub use yunet::YuNet;
+pub use mtcnn::{Mtcnn, MtcnnSettings};
+pub use yunet::{YuNet, YuNetSettings};
 
 use image::RgbImage;
 
+use crate::vision::VisionError;
 use crate::vision::deadline::Deadline;
 use crate::vision::geometry::{Bounds, Landmarks};
 use crate::vision::session::Output;
-use crate::vision::VisionError;
 
 /// A face that a detector found, in pixels of the picture.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -54,9 +54,10 @@ mod tests {
                 prop_assert!(kept[..rank].iter().all(|&other| overlap(&boxes[other].0, &boxes[index].0, Against::Union) <= 0.3));
             }
             for gone in (0..boxes.len()).filter(|index| !kept.contains(index)) {
-                prop_assert!(kept.iter().any(|&other| {
+                let for_it = |other: usize| {
                     boxes[other].1 >= boxes[gone].1 && overlap(&boxes[other].0, &boxes[gone].0, Against::Union) > 0.3
-                }));
+                };
+                prop_assert!(kept.iter().any(|&other| for_it(other)));
             }
         }
     }

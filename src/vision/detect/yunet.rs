@@ -53,7 +53,8 @@ impl YuNet {
     /// Faces in the picture at the size that it has, unsorted, overlapping.
     fn look_at(&self, view: &RgbImage) -> Result<Vec<Detection>, VisionError> {
         let last = STRIDES[2] as u32;
-        let (width, height) = (view.width().next_multiple_of(last) as usize, view.height().next_multiple_of(last) as usize);
+        let (width, height) =
+            (view.width().next_multiple_of(last) as usize, view.height().next_multiple_of(last) as usize);
         let outputs = self.network.run([1, 3, height, width], planes(view, width, height))?;
         let mut found = Vec::new();
         for stride in STRIDES {

@@ -84,7 +84,8 @@ impl Mtcnn {
         // Boxes are compared where they were looked at, and moved after that.
         let looked_at: Vec<Candidate> = passed.iter().map(|&(bounds, _, score)| (bounds, score)).collect();
         let kept = suppress(&looked_at, OVERLAP_MAX, Against::Union);
-        let squares = kept.into_iter().take(ONET_CANDIDATES_MAX).map(|index| (square(&passed[index].1), passed[index].2));
+        let squares =
+            kept.into_iter().take(ONET_CANDIDATES_MAX).map(|index| (square(&passed[index].1), passed[index].2));
         Ok(squares.filter(|(bounds, _)| pyramid.shows(bounds)).collect())
     }
 
@@ -164,9 +165,8 @@ fn square(bounds: &Bounds) -> Bounds {
 
 /// Five points from fractions of the box, five for x and then five for y.
 fn landmarks(bounds: &Bounds, fractions: &[f32]) -> Landmarks {
-    let point = |index: usize| {
-        [bounds.x + fractions[index] * bounds.width, bounds.y + fractions[index + 5] * bounds.height]
-    };
+    let point =
+        |index: usize| [bounds.x + fractions[index] * bounds.width, bounds.y + fractions[index + 5] * bounds.height];
     Landmarks { points: std::array::from_fn(point) }
 }
 

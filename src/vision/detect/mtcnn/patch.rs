@@ -107,6 +107,8 @@ mod tests {
     #[test]
     fn small_boxes_are_enlarged() {
         let picture = RgbImage::from_pixel(4, 4, image::Rgb([50; 3]));
-        assert!(cut(&picture, Bounds { x: 1.2, y: 1.2, width: 1.0, height: 1.0 }, 24).iter().all(|value| *value == 50.0));
+        assert!(
+            cut(&picture, Bounds { x: 1.2, y: 1.2, width: 1.0, height: 1.0 }, 24).iter().all(|value| *value == 50.0)
+        );
     }
 }

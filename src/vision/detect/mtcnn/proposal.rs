@@ -50,12 +50,7 @@ pub(super) fn propose(
 }
 
 /// The windows of one level that reach the threshold.
-fn look_at(
-    pnet: &Session,
-    level: &Level,
-    threshold: f32,
-    deadline: &Deadline,
-) -> Result<Vec<Window>, VisionError> {
+fn look_at(pnet: &Session, level: &Level, threshold: f32, deadline: &Deadline) -> Result<Vec<Window>, VisionError> {
     let (width, height) = (level.image.width() as usize, level.image.height() as usize);
     let (columns, rows) = (windows_along(width), windows_along(height));
     let overhang = CELL_SIDE as usize - STRIDE;

@@ -110,7 +110,9 @@ mod tests {
         let pyramid = Pyramid::build(&picture, 20, 0.7, &Deadline::start()).unwrap();
         let square = |x: f32, side: f32| Bounds { x, y: 10.0, width: side, height: side };
         assert!(pyramid.shows(&square(-20.0, 50.0)));
-        for (x, side) in [(-60.0, 50.0), (101.0, 50.0), (10.0, 0.5), (10.0, 1e9), (f32::NAN, 50.0), (10.0, f32::INFINITY)] {
+        for (x, side) in
+            [(-60.0, 50.0), (101.0, 50.0), (10.0, 0.5), (10.0, 1e9), (f32::NAN, 50.0), (10.0, f32::INFINITY)]
+        {
             assert!(!pyramid.shows(&square(x, side)), "{x} {side}");
         }
     }
