@@ -81,8 +81,11 @@ impl<'a> Collector<'a> {
     #[inline]
     pub(super) fn offer(&mut self, block: Block<'_>, dots: &[i32; BLOCK_ROWS], scales: &[f32; BLOCK_ROWS]) {
         let coarse: [f32; BLOCK_ROWS] = std::array::from_fn(|lane| dots[lane] as f32 * scales[lane]);
-        // Not short-circuited: sixteen comparisons and one branch.
-        let passes = coarse.iter().fold(false, |any, &coarse| any | (coarse >= self.level));
+        let mut passes = false;
+        for score in coarse {
+            // Not short-circuited: sixteen comparisons and one branch.
+            passes |= score >= self.level;
+        }
         if passes {
             self.keep(block, &coarse);
         }
