@@ -72,3 +72,5 @@ pub const CATALOGUE_BYTES_MAX: u64 = 1 << 20;
 pub const MODEL_SETS_MAX: usize = 256;
 /// Lines of an enrolment report on a terminal.
 pub const REPORT_LINES_MAX: usize = 50;
+/// Most templates looked at when a gallery's statistics are measured.
+pub const STATISTICS_PEOPLE_MAX: usize = 20_000;

@@ -39,7 +39,7 @@ pub fn run() -> Result<()> {
         Command::Search(search) => runtime.block_on(search::run(settings, search)),
         Command::Gallery(command) => runtime.block_on(gallery::run(settings, command)),
         Command::Serve(_) => serve::run(settings),
-        Command::Demo(demo) => demo::run(&runtime, settings, &demo),
+        Command::Demo(demo) => demo::run(settings, &demo),
     }
 }
 

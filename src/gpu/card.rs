@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use wgpu::{
     Adapter, AdapterInfo, Buffer, BufferDescriptor, BufferUsages, CommandEncoder, Device, DeviceDescriptor, DeviceType,
-    ErrorFilter, ExperimentalFeatures, Features, MapMode, MemoryHints, PollType, Queue, SubmissionIndex, Trace,
+    ErrorFilter, ExperimentalFeatures, Features, MapMode, MemoryHints, PollError, PollStatus, PollType, Queue,
+    SubmissionIndex, Trace,
 };
 
 use crate::gpu::{GpuError, GpuOptions, adapter};
@@ -123,16 +124,30 @@ impl Card {
 
     /// Waits for a submission, never longer than the limit; a device that does not answer by then counts as lost.
     pub(super) fn wait(&self, index: SubmissionIndex) -> Result<(), CoarseError> {
-        let poll = PollType::Wait { submission_index: Some(index), timeout: Some(self.wait_max) };
-        // wgpu 30 panics here, and only here, when the driver reports a lost device.
-        let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll)));
+        let patient = PollType::Wait { submission_index: Some(index), timeout: Some(self.wait_max) };
+        let polled = self.poll(patient);
         self.check()?;
-        let reason = match polled {
-            Ok(Ok(_)) => return Ok(()),
-            Ok(Err(error)) => format!("no answer within {:?}: {error}", self.wait_max),
-            Err(_) => "the driver reports the device lost".to_owned(),
-        };
-        Err(self.trouble(self.lost.get_or_init(|| reason)))
+        match polled {
+            Some(Ok(_)) => Ok(()),
+            Some(Err(PollError::Timeout)) => Err(self.give_up(&format!("no answer within {:?}", self.wait_max))),
+            Some(Err(PollError::WrongSubmissionIndex(..))) => {
+                // The work was refused. If that is because the device is lost, the next poll says so.
+                let _ = self.poll(PollType::Poll);
+                self.check()?;
+                Err(self.trouble("the device refused the work"))
+            }
+            None => Err(self.give_up("the driver reports the device lost")),
+        }
+    }
+
+    /// `None` when the driver reports a lost device: wgpu 30 panics then, in this call alone.
+    fn poll(&self, poll: PollType) -> Option<Result<PollStatus, PollError>> {
+        catch_unwind(AssertUnwindSafe(|| self.device.poll(poll))).ok()
+    }
+
+    /// From now on the device counts as lost.
+    fn give_up(&self, reason: &str) -> CoarseError {
+        self.trouble(self.lost.get_or_init(|| reason.to_owned()))
     }
 
     /// The first `bytes` of `staging`, once everything handed over is done. `bytes` is a multiple of 4 above zero.

@@ -10,9 +10,8 @@ use crate::gpu::round::{self, Found, Mark, Numbered, Round, Workspace};
 use crate::gpu::tiling::TILED_ROWS;
 use crate::vector::coarse::{CoarseError, Cut, Survivor, Sweep};
 use crate::vector::codec::Code;
+use crate::vector::rows::GalleryRows;
 
-/// Sweeps of one probe before it counts as overflowed: each later one begins from the level that the one before found.
-const ATTEMPTS_MAX: usize = 3;
 /// Lists have at least this room, and [`ROOM_PER_RANK`] entries for each rank asked for, as far as the options allow.
 const ROOM_MIN: usize = 16_384;
 const ROOM_PER_RANK: usize = 32;
@@ -47,7 +46,7 @@ impl Engine {
         &mut self,
         card: &Card,
         options: &GpuOptions,
-        gallery: &crate::vector::rows::GalleryRows,
+        gallery: &GalleryRows,
         resident: &[u32],
         (probes, cuts): (&[Code], &[Cut]),
     ) -> Result<Vec<Sweep>, CoarseError> {
@@ -58,8 +57,14 @@ impl Engine {
             let codes: Vec<&[i8]> = probes.iter().map(|probe| probe.codes.as_slice()).collect();
             let marks: Vec<Mark> = cuts.iter().map(mark_of).collect();
             let room = room(options, &marks);
-            let mut attempt =
-                Attempt { card, pipelines: &mut self.pipelines, space: &mut self.space, targets: &targets, room };
+            let mut attempt = Attempt {
+                card,
+                pipelines: &mut self.pipelines,
+                space: &mut self.space,
+                gallery,
+                targets: &targets,
+                room,
+            };
             sweeps.extend(attempt.until_complete(&codes, marks)?);
         }
         Ok(sweeps)
@@ -71,7 +76,7 @@ pub(super) fn can_number(blocks: usize, more: usize) -> bool {
     blocks.saturating_add(more) <= BLOCKS_MAX
 }
 
-fn targets<'a>(copies: &'a Copies, gallery: &crate::vector::rows::GalleryRows, resident: &[u32]) -> Vec<Target<'a>> {
+fn targets<'a>(copies: &'a Copies, gallery: &GalleryRows, resident: &[u32]) -> Vec<Target<'a>> {
     let mut targets = Vec::with_capacity(resident.len());
     let mut first_block = 0;
     for &run in resident {
@@ -111,31 +116,31 @@ struct Attempt<'a> {
     card: &'a Card,
     pipelines: &'a mut Pipelines,
     space: &'a mut Workspace,
+    gallery: &'a GalleryRows,
     targets: &'a [Target<'a>],
     room: usize,
 }
 
 impl Attempt<'_> {
-    /// Sweeps of all probes. A probe that overflows is swept again from the level that was found, which is a lower bound
-    /// of the right one, as long as that level rises.
+    /// Sweeps of all probes. A probe that overflows is swept once more by the careful plan, from the level that was found,
+    /// which is a lower bound of the right one. A given level can't be raised, so it gets no second sweep.
     fn until_complete(&mut self, codes: &[&[i8]], mut marks: Vec<Mark>) -> Result<Vec<Sweep>, CoarseError> {
         let mut sweeps = vec![Sweep::Overflowed; codes.len()];
         let mut open: Vec<usize> = (0..codes.len()).collect();
-        for _ in 0..ATTEMPTS_MAX {
+        for careful in [false, true] {
             let these: Vec<&[i8]> = open.iter().filter_map(|&probe| codes.get(probe).copied()).collect();
-            let found = self.once(&these, &marks)?;
-            let (mut still_open, mut next_marks) = (Vec::new(), Vec::new());
-            for ((&probe, before), found) in open.iter().zip(&marks).zip(found) {
+            let found = self.once(&these, &marks, careful)?;
+            marks.clear();
+            for (probe, found) in std::mem::take(&mut open).into_iter().zip(found) {
                 if found.mark.overflowed == 0 {
                     if let Some(sweep) = sweeps.get_mut(probe) {
-                        *sweep = complete(self.targets, &found);
+                        *sweep = complete(self.gallery, self.targets, &found);
                     }
-                } else if found.mark.level > before.level {
-                    still_open.push(probe);
-                    next_marks.push(Mark { overflowed: 0, ..found.mark });
+                } else if (1..=self.room).contains(&(found.mark.k as usize)) {
+                    open.push(probe);
+                    marks.push(Mark { overflowed: 0, ..found.mark });
                 }
             }
-            (open, marks) = (still_open, next_marks);
             if open.is_empty() {
                 break;
             }
@@ -144,24 +149,31 @@ impl Attempt<'_> {
     }
 
     /// One round.
-    fn once(&mut self, codes: &[&[i8]], marks: &[Mark]) -> Result<Vec<Found>, CoarseError> {
+    fn once(&mut self, codes: &[&[i8]], marks: &[Mark], careful: bool) -> Result<Vec<Found>, CoarseError> {
         let shards: Vec<Numbered<'_>> =
             self.targets.iter().flat_map(|target| target.copy.shards.iter().map(number(target))).collect();
         let Some(dimension) = codes.first().map(|codes| codes.len()) else { return Ok(Vec::new()) };
         let tile = Pipelines::tile(codes.len());
         let score = self.pipelines.score(self.card, dimension, tile)?;
-        let steps = self.steps(&shards, dimension, codes.len().next_multiple_of(tile), marks);
+        let padded = codes.len().next_multiple_of(tile);
+        let steps = self.steps(
+            &shards,
+            marks,
+            careful,
+            plan::dispatch_blocks(self.card.products_per_submission, dimension, padded),
+        );
         let (room, steps, shards) = (self.room, steps.as_slice(), shards.as_slice());
         let round = Round { score: &score, dimension, tile, probes: codes, marks, room, steps, shards };
         self.card.guarded(|| round::run(self.card, self.pipelines, self.space, &round))
     }
 
-    fn steps(&self, shards: &[Numbered<'_>], dimension: usize, probes: usize, marks: &[Mark]) -> Vec<Step> {
+    fn steps(&self, shards: &[Numbered<'_>], marks: &[Mark], careful: bool, dispatch_blocks: usize) -> Vec<Step> {
         let blocks: Vec<usize> = shards.iter().map(|numbered| numbered.shard.blocks).collect();
         let bounds = Bounds {
             room: self.room,
             k: marks.iter().map(|mark| mark.k as usize).max().filter(|&k| k > 0),
-            dispatch_blocks: plan::dispatch_blocks(self.card.products_per_submission, dimension, probes),
+            dispatch_blocks,
+            careful,
         };
         plan::steps(&blocks, &bounds)
     }
@@ -173,12 +185,14 @@ fn number<'a>(target: &Target<'_>) -> impl Fn(&'a Shard) -> Numbered<'a> {
     move |shard| Numbered { shard, first_id: ((run_block + shard.first_block) * TILED_ROWS) as u32 }
 }
 
-fn complete(targets: &[Target<'_>], found: &Found) -> Sweep {
+/// The sweep that a list stands for. Rows that the host knows to be dead are left out, should the copy not know it yet.
+fn complete(gallery: &GalleryRows, targets: &[Target<'_>], found: &Found) -> Sweep {
     let survivors = found.kept.iter().filter_map(|&[key, id]| {
         let at = targets.partition_point(|target| target.first_block * TILED_ROWS <= id as usize);
         let target = targets.get(at.checked_sub(1)?)?;
         let row = id - (target.first_block * TILED_ROWS) as u32;
-        Some(Survivor { run: target.run, row, coarse: unsortable(key) })
+        let live = gallery.get(target.run as usize).is_some_and(|run| run.is_live(row as usize));
+        live.then_some(Survivor { run: target.run, row, coarse: unsortable(key) })
     });
     Sweep::Complete { survivors: survivors.collect(), cut: unsortable(found.mark.level) }
 }

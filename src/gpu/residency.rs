@@ -93,7 +93,7 @@ impl Copies {
         layout: &BindGroupLayout,
         run: &dyn Rows,
     ) -> Result<bool, CoarseError> {
-        let Some(token) = run.residency() else { return Ok(false) };
+        let Some(token) = run.residency().filter(|_| !run.is_empty()) else { return Ok(false) };
         if let Some(at) = self.position(run) {
             if let Some(copy) = self.kept.get_mut(at) {
                 copy.overwrite(card, run, &erased(run))?;
@@ -177,7 +177,7 @@ fn bytes_of(run: &dyn Rows) -> u64 {
 /// Whether the run has the codes and scales that it should have; a run that has not is left to the host.
 fn is_whole(run: &dyn Rows) -> bool {
     let bytes = layout::code_bytes(run.len(), run.dimension().get());
-    run.len() > 0 && run.codes().len() >= bytes && run.scales().len() >= run.len()
+    run.codes().len() >= bytes && run.scales().len() >= run.len()
 }
 
 /// Copies a run; `None` when the device has no memory for it after all.

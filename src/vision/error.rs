@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::base::limits::{IMAGE_BYTES_MAX, IMAGE_PIXELS_MAX, IMAGE_SIDE_PX_MAX};
 use crate::vector::VectorError;
 
 /// Why a picture gave no template, or a model could not be used. Each says what to do, where something can be done.
@@ -75,6 +76,68 @@ pub enum VisionError {
         /// What went wrong.
         problem: String,
     },
+    /// A picture file of no or too many bytes.
+    #[error("a picture file of {bytes} bytes: 1 to {IMAGE_BYTES_MAX} wanted")]
+    ImageBytes {
+        /// Its size.
+        bytes: usize,
+    },
+    /// The bytes are no picture, or one of a kind that is not read.
+    #[error("not a JPEG, PNG, WebP, BMP or TIFF picture, whatever its name says ({bytes} bytes)")]
+    NotAnImage {
+        /// The file's size.
+        bytes: usize,
+    },
+    /// More pixels than are decoded; from the header, before decoding.
+    #[error(
+        "a picture of {width} x {height} px: sides of 1 to {IMAGE_SIDE_PX_MAX} and at most {IMAGE_PIXELS_MAX} px wanted; shrink or cut it"
+    )]
+    ImageSize {
+        /// Columns.
+        width: u32,
+        /// Rows.
+        height: u32,
+    },
+    /// Colours that can't be brought to red, green and blue for certain.
+    #[error("the picture's colours can't be understood: {reason}; save it as RGB")]
+    Colours {
+        /// What is unclear.
+        reason: String,
+    },
+    /// A picture file that is damaged or uses something unusual.
+    #[error("the {format} picture can't be decoded: {reason}")]
+    Undecodable {
+        /// "JPEG", "PNG" ...
+        format: &'static str,
+        /// The decoder's words.
+        reason: String,
+    },
+    /// A picture could not be brought to another size.
+    #[error("the picture can't be brought to {width} x {height} px: {reason}")]
+    Resize {
+        /// Columns wanted.
+        width: u32,
+        /// Rows wanted.
+        height: u32,
+        /// Why.
+        reason: String,
+    },
+    /// One picture took too long and was given up.
+    #[error(
+        "given up during {stage} after {limit_ms} ms: the picture is too large or holds too many faces for this machine"
+    )]
+    OutOfTime {
+        /// What was being done.
+        stage: &'static str,
+        /// The limit that passed.
+        limit_ms: u64,
+    },
+    /// A model answered with something else than its kind of model does.
+    #[error("{reason}: the catalogue's entry and the model file don't belong together")]
+    ModelOutput {
+        /// What came back.
+        reason: String,
+    },
     /// A template dimension or a vector that the engine can't hold.
     #[error(transparent)]
     Vector(#[from] VectorError),
@@ -84,6 +147,31 @@ pub enum VisionError {
 }
 
 impl VisionError {
+    /// Whether the picture is at fault, so that another one may well succeed; otherwise it is the installation.
+    #[must_use]
+    pub fn is_of_picture(&self) -> bool {
+        match self {
+            Self::ImageBytes { .. }
+            | Self::NotAnImage { .. }
+            | Self::ImageSize { .. }
+            | Self::Colours { .. }
+            | Self::Undecodable { .. }
+            | Self::Resize { .. }
+            | Self::OutOfTime { .. } => true,
+            Self::Catalogue { .. }
+            | Self::UnknownSet { .. }
+            | Self::RuntimeMissing { .. }
+            | Self::RuntimeRefused { .. }
+            | Self::ModelMissing { .. }
+            | Self::Damaged { .. }
+            | Self::ModelRefused { .. }
+            | Self::ModelRun { .. }
+            | Self::ModelOutput { .. }
+            | Self::Vector(_)
+            | Self::Io(_) => false,
+        }
+    }
+
     /// A catalogue's problem.
     pub(crate) fn catalogue(path: &Path, problem: impl Into<String>) -> Self {
         Self::Catalogue { path: path.to_owned(), problem: problem.into() }
