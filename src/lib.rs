@@ -5,4 +5,8 @@
 //! below its own. `ARCHITECTURE.md` has the map, `tests/tidy.rs` enforces it.
 
 pub mod base;
+pub mod gallery;
+pub mod records;
+pub mod segment;
+pub mod store;
 pub mod vector;
