@@ -320,7 +320,7 @@ impl Vault {
         Ok(found)
     }
 
-    /// Which of `images` are enrolled already, so that nobody needs to look at them again.
+    /// Which of `images` are enrolled already, with their template and subject, so that nobody needs to look at them again.
     ///
     /// # Errors
     /// What the records say.
@@ -328,13 +328,14 @@ impl Vault {
         &self,
         name: &GalleryName,
         images: &[[u8; 32]],
-    ) -> Result<HashSet<[u8; 32]>, GalleryError> {
+    ) -> Result<HashMap<[u8; 32], (TemplateId, SubjectRef)>, GalleryError> {
         let limit = ENROL_BATCH_MAX.max(IMAGES_PER_REQUEST_MAX);
         if images.len() > limit {
             return Err(GalleryError::TooMany { what: "images asked for", limit });
         }
         let found = self.inner.records.images(name, images).await?;
-        Ok(found.into_iter().filter(|(_, (_, live))| *live).map(|(image, _)| image).collect())
+        let live = found.into_iter().filter(|(_, (_, live))| *live);
+        Ok(live.map(|(image, (detail, _))| (image, (detail.id, detail.subject))).collect())
     }
 
     /// Records a search and gives its number. Nothing may be shown before.
