@@ -6,5 +6,9 @@
 
 pub mod base;
 pub mod evaluation;
+pub mod gpu;
+pub mod kernel;
+pub mod scoring;
 pub mod settings;
 pub mod vector;
+pub mod vision;

@@ -19,12 +19,22 @@ pub const DIMENSION_MAX: usize = 2048;
 pub const DIMENSION_STEP: usize = 16;
 /// Most probes scored in one call.
 pub const PROBES_PER_SEARCH_MAX: usize = 512;
+/// Probes whose survivors are kept at once: with [`SURVIVORS_MAX`], what bounds the memory of a search.
+pub const PROBES_PER_SWEEP_MAX: usize = 64;
 /// Longest candidate list, in people.
 pub const CANDIDATES_MAX: usize = 1_000;
 /// Most templates asked of a scorer for each probe (people with several references need more templates than people).
 pub const TOP_K_MAX: usize = 16_384;
 /// Survivors of the coarse pass kept for each probe on the CPU; past this the probe is scored exhaustively.
 pub const SURVIVORS_MAX: usize = 1 << 20;
+/// Survivors of the coarse pass kept for each probe on a GPU; past this the probe has overflowed.
+pub const GPU_SURVIVORS_MAX: usize = 1 << 16;
+/// Probes that a GPU scores in one round; more probes take more rounds.
+pub const GPU_PROBES_PER_ROUND_MAX: usize = 64;
+/// Largest buffer of codes on a GPU; wgpu's own limits may be lower.
+pub const GPU_SHARD_BYTES_MAX: u64 = 1 << 30;
+/// Longest wait for one submission to a GPU, each of which is meant to take a tenth of a second.
+pub const GPU_WAIT_MS_MAX: u64 = 30_000;
 
 /// Most rows of one segment: row numbers inside a segment are 32 bits wide.
 pub const SEGMENT_ROWS_MAX: u64 = 1 << 26;
@@ -68,3 +78,15 @@ pub const FOLDER_FILES_MAX: usize = 5_000_000;
 pub const FOLDER_DEPTH_MAX: usize = 16;
 /// Pictures enrolled in one transaction.
 pub const ENROL_CHUNK: usize = 64;
+/// Largest model file: a hash and a load of it must end.
+pub const MODEL_BYTES_MAX: u64 = 2 << 30;
+/// Most numbers handed to a model in one run (a 16-megapixel picture in three channels).
+pub const MODEL_INPUT_NUMBERS_MAX: usize = 3 << 24;
+/// Largest catalogue file.
+pub const CATALOGUE_BYTES_MAX: u64 = 1 << 20;
+/// Most model sets of one catalogue.
+pub const MODEL_SETS_MAX: usize = 256;
+/// Lines of an enrolment report on a terminal.
+pub const REPORT_LINES_MAX: usize = 50;
+/// Most templates looked at when a gallery's statistics are measured.
+pub const STATISTICS_PEOPLE_MAX: usize = 20_000;

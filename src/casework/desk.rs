@@ -54,7 +54,7 @@ impl Desk {
     /// # Errors
     /// [`CaseworkError::Vision`] when it is unknown, not installed or damaged.
     pub fn default_vision(&self) -> Result<Arc<Vision>, CaseworkError> {
-        let set = self.catalogue.get(&self.settings.models.set)?;
+        let set = self.catalogue.set(&self.settings.models.set)?;
         self.load(set)
     }
 
@@ -64,7 +64,7 @@ impl Desk {
     /// [`CaseworkError::ModelUnknown`] when no catalogue has it any more.
     pub fn vision_for(&self, gallery: &GalleryName) -> Result<Arc<Vision>, CaseworkError> {
         let theirs = self.vault.snapshot(gallery)?.model().clone();
-        match self.catalogue.get(&theirs.name) {
+        match self.catalogue.set(&theirs.name) {
             Ok(set) if set.id().hash == theirs.hash => self.load(set),
             Ok(set) => Err(self.unknown(gallery, theirs, format!("its {}", set.id()))),
             Err(_) => Err(self.unknown(gallery, theirs, "it has no set of that name".to_owned())),

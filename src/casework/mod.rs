@@ -8,6 +8,7 @@ pub mod enrol;
 pub mod faces;
 pub mod folder;
 pub mod search;
+pub mod statistics;
 
 pub use desk::Desk;
 

@@ -55,6 +55,10 @@ pub struct PictureAnswer {
     pub name: String,
     /// sha256 of its bytes.
     pub sha256: [u8; 32],
+    /// Width in pixels of the upright picture; 0 when it could not be read.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
     /// Faces found, whether or not they were searched for; `None` when the picture could not be read.
     pub faces_found: Option<usize>,
     /// Faces searched for.
@@ -143,10 +147,10 @@ async fn analyse(
 fn analyse_one(vision: &Vision, picture: &ProbePicture, faces: FaceChoice) -> PictureAnswer {
     let (sha256, name) = (hash(&picture.bytes), picture.name.clone());
     let failed = |failure: String, faces_found| {
-        let (probes, stages) = (Vec::new(), Stages::default());
-        PictureAnswer { name: name.clone(), sha256, faces_found, probes, failure: Some(failure), stages }
+        let (probes, stages, failure) = (Vec::new(), Stages::default(), Some(failure));
+        PictureAnswer { name: name.clone(), sha256, width: 0, height: 0, faces_found, probes, failure, stages }
     };
-    let Analysis { faces: found, stages, .. } = match vision.analyse(&picture.bytes) {
+    let Analysis { width, height, faces: found, stages, .. } = match vision.analyse(&picture.bytes) {
         Ok(analysis) => analysis,
         Err(error) => return failed(error.to_string(), None),
     };
@@ -162,7 +166,7 @@ fn analyse_one(vision: &Vision, picture: &ProbePicture, faces: FaceChoice) -> Pi
         Some(ProbeAnswer { face_number: place + 1, face, candidates: Vec::new() })
     };
     let probes = places.into_iter().filter_map(answer).collect();
-    PictureAnswer { name, sha256, faces_found: Some(found.len()), probes, failure: None, stages }
+    PictureAnswer { name, sha256, width, height, faces_found: Some(found.len()), probes, failure: None, stages }
 }
 
 fn failures(pictures: &[PictureAnswer]) -> String {

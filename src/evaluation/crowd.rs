@@ -46,7 +46,7 @@ impl Crowd {
         while high - low > BLUR_STEP {
             let middle = f64::midpoint(low, high);
             let trial = Self::with_blur(&statistics.mean, &sampled, middle, CALIBRATION_SEED)?;
-            if trial.deviation()? > statistics.impostor.deviation {
+            if trial.impostor_scores()?.deviation > statistics.impostor.deviation {
                 low = middle;
             } else {
                 high = middle;
@@ -64,15 +64,18 @@ impl Crowd {
         Ok(Self { seed, direction: narrow(&direction), mean_length, factor: narrow(&factor), blur })
     }
 
-    /// Standard deviation of the scores between members.
-    fn deviation(&self) -> Result<f64, EvaluationError> {
+    /// Scores between members of this crowd: what searches will meet, to be held against real people's.
+    ///
+    /// # Errors
+    /// [`EvaluationError::Shape`] when a member is no template, which statistics of real faces do not lead to.
+    pub fn impostor_scores(&self) -> Result<ImpostorScores, EvaluationError> {
         let member = |index| {
             let mut values = vec![0.0; self.dimension()];
             self.member(index, &mut values);
             Template::from_unit(values).map_err(|error| EvaluationError::Shape(error.to_string()))
         };
         let members: Vec<Template> = (0..CALIBRATION_MEMBERS).map(member).collect::<Result<_, _>>()?;
-        Ok(ImpostorScores::of(&members).deviation)
+        Ok(ImpostorScores::of(&members))
     }
 
     /// Components of a member.

@@ -13,6 +13,9 @@ use crate::vector::template::Template;
 /// Fewest people whose templates may be summed up.
 pub const PEOPLE_MIN: usize = 50;
 
+/// Statistics by model set, as `bertillon gallery statistics` wrote them.
+const BUILT_IN: [(&str, &str); 1] = [("mtcnn-dlib", include_str!("../../models/statistics/mtcnn-dlib.json"))];
+
 /// Scores between different people.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ImpostorScores {
@@ -87,6 +90,19 @@ impl Statistics {
             mean: mean.iter().map(|&value| value as f32).collect(),
             covariance: covariance.iter().map(|&value| value as f32).collect(),
         })
+    }
+
+    /// The statistics that come with the program for `model`.
+    ///
+    /// # Errors
+    /// [`EvaluationError::NoStatistics`] when there are none for it, [`EvaluationError::OtherModel`] when the set has changed
+    /// since they were measured, [`EvaluationError::Shape`] when the file is damaged.
+    pub fn builtin(model: &ModelId) -> Result<Self, EvaluationError> {
+        let built_in = BUILT_IN.iter().find(|(name, _)| *name == model.name);
+        let (_, text) = built_in.ok_or_else(|| EvaluationError::NoStatistics(model.name.clone()))?;
+        let statistics: Self = serde_json::from_str(text).map_err(|error| EvaluationError::Shape(error.to_string()))?;
+        statistics.check_model(model)?;
+        Ok(statistics)
     }
 
     /// Refuses statistics of another model.

@@ -2,6 +2,7 @@
 //! list length, and says how long each stage took.
 
 pub mod people;
+pub mod rank;
 pub mod search;
 
 pub use people::Candidate;

@@ -1,0 +1,28 @@
+# The ways in. Each target is a small script under tools/, which installs what it lacks or says what to install.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test fmt lint deny bench clean-data
+
+help: ## these lines
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+demo: ## build, show a real search, leave the server running; ARGS=--exit ends it
+	@tools/demo.sh $(ARGS)
+
+test: ## formatting, lints, licences, models and every test
+	@tools/test.sh
+
+fmt: ## format the code
+	@cargo fmt
+
+lint: ## clippy over everything, warnings are errors
+	@bash -c 'source tools/env.sh && source tools/lint.sh && cargo build --release --locked --all-targets'
+
+deny: ## licences, duplicates, sources and advisories of the dependencies
+	@tools/deny.sh
+
+bench: ## all benchmarks; ARGS="--bench scoring" for one
+	@bash -c 'source tools/env.sh && cargo bench --locked $(ARGS)'
+
+clean-data: ## remove the data folder of this checkout; asks first
+	@CONFIRM=$(CONFIRM) tools/clean-data.sh

@@ -1,0 +1,300 @@
+//! What can be typed. The help text is written for someone who has never seen the program.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::base::ids::{GalleryName, SubjectRef};
+use crate::casework::faces::FaceChoice;
+use crate::settings::back_end::BackEnd;
+use crate::settings::flags::Flags;
+
+/// Face identification for police central identification units: who in a gallery might a picture show?
+///
+/// Every enrolled template is compared, and the candidates with the highest comparison scores are listed. A candidate is a
+/// lead for a trained examiner, never an identification.
+///
+/// First steps:
+///   bertillon models install                 fetch and convert the default models (once)
+///   bertillon enrol custody photos/          one subfolder a person, or one file a person
+///   bertillon search custody still.jpg       who might this be?
+///   bertillon serve                          the same over HTTP, at http://127.0.0.1:8470
+#[derive(Debug, Parser)]
+#[command(version, verbatim_doc_comment, propagate_version = true)]
+pub struct Args {
+    /// Settings that every command takes.
+    #[command(flatten)]
+    pub common: Common,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Settings that every command takes. `bertillon config` shows what is in force.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Settings (for every command)")]
+pub struct Common {
+    /// Configuration file; bertillon.toml in the working folder if it is there.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Data folder: galleries, records, models.
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// Folder of model files; `models` in the data folder when not given.
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub models_folder: Option<PathBuf>,
+    /// Model set for new galleries.
+    #[arg(long, global = true, value_name = "SET")]
+    pub model_set: Option<String>,
+    /// A catalogue of model sets of your own.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub catalogue: Option<PathBuf>,
+    /// ONNX Runtime's library, or its folder.
+    #[arg(long, global = true, value_name = "PATH")]
+    pub runtime: Option<PathBuf>,
+    /// What compares templates: auto, cpu, cpu-scalar, cpu-avx2 or gpu. The answers are the same.
+    #[arg(long, global = true)]
+    pub back_end: Option<BackEnd>,
+    /// Threads that score on the CPU; 0 for one a core.
+    #[arg(long, global = true)]
+    pub threads: Option<usize>,
+    /// Pictures worked on at once; 0 for one a core.
+    #[arg(long, global = true)]
+    pub vision_threads: Option<usize>,
+    /// What to log to standard error: error, warn, info, debug or trace, also by module.
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub log: Option<String>,
+}
+
+impl Args {
+    /// The settings given as flags.
+    #[must_use]
+    pub fn flags(&self) -> Flags {
+        let common = self.common.clone();
+        let (candidates, bind, port, workers) = match &self.command {
+            Command::Search(search) => (search.top, None, None, None),
+            Command::Serve(serve) => (None, serve.bind, serve.port, serve.workers),
+            Command::Demo(demo) => (None, None, demo.port, None),
+            Command::Enrol(_) | Command::Gallery(_) | Command::Models(_) | Command::Config(_) => (None, None, None, None),
+        };
+        Flags {
+            data: common.data,
+            models_folder: common.models_folder,
+            model_set: common.model_set,
+            catalogue: common.catalogue,
+            runtime: common.runtime,
+            back_end: common.back_end,
+            threads: common.threads,
+            candidates,
+            bind,
+            port,
+            workers,
+            vision_threads: common.vision_threads,
+            log: common.log,
+        }
+    }
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Enrol a folder of pictures of known people.
+    Enrol(Enrol),
+    /// Search a gallery for the person in a picture.
+    Search(Search),
+    /// Answer over HTTP until stopped.
+    Serve(Serve),
+    /// Make, list, show and erase galleries.
+    #[command(subcommand)]
+    Gallery(GalleryCommand),
+    /// Install, list and verify models.
+    #[command(subcommand)]
+    Models(ModelsCommand),
+    /// A first identification with real pictures among a million synthetic templates, then a server.
+    Demo(Demo),
+    /// Show the settings in force.
+    Config(ConfigArgs),
+}
+
+/// Enrol a folder of pictures of known people.
+///
+/// The subject of a picture is the name of its subfolder, or of the file when it lies directly in FOLDER. With --subjects, a
+/// CSV file with the columns `file` and `subject` says so instead, and only files in it are enrolled. The gallery is made
+/// when it is not there. Running the command again enrols nothing twice; what was interrupted goes on where it stopped.
+#[derive(Debug, clap::Args)]
+pub struct Enrol {
+    /// Gallery to enrol into.
+    pub gallery: GalleryName,
+    /// Folder of pictures: JPEG, PNG, WebP, BMP or TIFF.
+    pub folder: PathBuf,
+    /// CSV file with the columns `file` (path inside FOLDER) and `subject`.
+    #[arg(long, value_name = "FILE.csv")]
+    pub subjects: Option<PathBuf>,
+    /// Take only files whose path contains this text.
+    #[arg(long, value_name = "TEXT")]
+    pub only: Option<String>,
+    /// What the gallery is for; kept with a new gallery.
+    #[arg(long, default_value = "not stated")]
+    pub purpose: String,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Search a gallery for the person in a picture.
+///
+/// Prints one candidate list a face: rank, comparison score, subject. The largest face of each picture is searched unless
+/// --faces says otherwise. Every search is recorded.
+#[derive(Debug, clap::Args)]
+pub struct Search {
+    /// Gallery to search.
+    pub gallery: GalleryName,
+    /// Pictures to search with.
+    #[arg(required = true, value_name = "IMAGE")]
+    pub images: Vec<PathBuf>,
+    /// Longest candidate list, in people.
+    #[arg(long, value_name = "N")]
+    pub top: Option<usize>,
+    /// Lowest comparison score to show, from -1 to 1.
+    #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
+    pub threshold: Option<f32>,
+    /// Which faces: largest, all, or a number from 1 (largest first).
+    #[arg(long, default_value = "largest")]
+    pub faces: FaceChoice,
+    /// Print the answer as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Answer over HTTP until stopped. API description at /api/v1/openapi.json, to be browsed at /api/docs/.
+#[derive(Debug, clap::Args)]
+pub struct Serve {
+    /// Address to listen on. There is no sign-in yet: stay on this machine, or put a proxy that has one in front.
+    #[arg(long, value_name = "ADDRESS")]
+    pub bind: Option<IpAddr>,
+    /// Port; 0 for any free one.
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// Threads that talk to clients; 0 for one a core.
+    #[arg(long)]
+    pub workers: Option<usize>,
+}
+
+/// Make, list, show and erase galleries.
+#[derive(Debug, Subcommand)]
+pub enum GalleryCommand {
+    /// Make an empty gallery for the templates of one model set.
+    Create {
+        /// Its name: a-z, 0-9, '-' and '_'.
+        gallery: GalleryName,
+        /// What it is for.
+        #[arg(long, default_value = "not stated")]
+        purpose: String,
+    },
+    /// One line a gallery.
+    List {
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// All about one gallery.
+    Show {
+        /// Which.
+        gallery: GalleryName,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Physically erase one subject's templates, or one template. There is no way back.
+    Erase {
+        /// From which gallery.
+        gallery: GalleryName,
+        /// All templates of this subject.
+        #[arg(long, required_unless_present = "template", conflicts_with = "template")]
+        subject: Option<SubjectRef>,
+        /// The template with this id.
+        #[arg(long)]
+        template: Option<u64>,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Measure how the gallery's model spreads faces, for synthetic crowds: needs at least 50 real people.
+    Statistics {
+        /// Which.
+        gallery: GalleryName,
+        /// Where the pictures came from, kept in the file.
+        #[arg(long)]
+        source: String,
+        /// File to write.
+        #[arg(long, value_name = "FILE.json")]
+        out: PathBuf,
+    },
+}
+
+/// Install, list and verify models.
+#[derive(Debug, Subcommand)]
+pub enum ModelsCommand {
+    /// Fetch, check and convert a model set and ONNX Runtime's library. What is done already is skipped.
+    Install {
+        /// The set; the default set when not given.
+        set: Option<String>,
+        /// Folder with model files that can't be fetched (sets with local files).
+        #[arg(long, value_name = "FOLDER")]
+        from: Option<PathBuf>,
+    },
+    /// Every model set of the catalogue, and whether it is installed.
+    List {
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check every file of a set against its size and hash.
+    Verify {
+        /// The set; the default set when not given.
+        set: Option<String>,
+    },
+}
+
+/// A first identification: real pictures from public packages, searched among a million synthetic templates.
+#[derive(Debug, clap::Args)]
+pub struct Demo {
+    /// End after the searches instead of leaving a server running.
+    #[arg(long)]
+    pub exit: bool,
+    /// How many synthetic templates make the crowd.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(0..=20_000_000))]
+    pub crowd: u64,
+    /// Port of the server that is left running; 0 for any free one.
+    #[arg(long)]
+    pub port: Option<u16>,
+}
+
+/// Show the settings in force.
+#[derive(Debug, clap::Args)]
+pub struct ConfigArgs {
+    /// Print a commented file with every setting and its default instead.
+    #[arg(long)]
+    pub template: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_reach_the_settings() {
+        let args = Args::parse_from(["bertillon", "search", "g", "a.jpg", "--top", "5", "--data", "d", "--back-end", "cpu"]);
+        let flags = args.flags();
+        assert_eq!((flags.candidates, flags.data, flags.back_end), (Some(5), Some("d".into()), Some(BackEnd::Cpu)));
+        assert!(Args::try_parse_from(["bertillon", "search", "Bad Name", "a.jpg"]).is_err());
+        assert!(Args::try_parse_from(["bertillon", "gallery", "erase", "g"]).is_err());
+    }
+}

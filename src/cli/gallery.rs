@@ -1,0 +1,104 @@
+//! `bertillon gallery`.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use crate::base::ids::{GalleryName, TemplateId};
+use crate::casework::{Desk, enrol, statistics};
+use crate::cli::args::GalleryCommand;
+use crate::cli::{desk, print};
+use crate::gallery::{Access, Erase, GallerySummary};
+use crate::http::shapes::GalleryShape;
+use crate::settings::Settings;
+
+/// Carries out one of the gallery commands.
+///
+/// # Errors
+/// When the gallery is not there or the data folder can't be used.
+pub async fn run(settings: Settings, command: GalleryCommand) -> Result<()> {
+    match command {
+        GalleryCommand::Create { gallery, purpose } => create(settings, &gallery, &purpose).await,
+        GalleryCommand::List { json } => list(settings, json).await,
+        GalleryCommand::Show { gallery, json } => show(settings, &gallery, json).await,
+        GalleryCommand::Erase { gallery, subject, template, yes } => {
+            let what = match (subject, template) {
+                (Some(subject), _) => Erase::Subject(subject),
+                (None, Some(template)) => Erase::Template(TemplateId(template)),
+                (None, None) => bail!("say what to erase: --subject or --template"),
+            };
+            erase(settings, &gallery, what, yes).await
+        }
+        GalleryCommand::Statistics { gallery, source, out } => measure(settings, &gallery, &source, &out).await,
+    }
+}
+
+async fn create(settings: Settings, gallery: &GalleryName, purpose: &str) -> Result<()> {
+    let desk = desk(settings, Access::Writer).await?;
+    if !enrol::ensure_gallery(&desk, gallery, purpose).await? {
+        bail!("the gallery {gallery} is there already");
+    }
+    print::gallery(&summary(&desk, gallery).await?)
+}
+
+async fn list(settings: Settings, json: bool) -> Result<()> {
+    let summaries = desk(settings, Access::Reader).await?.vault.galleries().await?;
+    if json {
+        return print::json(&summaries.iter().map(GalleryShape::from).collect::<Vec<_>>());
+    }
+    print::galleries(&summaries)
+}
+
+async fn show(settings: Settings, gallery: &GalleryName, json: bool) -> Result<()> {
+    let desk = desk(settings, Access::Reader).await?;
+    let summary = summary(&desk, gallery).await?;
+    if json { print::json(&GalleryShape::from(&summary)) } else { print::gallery(&summary) }
+}
+
+async fn summary(desk: &Desk, gallery: &GalleryName) -> Result<GallerySummary> {
+    let found = desk.vault.galleries().await?.into_iter().find(|summary| summary.name == *gallery);
+    found.with_context(|| format!("no gallery {gallery}: `bertillon gallery list` shows those there are"))
+}
+
+async fn erase(settings: Settings, gallery: &GalleryName, what: Erase, yes: bool) -> Result<()> {
+    if !yes {
+        confirm(gallery, &what)?;
+    }
+    let desk = desk(settings, Access::Writer).await?;
+    let scorer = std::sync::Arc::clone(&desk.engine.scorer);
+    let erased = desk.vault.erase(gallery, what, &|rows| scorer.refresh(rows)).await?;
+    let ids: Vec<String> = erased.templates.iter().map(ToString::to_string).collect();
+    print::line(&format!("erased {} templates from {gallery}: {}", ids.len(), ids.join(", ")))
+}
+
+fn confirm(gallery: &GalleryName, what: &Erase) -> Result<()> {
+    let named = match what {
+        Erase::Subject(subject) => format!("all templates of the subject {subject}"),
+        Erase::Template(template) => format!("the template {template}"),
+    };
+    if !std::io::stdin().is_terminal() {
+        bail!("erasing can't be undone: add --yes to erase {named} from {gallery} without being asked");
+    }
+    eprint!("Erase {named} from {gallery}? There is no way back. [yes/no] ");
+    std::io::stderr().flush()?;
+    let mut reply = String::new();
+    std::io::stdin().read_line(&mut reply)?;
+    if reply.trim() == "yes" { Ok(()) } else { bail!("nothing was erased") }
+}
+
+async fn measure(settings: Settings, gallery: &GalleryName, source: &str, out: &Path) -> Result<()> {
+    let desk = desk(settings, Access::Reader).await?;
+    let statistics = statistics::of_gallery(&desk, gallery, source).await?;
+    fs_err::write(out, serde_json::to_string(&statistics)? + "\n")?;
+    let impostor = statistics.impostor;
+    print::line(&format!(
+        "{} people, {} pairs of different people: comparison scores {:.4} on average, deviation {:.4}, largest {:.4}",
+        statistics.people,
+        print::count(impostor.pairs),
+        impostor.mean,
+        impostor.deviation,
+        impostor.largest
+    ))?;
+    print::line(&format!("written to {}", out.display()))
+}

@@ -1,0 +1,59 @@
+//! The command line: reads flags, calls casework, prints. `--json` prints the API's shapes; progress and remarks go to
+//! standard error, answers to standard output.
+
+pub mod args;
+pub mod demo;
+pub mod enrol;
+pub mod gallery;
+pub mod models;
+pub mod print;
+pub mod progress;
+pub mod search;
+pub mod serve;
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+use crate::casework::Desk;
+use crate::cli::args::{Args, Command};
+use crate::gallery::Access;
+use crate::settings::Settings;
+
+/// Runs the command that the process was called with.
+///
+/// # Errors
+/// Whatever stopped it, for the person at the terminal.
+pub fn run() -> Result<()> {
+    let args = Args::parse();
+    let folder = std::env::current_dir().context("the working folder can't be read")?;
+    let loaded = Settings::load(args.common.config.as_deref(), &folder, args.flags())?;
+    start_log(&loaded.settings, args.common.log.is_some());
+    let settings = loaded.settings;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match args.command {
+        Command::Config(config) => print::config(&settings, config.template),
+        Command::Models(command) => models::run(&settings, command),
+        Command::Enrol(enrol) => runtime.block_on(enrol::run(settings, enrol)),
+        Command::Search(search) => runtime.block_on(search::run(settings, search)),
+        Command::Gallery(command) => runtime.block_on(gallery::run(settings, command)),
+        Command::Serve(_) => serve::run(settings),
+        Command::Demo(demo) => demo::run(settings, &demo),
+    }
+}
+
+/// Opens the desk for a command that changes something, or beside a running server for one that only reads.
+async fn desk(settings: Settings, access: Access) -> Result<Arc<Desk>> {
+    Ok(Arc::new(Desk::open(settings, access).await?))
+}
+
+/// Logs go to standard error. A person at the terminal sees warnings; `--log`, the environment or the file say more.
+fn start_log(settings: &Settings, asked: bool) {
+    let serving = std::env::args().nth(1).is_some_and(|command| command == "serve");
+    let quiet = !asked && !serving && settings.log == Settings::default_log();
+    let filter = if quiet { "warn".to_owned() } else { settings.log.filter.clone() };
+    let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(filter);
+    // A second subscriber in one process (tests) changes nothing and is no reason to stop.
+    drop(tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).try_init());
+}

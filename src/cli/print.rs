@@ -1,0 +1,157 @@
+//! What people read on the terminal.
+
+use std::io::Write;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::casework::search::{Answer, PictureAnswer, ProbeAnswer};
+use crate::gallery::GallerySummary;
+use crate::http::shapes::LEAD_NOTICE;
+use crate::settings::Settings;
+use crate::vision::quality::Verdict;
+
+/// Writes a line to standard output; a reader who has gone (`| head`) is no mistake.
+///
+/// # Errors
+/// When standard output can't be written for another reason.
+pub fn line(text: &str) -> Result<()> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        done => Ok(done?),
+    }
+}
+
+/// Prints a value as JSON, indented.
+///
+/// # Errors
+/// When standard output can't be written.
+pub fn json(value: &impl Serialize) -> Result<()> {
+    line(&serde_json::to_string_pretty(value)?)
+}
+
+/// Prints the settings in force, or the commented file with all of them.
+///
+/// # Errors
+/// When standard output can't be written.
+pub fn config(settings: &Settings, template: bool) -> Result<()> {
+    if template { line(Settings::template().trim_end()) } else { line(settings.to_toml()?.trim_end()) }
+}
+
+/// Bytes in the unit that a person would choose.
+#[must_use]
+pub fn bytes(count: u64) -> String {
+    indicatif::HumanBytes(count).to_string()
+}
+
+/// A number with its thousands set apart.
+#[must_use]
+pub fn count(number: u64) -> String {
+    indicatif::HumanCount(number).to_string()
+}
+
+/// Prints an answer: a table a face, then what it took.
+///
+/// # Errors
+/// When standard output can't be written.
+pub fn answer(answer: &Answer) -> Result<()> {
+    for picture in &answer.pictures {
+        line(&heading(picture))?;
+        for probe in &picture.probes {
+            line(&face_line(probe))?;
+            candidates(probe)?;
+        }
+    }
+    line(&cost_line(answer))?;
+    line(&format!("Search {} is on record. {LEAD_NOTICE}", answer.search))
+}
+
+fn heading(picture: &PictureAnswer) -> String {
+    match (&picture.failure, picture.faces_found) {
+        (Some(failure), _) => format!("\n{}: no probe: {failure}", picture.name),
+        (None, Some(found)) if found > picture.probes.len() => {
+            let searched = picture.probes.len();
+            format!("\n{}: {found} faces, {searched} searched (--faces all, or --faces N, for the others)", picture.name)
+        }
+        (None, _) => format!("\n{}", picture.name),
+    }
+}
+
+fn face_line(probe: &ProbeAnswer) -> String {
+    let quality = &probe.face.quality;
+    let verdict = match quality.verdict {
+        Verdict::Good => "good",
+        Verdict::Poor => "poor",
+        Verdict::Unusable => "hardly usable",
+    };
+    let reasons = if quality.reasons.is_empty() { String::new() } else { format!(": {}", quality.reasons.join("; ")) };
+    format!("  face {}, eyes {:.0} px apart, quality {verdict}{reasons}", probe.face_number, quality.inter_eye_px)
+}
+
+fn candidates(probe: &ProbeAnswer) -> Result<()> {
+    if probe.candidates.is_empty() {
+        return line("  no candidate at or above the threshold");
+    }
+    line("  rank   score  subject")?;
+    for candidate in &probe.candidates {
+        let reference = &candidate.reference;
+        let more = match candidate.more_references {
+            0 => String::new(),
+            more => format!(", {more} more"),
+        };
+        let source = if reference.synthetic { String::new() } else { format!("  ({}{more})", reference.source) };
+        line(&format!("  {:>4}  {:.4}  {}{source}", candidate.rank, candidate.score, reference.subject))?;
+    }
+    Ok(())
+}
+
+fn cost_line(answer: &Answer) -> String {
+    let stages = answer.pictures.iter().map(|picture| &picture.stages);
+    let (mut decode, mut detect, mut embed) = (0.0, 0.0, 0.0);
+    for stage in stages {
+        decode += stage.decode_ms;
+        detect += stage.detect_ms;
+        embed += stage.align_ms + stage.embed_ms;
+    }
+    let fell_back = answer.work.fell_back.as_ref().map(|why| format!("; the first back end failed: {why}"));
+    format!(
+        "\n{} templates compared exactly on {} in {:.1} ms (decode {decode:.0}, detect {detect:.0}, embed {embed:.0}, people {:.1}; all {:.0} ms){}",
+        count(answer.work.rows),
+        answer.work.back_end,
+        answer.scoring_ms,
+        answer.people_ms,
+        answer.total_ms,
+        fell_back.unwrap_or_default(),
+    )
+}
+
+/// Prints galleries, a line each.
+///
+/// # Errors
+/// When standard output can't be written.
+pub fn galleries(summaries: &[GallerySummary]) -> Result<()> {
+    if summaries.is_empty() {
+        return line("no gallery yet: `bertillon enrol NAME FOLDER` makes one");
+    }
+    line(&format!("{:<20} {:>12} {:>12} {:>10}  model", "gallery", "templates", "synthetic", "size"))?;
+    for summary in summaries {
+        let (live, synthetic) = (count(summary.live), count(summary.synthetic));
+        let (size, model) = (bytes(summary.bytes), &summary.model);
+        line(&format!("{:<20} {live:>12} {synthetic:>12} {size:>10}  {model}", summary.name.as_str()))?;
+    }
+    Ok(())
+}
+
+/// Prints one gallery at length.
+///
+/// # Errors
+/// When standard output can't be written.
+pub fn gallery(summary: &GallerySummary) -> Result<()> {
+    line(&format!("gallery     {}", summary.name))?;
+    line(&format!("purpose     {}", summary.purpose))?;
+    line(&format!("model       {}, {} numbers a template", summary.model, summary.dimension))?;
+    line(&format!("templates   {} ({} synthetic), {} erased", count(summary.live), count(summary.synthetic), count(summary.erased)))?;
+    line(&format!("files       {} segments, {} rows in the tail, {}", summary.segments, summary.tail_rows, bytes(summary.bytes)))?;
+    line(&format!("snapshot    {}", summary.snapshot))?;
+    line(&format!("made        {}", summary.created))
+}

@@ -1,0 +1,46 @@
+//! `bertillon search`.
+
+use anyhow::{Context, Result};
+
+use crate::base::limits::{IMAGE_BYTES_MAX, PROBES_PER_SEARCH_MAX};
+use crate::casework::search::{ProbePicture, SearchRequest, search};
+use crate::cli::args::Search;
+use crate::cli::{desk, print, progress};
+use crate::gallery::Access;
+use crate::http::shapes::SearchAnswerShape;
+use crate::identify::ListRule;
+use crate::settings::Settings;
+
+/// Searches and prints the candidate lists. Works beside a running server.
+///
+/// # Errors
+/// When a picture can't be read from disk, nothing could be searched, or the gallery is not there.
+pub async fn run(settings: Settings, command: Search) -> Result<()> {
+    anyhow::ensure!(
+        command.images.len() <= PROBES_PER_SEARCH_MAX,
+        "{} pictures: at most {PROBES_PER_SEARCH_MAX} in one search",
+        command.images.len()
+    );
+    let rule = ListRule { people: settings.scoring.candidates, threshold: command.threshold };
+    let mut pictures = Vec::with_capacity(command.images.len());
+    for path in &command.images {
+        let length = fs_err::metadata(path)?.len();
+        anyhow::ensure!(length <= IMAGE_BYTES_MAX as u64, "{}: {length} bytes; at most {IMAGE_BYTES_MAX}", path.display());
+        pictures.push(ProbePicture { name: path.display().to_string(), bytes: fs_err::read(path)?.into() });
+    }
+    let spinner = progress::spinner("searching");
+    let desk = desk(settings, Access::Reader).await?;
+    let requester = requester();
+    let request = SearchRequest { gallery: command.gallery, pictures, faces: command.faces, rule, requester };
+    let answer = search(&desk, request).await.context("no candidate list")?;
+    spinner.finish_and_clear();
+    if command.json { print::json(&SearchAnswerShape::from(&answer)) } else { print::answer(&answer) }
+}
+
+/// Who asks, as the operating system has it: there are no accounts of our own yet.
+fn requester() -> String {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let user = variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "unknown user".to_owned());
+    let host = fs_err::read_to_string("/etc/hostname").unwrap_or_default();
+    format!("{user} at {} (command line)", host.trim().chars().take(64).collect::<String>())
+}

@@ -1,0 +1,204 @@
+//! The GPU as a coarse pass.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+
+use crate::gpu::card::Card;
+use crate::gpu::engine::{Engine, can_number};
+use crate::gpu::merge::{merge, renumber};
+use crate::gpu::residency::Copies;
+use crate::gpu::tiling::tiled_blocks;
+use crate::gpu::{GpuError, GpuOptions, adapter, selftest};
+use crate::vector::coarse::{CoarseError, CoarsePass, Cut, Sweep};
+use crate::vector::codec::Code;
+use crate::vector::rows::{GalleryRows, Rows};
+
+/// What status says about the GPU.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GpuInfo {
+    /// The adapter's name.
+    pub name: String,
+    /// The programming interface, such as `vulkan`.
+    pub backend: String,
+    /// `discrete`, `integrated`, `virtual`, `other` or `software`.
+    pub device_type: &'static str,
+    /// The driver's name and version, as far as it tells.
+    pub driver: String,
+    /// Bytes that copies of runs take on the device.
+    pub resident_bytes: u64,
+    /// Runs on the device.
+    pub resident_runs: usize,
+    /// Their rows, dead ones included.
+    pub resident_rows: u64,
+    /// Bytes that copies may take; `None` when only the driver limits them.
+    pub memory_max_bytes: Option<u64>,
+    /// Largest buffer of codes, in bytes.
+    pub shard_max_bytes: u64,
+    /// Why the device is lost; `None` while it works. A lost device stays lost until the process starts again.
+    pub lost: Option<String>,
+}
+
+/// Sweeps runs that have a [`crate::vector::rows::Residency`] on a GPU, and all others with the host's own pass at the
+/// same time. One sweep at a time: a second waits.
+pub struct GpuPass {
+    card: Card,
+    options: GpuOptions,
+    host: Box<dyn CoarsePass>,
+    engine: Mutex<Engine>,
+}
+
+impl GpuPass {
+    /// Opens an adapter and makes it pass the self-test; `host` sweeps what is not on the device. Takes up to a few
+    /// seconds, most of it the driver's compiling of shaders.
+    ///
+    /// # Errors
+    /// [`GpuError::NoAdapter`], [`GpuError::Device`] when the adapter can't be used, [`GpuError::SelfTest`] when it
+    /// computes something else than the CPU.
+    pub fn new(options: GpuOptions, host: Box<dyn CoarsePass>) -> Result<Self, GpuError> {
+        let adapter = adapter::choose(&options.adapter)?;
+        let card = Card::open(&adapter, &options)?;
+        let mut engine = Engine::new(&card)
+            .map_err(|error| GpuError::Device { adapter: card.name.clone(), reason: error.to_string() })?;
+        selftest::check(&card, &mut engine)?;
+        engine.copies = Copies::new(card.memory_max_bytes);
+        tracing::info!(adapter = card.name, driver = driver(&card), "a GPU is ready");
+        Ok(Self { card, options, host, engine: Mutex::new(engine) })
+    }
+
+    /// What status says.
+    #[must_use]
+    pub fn info(&self) -> GpuInfo {
+        let ((resident_runs, resident_rows), resident_bytes) =
+            self.engine().map_or(((0, 0), 0), |engine| (engine.copies.count(), engine.copies.bytes()));
+        GpuInfo {
+            name: self.card.info.name.clone(),
+            backend: self.card.info.backend.to_string(),
+            device_type: adapter::kind(self.card.info.device_type),
+            driver: driver(&self.card),
+            resident_bytes,
+            resident_runs,
+            resident_rows,
+            memory_max_bytes: Some(self.card.memory_max_bytes).filter(|&bytes| bytes < u64::MAX),
+            shard_max_bytes: self.card.shard_max_bytes,
+            lost: self.card.lost_reason().map(str::to_owned),
+        }
+    }
+
+    /// Brings the runs of `gallery` onto the device now, so that the first search need not. What does not fit is left to
+    /// the host.
+    ///
+    /// # Errors
+    /// [`CoarseError::Device`] when the device refuses.
+    pub fn load(&self, gallery: &GalleryRows) -> Result<(), CoarseError> {
+        self.card.check()?;
+        let mut engine = self.engine()?;
+        self.resident(&mut engine, gallery).map(|_runs| ())
+    }
+
+    /// Loses the device, as a driver may at any time: for tests of what happens then.
+    #[doc(hidden)]
+    pub fn lose_for_test(&self) {
+        self.card.lose();
+    }
+
+    fn engine(&self) -> Result<MutexGuard<'_, Engine>, CoarseError> {
+        self.engine.lock().map_err(|_| self.card.trouble("an earlier sweep ended in a panic"))
+    }
+
+    /// Numbers of the runs that are on the device, brought there if need be. All copies are dropped when that fails.
+    fn resident(&self, engine: &mut Engine, gallery: &GalleryRows) -> Result<Vec<u32>, CoarseError> {
+        engine.copies.forget_gone();
+        let layout = engine.pipelines.shard_layout.clone();
+        let (mut resident, mut blocks) = (Vec::new(), 0);
+        for (number, run) in (0_u32..).zip(gallery) {
+            let more = tiled_blocks(run.len());
+            if !can_number(blocks, more) {
+                continue;
+            }
+            match engine.copies.ensure(&self.card, &layout, run.as_ref()) {
+                Ok(true) => {
+                    resident.push(number);
+                    blocks += more;
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    engine.copies.forget_all();
+                    return Err(error);
+                }
+            }
+        }
+        Ok(resident)
+    }
+
+    fn sweep_host(
+        &self,
+        gallery: &GalleryRows,
+        runs: &[u32],
+        probes: &[Code],
+        cuts: &[Cut],
+    ) -> Result<Vec<Sweep>, CoarseError> {
+        let part: Vec<Arc<dyn Rows>> = runs.iter().filter_map(|&run| gallery.get(run as usize).cloned()).collect();
+        let sweeps = self.host.sweep(&part, probes, cuts)?;
+        Ok(sweeps.into_iter().map(|sweep| renumber(sweep, runs)).collect())
+    }
+}
+
+impl CoarsePass for GpuPass {
+    fn name(&self) -> String {
+        self.card.name.clone()
+    }
+
+    fn sweep(&self, gallery: &GalleryRows, probes: &[Code], cuts: &[Cut]) -> Result<Vec<Sweep>, CoarseError> {
+        debug_assert_eq!(probes.len(), cuts.len());
+        self.card.check()?;
+        check_dimensions(gallery, probes)?;
+        let mut engine = self.engine()?;
+        let resident = self.resident(&mut engine, gallery)?;
+        let others: Vec<u32> =
+            (0_u32..).zip(gallery).map(|(run, _)| run).filter(|run| !resident.contains(run)).collect();
+        if resident.is_empty() {
+            drop(engine);
+            return self.sweep_host(gallery, &others, probes, cuts);
+        }
+        let work = (probes, cuts);
+        if others.is_empty() {
+            return engine.sweep(&self.card, &self.options, gallery, &resident, work);
+        }
+        let (device, host) = thread::scope(|scope| {
+            let host = scope.spawn(|| self.sweep_host(gallery, &others, probes, cuts));
+            let device = engine.sweep(&self.card, &self.options, gallery, &resident, work);
+            (device, host.join().unwrap_or_else(|_| Err(self.card.trouble("the host's part of the sweep panicked"))))
+        });
+        Ok(device?.into_iter().zip(host?).map(|(device, host)| merge(device, host)).collect())
+    }
+
+    fn refresh(&self, gallery: &GalleryRows) -> Result<(), CoarseError> {
+        self.host.refresh(gallery)?;
+        let mut engine = self.engine()?;
+        if let Some(reason) = self.card.lost_reason() {
+            engine.copies.forget_all();
+            return Err(self.card.trouble(reason));
+        }
+        engine.copies.forget_gone();
+        let buried = gallery.iter().try_for_each(|run| engine.copies.bury(&self.card, run.as_ref()));
+        let arrived = buried.and_then(|()| self.card.guarded(|| self.card.flush()));
+        if arrived.is_err() {
+            engine.copies.forget_all();
+        }
+        arrived
+    }
+}
+
+fn check_dimensions(gallery: &GalleryRows, probes: &[Code]) -> Result<(), CoarseError> {
+    for run in gallery {
+        let other = probes.iter().find(|probe| probe.codes.len() != run.dimension().get());
+        if let Some(probe) = other {
+            return Err(CoarseError::Dimension { probe: probe.codes.len(), gallery: run.dimension() });
+        }
+    }
+    Ok(())
+}
+
+fn driver(card: &Card) -> String {
+    format!("{} {}", card.info.driver, card.info.driver_info).trim().to_owned()
+}

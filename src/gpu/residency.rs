@@ -1,0 +1,298 @@
+//! Copies of runs in the device's memory: uploaded once, overwritten where rows are erased, dropped when the run is gone.
+//!
+//! A run whose token ([`Residency`]) is unknown is tiled anew and uploaded in shards, none larger than the device binds at
+//! once; a run that does not fit the memory budget is left to the host. A row of a copy is dead once its scale or the run's
+//! erased rows say so, and stays dead: its codes are zeros and its scale -1 on the device too.
+
+use std::sync::{Arc, Weak};
+
+use wgpu::{BindGroup, BindGroupDescriptor, BindGroupEntry, BindGroupLayout, Buffer, BufferUsages};
+
+use crate::gpu::card::Card;
+use crate::gpu::tiling::{TILED_ROWS, block_bytes, tile_block, tiled_blocks};
+use crate::vector::coarse::CoarseError;
+use crate::vector::codec::DEAD_SCALE;
+use crate::vector::layout;
+use crate::vector::rows::{Residency, Rows};
+
+/// Bytes written before the device is given time to take them: what wgpu stages meanwhile is host memory.
+const UPLOAD_BYTES_MAX: usize = 32 << 20;
+
+/// Consecutive blocks of one run, small enough to be bound at once.
+pub(super) struct Shard {
+    /// First block of the run in this shard.
+    pub(super) first_block: usize,
+    /// Blocks.
+    pub(super) blocks: usize,
+    /// Group 1 of the score shader.
+    pub(super) bind: BindGroup,
+    codes: Buffer,
+    scales: Buffer,
+}
+
+/// One run on the device.
+pub(super) struct RunCopy {
+    token: Weak<Residency>,
+    /// Its shards in the order of its rows.
+    pub(super) shards: Vec<Shard>,
+    rows: usize,
+    bytes: u64,
+    dead: DeadRows,
+}
+
+/// All copies of one device.
+pub(super) struct Copies {
+    memory_max_bytes: u64,
+    kept: Vec<RunCopy>,
+    refused: Vec<Weak<Residency>>,
+}
+
+impl Copies {
+    /// No copies yet; they may take `memory_max_bytes` together.
+    pub(super) fn new(memory_max_bytes: u64) -> Self {
+        Self { memory_max_bytes, kept: Vec::new(), refused: Vec::new() }
+    }
+
+    /// Bytes that the copies take.
+    pub(super) fn bytes(&self) -> u64 {
+        self.kept.iter().map(|copy| copy.bytes).sum()
+    }
+
+    /// Copies, and their rows.
+    pub(super) fn count(&self) -> (usize, u64) {
+        (self.kept.len(), self.kept.iter().map(|copy| copy.rows as u64).sum())
+    }
+
+    /// The copy of `run`, if there is one.
+    pub(super) fn of(&self, run: &dyn Rows) -> Option<&RunCopy> {
+        self.kept.get(self.position(run)?)
+    }
+
+    /// Drops the copies of runs that are gone.
+    pub(super) fn forget_gone(&mut self) {
+        let before = self.kept.len();
+        self.kept.retain(|copy| copy.token.strong_count() > 0);
+        self.refused.retain(|token| token.strong_count() > 0);
+        if self.kept.len() < before {
+            // There is room again for runs that did not fit.
+            self.refused.clear();
+        }
+    }
+
+    /// Drops everything.
+    pub(super) fn forget_all(&mut self) {
+        self.kept.clear();
+        self.refused.clear();
+    }
+
+    /// Sees to it that `run` is on the device with its erased rows overwritten there. False when it is the host's
+    /// business: it has no token, or does not fit.
+    pub(super) fn ensure(
+        &mut self,
+        card: &Card,
+        layout: &BindGroupLayout,
+        run: &dyn Rows,
+    ) -> Result<bool, CoarseError> {
+        let Some(token) = run.residency().filter(|_| !run.is_empty()) else { return Ok(false) };
+        if let Some(at) = self.position(run) {
+            if let Some(copy) = self.kept.get_mut(at) {
+                copy.overwrite(card, run, &erased(run))?;
+            }
+            return Ok(true);
+        }
+        let address = Arc::as_ptr(token);
+        if self.refused.iter().any(|refused| refused.as_ptr() == address) {
+            return Ok(false);
+        }
+        let room = self.memory_max_bytes.saturating_sub(self.bytes());
+        let copy = if bytes_of(run) <= room && is_whole(run) { upload(card, layout, run, token) } else { Ok(None) };
+        match copy {
+            Ok(Some(copy)) => self.kept.push(copy),
+            Ok(None) => {
+                tracing::warn!(rows = run.len(), room, "a run does not fit the GPU's memory: the CPU scores it");
+                self.refused.push(Arc::downgrade(token));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(self.position(run).is_some())
+    }
+
+    /// Overwrites in the copy of `run`, if there is one, every row that is dead by its scale or was erased. The caller
+    /// flushes.
+    pub(super) fn bury(&mut self, card: &Card, run: &dyn Rows) -> Result<(), CoarseError> {
+        let Some(at) = self.position(run) else { return Ok(()) };
+        let Some(copy) = self.kept.get_mut(at) else { return Ok(()) };
+        let by_scale = run.scales().iter().take(copy.rows).enumerate().filter(|&(_, &scale)| scale <= 0.0);
+        let mut dead: Vec<usize> = by_scale.map(|(row, _)| row).collect();
+        dead.extend(erased(run));
+        copy.overwrite(card, run, &dead)
+    }
+
+    fn position(&self, run: &dyn Rows) -> Option<usize> {
+        let address = Arc::as_ptr(run.residency()?);
+        self.kept.iter().position(|copy| copy.token.as_ptr() == address)
+    }
+}
+
+impl RunCopy {
+    /// Blocks of all its shards.
+    pub(super) fn blocks(&self) -> usize {
+        tiled_blocks(self.rows)
+    }
+
+    /// Writes zeros and a dead scale over those of `rows` that are alive on the device.
+    fn overwrite(&mut self, card: &Card, run: &dyn Rows, rows: &[usize]) -> Result<(), CoarseError> {
+        let mut blocks: Vec<usize> = Vec::new();
+        for &row in rows {
+            if row < self.rows && self.dead.insert(row) {
+                blocks.push(row / TILED_ROWS);
+            }
+        }
+        blocks.sort_unstable();
+        blocks.dedup();
+        if blocks.is_empty() {
+            return Ok(());
+        }
+        card.guarded(|| {
+            for block in blocks {
+                if let Some(shard) = self.shards.iter().find(|shard| block < shard.first_block + shard.blocks) {
+                    write_block(card, run, &self.dead, shard, block);
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+fn erased(run: &dyn Rows) -> Vec<usize> {
+    run.erased().as_slice().iter().map(|&row| row as usize).collect()
+}
+
+/// Bytes that a copy of `run` takes on the device.
+fn bytes_of(run: &dyn Rows) -> u64 {
+    let block = block_bytes(run.dimension().get()) + TILED_ROWS * size_of::<f32>();
+    (tiled_blocks(run.len()) * block) as u64
+}
+
+/// Whether the run has the codes and scales that it should have; a run that has not is left to the host.
+fn is_whole(run: &dyn Rows) -> bool {
+    let bytes = layout::code_bytes(run.len(), run.dimension().get());
+    run.codes().len() >= bytes && run.scales().len() >= run.len()
+}
+
+/// Copies a run; `None` when the device has no memory for it after all.
+fn upload(
+    card: &Card,
+    layout: &BindGroupLayout,
+    run: &dyn Rows,
+    token: &Arc<Residency>,
+) -> Result<Option<RunCopy>, CoarseError> {
+    let mut dead = DeadRows::new(run.len());
+    for row in (0..run.len()).filter(|&row| !run.is_live(row)) {
+        dead.insert(row);
+    }
+    let blocks = tiled_blocks(run.len());
+    let shard_blocks =
+        usize::try_from(card.shard_max_bytes / block_bytes(run.dimension().get()) as u64).unwrap_or(usize::MAX);
+    let mut shards = Vec::new();
+    for first_block in (0..blocks).step_by(shard_blocks.max(1)) {
+        let shard_blocks = shard_blocks.max(1).min(blocks - first_block);
+        let made = card.guarded(|| Ok(new_shard(card, layout, run.dimension().get(), first_block, shard_blocks)));
+        match made {
+            Ok(shard) => shards.push(shard),
+            // Out of memory is no trouble as long as the device lives: the host scores the run.
+            Err(_) if card.lost_reason().is_none() => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    for shard in &shards {
+        write_shard(card, run, &dead, shard)?;
+    }
+    let copy = RunCopy { token: Arc::downgrade(token), shards, rows: run.len(), bytes: bytes_of(run), dead };
+    tracing::debug!(rows = copy.rows, bytes = copy.bytes, shards = copy.shards.len(), "a run is on the GPU");
+    Ok(Some(copy))
+}
+
+fn new_shard(card: &Card, layout: &BindGroupLayout, dimension: usize, first_block: usize, blocks: usize) -> Shard {
+    let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
+    let codes = card.buffer("codes", (blocks * block_bytes(dimension)) as u64, usage);
+    let scales = card.buffer("scales", (blocks * TILED_ROWS * size_of::<f32>()) as u64, usage);
+    let bind = card.device.create_bind_group(&BindGroupDescriptor {
+        label: Some("shard"),
+        layout,
+        entries: &[
+            BindGroupEntry { binding: 0, resource: codes.as_entire_binding() },
+            BindGroupEntry { binding: 1, resource: scales.as_entire_binding() },
+        ],
+    });
+    Shard { first_block, blocks, bind, codes, scales }
+}
+
+/// Uploads all blocks of a shard, and waits for the device now and then.
+fn write_shard(card: &Card, run: &dyn Rows, dead: &DeadRows, shard: &Shard) -> Result<(), CoarseError> {
+    let blocks_at_once = (UPLOAD_BYTES_MAX / block_bytes(run.dimension().get())).max(1);
+    let end = shard.first_block + shard.blocks;
+    for first in (shard.first_block..end).step_by(blocks_at_once) {
+        card.guarded(|| {
+            for block in first..end.min(first + blocks_at_once) {
+                write_block(card, run, dead, shard, block);
+            }
+            card.flush()
+        })?;
+    }
+    Ok(())
+}
+
+/// Writes one block's codes and scales, dead rows as zeros and a dead scale.
+fn write_block(card: &Card, run: &dyn Rows, dead: &DeadRows, shard: &Shard, block: usize) {
+    let dimension = run.dimension().get();
+    let mut tiled = vec![0; block_bytes(dimension)];
+    tile_block(run.codes(), dimension, block, |row| dead.contains(row), &mut tiled);
+    let first_row = block * TILED_ROWS;
+    let mut scales = [DEAD_SCALE; TILED_ROWS];
+    for (lane, scale) in scales.iter_mut().enumerate() {
+        let row = first_row + lane;
+        if row < run.len() && !dead.contains(row) {
+            *scale = run.scales().get(row).copied().unwrap_or(DEAD_SCALE);
+        }
+    }
+    let at = block - shard.first_block;
+    card.queue.write_buffer(&shard.codes, (at * tiled.len()) as u64, &tiled);
+    card.queue.write_buffer(&shard.scales, (at * size_of_val(&scales)) as u64, bytemuck::cast_slice(&scales));
+}
+
+/// Which rows of a copy are dead: a bit a row.
+struct DeadRows {
+    words: Vec<u64>,
+}
+
+impl DeadRows {
+    fn new(rows: usize) -> Self {
+        Self { words: vec![0; rows.div_ceil(64)] }
+    }
+
+    fn contains(&self, row: usize) -> bool {
+        self.words.get(row / 64).is_some_and(|word| word >> (row % 64) & 1 == 1)
+    }
+
+    /// False when the row was dead before, or is none.
+    fn insert(&mut self, row: usize) -> bool {
+        let Some(word) = self.words.get_mut(row / 64) else { return false };
+        let before = *word;
+        *word |= 1 << (row % 64);
+        *word != before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dead_rows_are_remembered_once() {
+        let mut dead = DeadRows::new(130);
+        assert!(dead.insert(129) && !dead.insert(129) && dead.insert(0));
+        assert!(dead.contains(129) && dead.contains(0) && !dead.contains(128) && !dead.contains(10_000));
+        assert!(!dead.insert(10_000));
+    }
+}

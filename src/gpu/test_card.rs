@@ -1,0 +1,20 @@
+//! The card of unit tests: a software driver where there is one.
+
+use crate::gpu::card::Card;
+use crate::gpu::{AdapterChoice, GpuOptions, adapter};
+
+/// Tests without a GPU driver are skipped, saying so, unless this is `1`.
+const REQUIRE: &str = "BERTILLON_REQUIRE_GPU_TESTS";
+
+/// Opens a software adapter. `None` when there is none and the tests may be skipped.
+pub(super) fn open() -> Option<Card> {
+    let options = GpuOptions { adapter: AdapterChoice::Software, ..GpuOptions::default() };
+    match adapter::choose(&options.adapter).and_then(|adapter| Card::open(&adapter, &options)) {
+        Ok(card) => Some(card),
+        Err(error) => {
+            assert!(std::env::var(REQUIRE).as_deref() != Ok("1"), "{REQUIRE}=1, but {error}");
+            eprintln!("SKIPPED: {error}");
+            None
+        }
+    }
+}

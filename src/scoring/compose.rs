@@ -1,0 +1,118 @@
+//! Puts together what the settings ask for: a GPU with the CPU in reserve, or the CPU alone.
+
+use std::sync::Arc;
+
+use crate::gpu::{AdapterChoice, GpuInfo, GpuOptions, GpuPass};
+use crate::kernel::{self, Kernel};
+use crate::scoring::{CertifiedScorer, CpuPass, WithFallback, threads_here};
+use crate::settings::back_end::BackEnd;
+use crate::settings::sections::Scoring;
+use crate::vector::scorer::Scorer;
+
+/// The scorer of a process, and what there is to tell about it.
+pub struct Engine {
+    /// What answers.
+    pub scorer: Arc<dyn Scorer>,
+    /// The settings' choice.
+    pub asked_for: BackEnd,
+    /// Why something else than asked for answers; `None` when all is as asked.
+    pub remark: Option<String>,
+    gpu: Option<Gpu>,
+}
+
+struct Gpu {
+    pass: Arc<GpuPass>,
+    scorer: Arc<WithFallback>,
+}
+
+impl Engine {
+    /// The GPU as it stands now; `None` when none is in use.
+    #[must_use]
+    pub fn gpu(&self) -> Option<GpuInfo> {
+        self.gpu.as_ref().map(|gpu| gpu.pass.info())
+    }
+
+    /// Why the GPU is out of order and the CPU answers for it.
+    #[must_use]
+    pub fn fell_back(&self) -> Option<String> {
+        self.gpu.as_ref().and_then(|gpu| gpu.scorer.failure())
+    }
+}
+
+/// Chooses by `settings`. Never fails: where a choice can't be had the CPU answers, and [`Engine::remark`] says why.
+#[must_use]
+pub fn compose(settings: &Scoring) -> Engine {
+    let threads = if settings.threads == 0 { threads_here() } else { settings.threads };
+    let (kernel, mut remark) = kernel_for(settings.back_end);
+    let cpu = || CpuPass::new(Arc::clone(&kernel), threads);
+    let adapter = match settings.back_end {
+        BackEnd::Auto => Some(AdapterChoice::Hardware),
+        BackEnd::Gpu => Some(AdapterChoice::Any),
+        BackEnd::Cpu | BackEnd::CpuScalar | BackEnd::CpuAvx2 => None,
+    };
+    if let Some(adapter) = adapter {
+        let memory_max_bytes = (settings.gpu_memory_max_mib > 0).then_some(settings.gpu_memory_max_mib << 20);
+        let options = GpuOptions { adapter, memory_max_bytes, ..GpuOptions::default() };
+        match GpuPass::new(options, Box::new(cpu())) {
+            Ok(pass) => return with_gpu(Arc::new(pass), cpu(), threads, settings.back_end),
+            Err(error) if settings.back_end == BackEnd::Gpu => {
+                tracing::warn!(%error, "no GPU: the CPU scores");
+                remark = Some(format!("a GPU was asked for, the CPU answers: {error}"));
+            }
+            Err(error) => tracing::info!(%error, "no GPU: the CPU scores"),
+        }
+    }
+    let scorer = Arc::new(CertifiedScorer::new(Arc::new(cpu()), threads));
+    Engine { scorer, asked_for: settings.back_end, remark, gpu: None }
+}
+
+fn with_gpu(pass: Arc<GpuPass>, reserve: CpuPass, threads: usize, asked_for: BackEnd) -> Engine {
+    let first = CertifiedScorer::new(Arc::<GpuPass>::clone(&pass), threads);
+    let second = CertifiedScorer::new(Arc::new(reserve), threads);
+    let scorer = Arc::new(WithFallback::new(Box::new(first), Box::new(second)));
+    Engine { scorer: Arc::<WithFallback>::clone(&scorer), asked_for, remark: None, gpu: Some(Gpu { pass, scorer }) }
+}
+
+/// The kernel of the CPU under this choice, and a remark where the machine lacks the one asked for.
+fn kernel_for(choice: BackEnd) -> (Arc<dyn Kernel>, Option<String>) {
+    let named = match choice {
+        BackEnd::Auto | BackEnd::Cpu | BackEnd::Gpu => return (kernel::best(), None),
+        BackEnd::CpuScalar => "scalar",
+        BackEnd::CpuAvx2 => "avx2",
+    };
+    match kernel::by_name(named) {
+        Ok(kernel) => (kernel, None),
+        Err(error) => {
+            let best = kernel::best();
+            let remark = format!("{error}; {} answers", best.name());
+            (best, Some(remark))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+    use crate::settings::flags::Flags;
+
+    fn engine(choice: BackEnd) -> Engine {
+        let flags = Flags { back_end: Some(choice), threads: Some(2), ..Flags::default() };
+        let folder = tempfile::tempdir().unwrap();
+        compose(&Settings::load(None, folder.path(), flags).unwrap().settings.scoring)
+    }
+
+    #[test]
+    fn a_forced_kernel_is_the_one_that_answers() {
+        let scalar = engine(BackEnd::CpuScalar);
+        assert!(scalar.scorer.name().contains("scalar"), "{}", scalar.scorer.name());
+        assert!(scalar.remark.is_none() && scalar.gpu().is_none() && scalar.fell_back().is_none());
+    }
+
+    #[test]
+    fn a_missing_gpu_is_answered_for_and_told() {
+        let asked = engine(BackEnd::Gpu);
+        // With a driver the GPU answers; without one the remark says that the CPU does. Silence would be the mistake.
+        assert_eq!(asked.gpu().is_none(), asked.remark.is_some());
+    }
+}

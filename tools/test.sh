@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Everything that must hold: formatting, lints, licences, models, tests. `make test` and CI run this. Works without a
+# network once everything has been fetched.
+
+# shellcheck source=tools/env.sh
+source "$(dirname "$0")/env.sh"
+tools/need.sh test
+
+step "formatting"
+cargo fmt --check || stop "not formatted: run 'make fmt'."
+
+step "lints, and all test programs"
+# shellcheck source=tools/lint.sh
+source tools/lint.sh
+cargo build --release --locked --all-targets
+
+tools/deny.sh
+
+step "models${BERTILLON_MODELS:+ in $BERTILLON_MODELS}"
+"$program" models install
+
+export BERTILLON_REQUIRE_GPU_TESTS=1
+step "examples in the documentation"
+cargo test --release --locked --doc
+
+step "tests"
+if cargo nextest --version >/dev/null 2>&1; then
+    cargo nextest run --release --locked
+else
+    cargo test --release --locked
+fi
