@@ -71,6 +71,22 @@ pub const REQUEST_BYTES_MAX: usize = 256 << 20;
 pub const IMAGES_PER_REQUEST_MAX: usize = 64;
 /// Requests that may wait for the vision pipeline at once; one more is answered 503.
 pub const REQUESTS_WAITING_MAX: usize = 64;
+/// Memory that all bodies being received may take together; a request that would go past it is answered 503.
+pub const UPLOADS_MIB_MAX: usize = 1_024;
+/// Longest time in which a request's body must have arrived.
+pub const UPLOAD_S_MAX: u64 = 120;
+/// Longest text field of a multipart body.
+pub const TEXT_FIELD_BYTES_MAX: usize = 1_024;
+/// Most fields of a multipart body that are no pictures.
+pub const TEXT_FIELDS_MAX: usize = 16;
+/// Longest name of a picture kept, in characters; the rest is cut off.
+pub const PICTURE_NAME_CHARS_MAX: usize = 200;
+/// Largest JSON body.
+pub const JSON_BYTES_MAX: usize = 64 << 10;
+/// Longest description of what a gallery is for, in characters.
+pub const PURPOSE_CHARS_MAX: usize = 500;
+/// Most connections of one thread that talks to clients.
+pub const CONNECTIONS_PER_WORKER_MAX: usize = 1_024;
 
 /// Largest configuration file.
 pub const SETTINGS_BYTES_MAX: u64 = 1 << 20;

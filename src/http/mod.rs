@@ -1,0 +1,135 @@
+//! The HTTP server: translates requests into use cases and their answers into JSON, and decides nothing itself.
+//!
+//! The way of a request: [`around`] numbers it and refuses what no honest client sends; the table in [`routes`] finds who
+//! answers; [`admission`] gives it a seat before its body is read by [`upload`]; the use case runs in [`reception`]; an
+//! error becomes problem details by [`refusals`] and [`problem`].
+
+pub mod admission;
+pub mod around;
+pub mod guard;
+pub mod openapi;
+pub mod problem;
+pub mod reception;
+pub mod refusals;
+pub mod routes;
+pub mod shapes;
+pub mod upload;
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+
+use crate::base::limits::CONNECTIONS_PER_WORKER_MAX;
+use crate::casework::Desk;
+use crate::http::around::around;
+use crate::http::reception::Reception;
+
+/// Time for a request's head to arrive.
+const HEAD_S_MAX: u64 = 10;
+/// Time for which a connection without requests is kept.
+const KEEP_ALIVE_S: u64 = 15;
+/// Time for which the rest of a refused body is read and thrown away, so that the client gets to read the refusal.
+const LINGER_S: u64 = 10;
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// Another program has the address.
+    #[error("{0} is taken by another program: stop it, or choose another port with `--port` or `server.port`")]
+    AddressTaken(SocketAddr),
+    /// The address can't be had.
+    #[error("can't listen on {address}: choose another with `--bind`, `--port` or `server` in the configuration")]
+    Bind {
+        /// Which.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The server ended by itself, or signals can't be had.
+    #[error("the server failed")]
+    Failed(#[source] std::io::Error),
+}
+
+/// Serves until SIGINT or SIGTERM, then lets running requests finish, at most as long as the settings allow. A second
+/// signal ends it at once. `ready` is told the address as soon as clients can connect. Use cases run on the runtime that
+/// this is awaited on.
+///
+/// # Errors
+/// [`HttpError`] when the address can't be had.
+pub async fn serve(desk: Arc<Desk>, ready: impl FnOnce(SocketAddr)) -> Result<(), HttpError> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(HttpError::Failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(HttpError::Failed)?;
+    let (tell, told) = oneshot::channel::<()>();
+    let shutdown_s = desk.settings.server.shutdown_s;
+    let twice = async move {
+        either(&mut interrupt, &mut terminate).await;
+        tracing::info!(shutdown_s, "stopping: running requests are finished first");
+        drop(tell);
+        either(&mut interrupt, &mut terminate).await;
+    };
+    let server = serve_until(desk, ready, async move { told.await.unwrap_or_default() });
+    tokio::select! {
+        ended = server => ended,
+        () = twice => {
+            tracing::warn!("stopped at once: requests that were running have no answer");
+            Ok(())
+        }
+    }
+}
+
+async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// Serves until `stop` is ready, then lets running requests finish, at most as long as the settings allow.
+///
+/// # Errors
+/// [`HttpError`] when the address can't be had.
+pub async fn serve_until(
+    desk: Arc<Desk>,
+    ready: impl FnOnce(SocketAddr),
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), HttpError> {
+    let settings = desk.settings.server.clone();
+    let listener = listen(settings.address())?;
+    let bound = listener.local_addr().map_err(HttpError::Failed)?;
+    if !bound.ip().is_loopback() {
+        tracing::warn!(%bound, "reachable from other machines, and there is no sign-in: put a proxy that has one before it");
+    }
+    let reception = web::Data::new(Reception::new(desk, bound));
+    let app = move || App::new().app_data(reception.clone()).wrap(from_fn(around)).configure(routes::configure);
+    let workers = match settings.workers {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        workers => workers,
+    };
+    let server = HttpServer::new(app)
+        .workers(workers)
+        .max_connections(CONNECTIONS_PER_WORKER_MAX)
+        .client_request_timeout(Duration::from_secs(HEAD_S_MAX))
+        .client_disconnect_timeout(Duration::from_secs(LINGER_S))
+        .keep_alive(Duration::from_secs(KEEP_ALIVE_S))
+        .shutdown_signal(stop)
+        .shutdown_timeout(settings.shutdown_s)
+        .listen(listener)
+        .map_err(HttpError::Failed)?
+        .run();
+    tracing::info!(%bound, workers, "serving");
+    ready(bound);
+    server.await.map_err(HttpError::Failed)
+}
+
+fn listen(address: SocketAddr) -> Result<std::net::TcpListener, HttpError> {
+    std::net::TcpListener::bind(address).map_err(|source| match source.kind() {
+        ErrorKind::AddrInUse => HttpError::AddressTaken(address),
+        _ => HttpError::Bind { address, source },
+    })
+}

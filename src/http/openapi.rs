@@ -1,0 +1,35 @@
+//! The OpenAPI document, put together from the notes at each route.
+
+use utoipa::OpenApi;
+
+use crate::http::routes::{docs, erase, galleries, health, references, searches, status};
+
+/// The document. Its version is that of the program.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Bertillon",
+        description = "Searches pictures of faces in galleries of references. An answer shows possible leads for a trained \
+                       examiner, not evidence of identity. Scores are comparison scores: cosines from -1 to 1.",
+        license(name = "MIT OR Apache-2.0"),
+        contact(),
+    ),
+    paths(
+        health::health,
+        status::status,
+        galleries::list,
+        galleries::create,
+        galleries::show,
+        references::enrol,
+        searches::search,
+        erase::subject,
+        erase::template,
+        docs::openapi,
+    ),
+    tags(
+        (name = "server", description = "What runs here."),
+        (name = "galleries", description = "References and the galleries that hold them."),
+        (name = "searches", description = "Candidate lists for pictures."),
+    ),
+)]
+pub struct Document;

@@ -1,0 +1,66 @@
+//! What all requests share: the desk, the door, and the runtime on which use cases run.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use actix_web::http::StatusCode;
+use tokio::runtime::Handle;
+
+use crate::casework::{CaseworkError, Desk};
+use crate::http::admission::Admission;
+use crate::http::problem::Problem;
+
+/// What all requests share.
+pub struct Reception {
+    /// Where the use cases work.
+    pub desk: Arc<Desk>,
+    /// Who is let in.
+    pub admission: Admission,
+    /// The address that was bound.
+    pub bound: SocketAddr,
+    started: Instant,
+    requests: AtomicU64,
+    runtime: Handle,
+}
+
+impl Reception {
+    /// For a server at `bound`; use cases run on the runtime that this is called on.
+    #[must_use]
+    pub fn new(desk: Arc<Desk>, bound: SocketAddr) -> Self {
+        let admission = Admission::new(desk.vision_threads(), desk.settings.server.waiting_max);
+        let (started, requests, runtime) = (Instant::now(), AtomicU64::new(0), Handle::current());
+        Self { desk, admission, bound, started, requests, runtime }
+    }
+
+    /// The number of a request: it joins an answer to its line in the log.
+    pub fn next_number(&self) -> u64 {
+        self.requests.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Seconds since the start.
+    #[must_use]
+    pub fn uptime_s(&self) -> u64 {
+        self.started.elapsed().as_secs()
+    }
+
+    /// Runs a use case to its end, also when the client goes away meanwhile: what it began it finishes, and whatever it
+    /// holds (its turn, for one) is held until then. The threads that talk to clients stay free.
+    ///
+    /// # Errors
+    /// What the use case says, as a [`Problem`]; one of status 500 if it panicked.
+    pub async fn run<T, F>(&self, case: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, CaseworkError>> + Send + 'static,
+    {
+        match self.runtime.spawn(case).await {
+            Ok(ended) => Ok(ended?),
+            Err(error) => {
+                let (title, detail) = ("The server failed", "The work stopped unexpectedly; the log of the server says more.");
+                Err(Problem::own_fault(StatusCode::INTERNAL_SERVER_ERROR, title, detail, error.to_string()))
+            }
+        }
+    }
+}

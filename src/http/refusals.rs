@@ -1,0 +1,120 @@
+//! The one place where errors of the use cases become HTTP statuses. What names a path of this machine's disk goes to the
+//! log; the client is told what it can do about it.
+
+use actix_web::http::StatusCode;
+
+use crate::base::ids::IdError;
+use crate::casework::CaseworkError;
+use crate::gallery::GalleryError;
+use crate::http::problem::Problem;
+use crate::identify::IdentifyError;
+use crate::vector::scorer::ScoreError;
+use crate::vision::VisionError;
+
+impl From<CaseworkError> for Problem {
+    fn from(error: CaseworkError) -> Self {
+        match error {
+            CaseworkError::Id(error) => error.into(),
+            CaseworkError::Gallery(error) => error.into(),
+            CaseworkError::Vision(error) => error.into(),
+            CaseworkError::Identify(error) => error.into(),
+            CaseworkError::ModelUnknown { .. } => other_model(error.to_string()),
+            CaseworkError::TooMany { .. } => Self::too_large(error.to_string()),
+            CaseworkError::NoProbe(_) => Self::unusable("no-probe", "No face to search with", error.to_string()),
+            CaseworkError::NoSuchFace { .. } => Self::unusable("no-such-face", "No such face", error.to_string()),
+            // Of folders on this machine, which no request names.
+            CaseworkError::NoPictures(_)
+            | CaseworkError::Unreadable { .. }
+            | CaseworkError::Subjects { .. }
+            | CaseworkError::Evaluation(_)
+            | CaseworkError::Stopped(_) => failed(error.to_string()),
+        }
+    }
+}
+
+impl From<IdError> for Problem {
+    fn from(error: IdError) -> Self {
+        Self::malformed(error.to_string())
+    }
+}
+
+impl From<GalleryError> for Problem {
+    fn from(error: GalleryError) -> Self {
+        match error {
+            GalleryError::NoGallery(name) => no_gallery(&name.to_string()),
+            GalleryError::AlreadyExists(name) => gallery_exists(name.as_str()),
+            GalleryError::OtherModel { .. } | GalleryError::OtherDimension { .. } => other_model(error.to_string()),
+            GalleryError::TooMany { .. } => Self::conflict("full", "A limit is reached", error.to_string()),
+            GalleryError::Text { .. } => Self::malformed(error.to_string()),
+            GalleryError::BeingErased(_) => Self::conflict("being-erased", "Still being erased", error.to_string()),
+            GalleryError::NothingToErase { .. } => nothing_to_erase(error.to_string()),
+            GalleryError::StillRead { .. } => Self::busy(error.to_string()),
+            GalleryError::InUse { .. } | GalleryError::ReadOnly(_) => unavailable("It has its data for reading only.", &error),
+            GalleryError::Unsettled(_) => unavailable("It must be started again before galleries can be changed.", &error),
+            GalleryError::Interrupted => unavailable("It is stopping.", &error),
+            GalleryError::Store(_)
+            | GalleryError::Segment(_)
+            | GalleryError::Records(_)
+            | GalleryError::NoData(_)
+            | GalleryError::FolderInTheWay(_)
+            | GalleryError::Damaged { .. }
+            | GalleryError::RecordsOlder { .. }
+            | GalleryError::ImportRow { .. } => failed(error.to_string()),
+        }
+    }
+}
+
+impl From<VisionError> for Problem {
+    fn from(error: VisionError) -> Self {
+        if error.is_of_picture() {
+            return Self::unusable("picture", "The picture can't be used", error.to_string());
+        }
+        let detail = "A model can't be used. On the server, `bertillon models verify` says which file is at fault.";
+        Self::own_fault(StatusCode::SERVICE_UNAVAILABLE, "No usable model", detail, error.to_string())
+    }
+}
+
+impl From<IdentifyError> for Problem {
+    fn from(error: IdentifyError) -> Self {
+        match error {
+            IdentifyError::OtherModel { .. } => other_model(error.to_string()),
+            IdentifyError::ListLength { .. } | IdentifyError::Threshold(_) => Self::malformed(error.to_string()),
+            IdentifyError::TooManyReferences { .. } => {
+                Self::unusable("many-references", "The list can't be completed", error.to_string())
+            }
+            IdentifyError::Score(ScoreError::ListLength(_)) => Self::malformed(error.to_string()),
+            IdentifyError::Score(ScoreError::Probes(_)) => Self::too_large(error.to_string()),
+            IdentifyError::Gallery(error) => error.into(),
+            IdentifyError::Score(ScoreError::Coarse(_)) | IdentifyError::Stopped(_) => failed(error.to_string()),
+        }
+    }
+}
+
+/// A gallery that is not there.
+pub fn no_gallery(name: &str) -> Problem {
+    let detail = format!("There is no gallery {name:?}. GET /api/v1/galleries lists those there are.");
+    Problem::not_found("no-gallery", "No such gallery", detail)
+}
+
+/// A gallery that is there already.
+pub fn gallery_exists(name: &str) -> Problem {
+    Problem::conflict("gallery-exists", "The gallery exists", format!("There is a gallery {name:?} already."))
+}
+
+fn nothing_to_erase(detail: String) -> Problem {
+    Problem::not_found("nothing-to-erase", "Nothing to erase", detail)
+}
+
+fn other_model(detail: String) -> Problem {
+    Problem::conflict("other-model", "Made by another model", detail)
+}
+
+fn unavailable(detail: &str, error: &GalleryError) -> Problem {
+    let detail = format!("The server can't do this now. {detail}");
+    Problem::own_fault(StatusCode::SERVICE_UNAVAILABLE, "Not possible now", detail, error.to_string())
+}
+
+fn failed(cause: String) -> Problem {
+    let detail = "The server could not do this; its log says why.";
+    Problem::own_fault(StatusCode::INTERNAL_SERVER_ERROR, "The server failed", detail, cause)
+}

@@ -1,0 +1,83 @@
+//! Erasure over HTTP: physical, at once, without a way back.
+
+use std::sync::Arc;
+
+use actix_web::web::{Data, Json, Path};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::base::ids::{SubjectRef, TemplateId};
+use crate::gallery::Erase;
+use crate::http::problem::{Problem, ProblemShape};
+use crate::http::reception::Reception;
+
+/// What was erased.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ErasedShape {
+    /// The gallery.
+    pub gallery: String,
+    /// How many templates.
+    pub erased: usize,
+    /// Which templates, ascending; those of earlier erasures that were finished now included.
+    pub templates: Vec<u64>,
+}
+
+/// Erases every template of a subject.
+///
+/// When this is answered the templates are in no search and their bytes in no file of the data folder.
+#[utoipa::path(delete, path = "/api/v1/galleries/{name}/subjects/{subject}", tag = "galleries",
+    params(
+        ("name" = String, Path, description = "The gallery"),
+        ("subject" = String, Path, description = "The subject, as given at enrolment"),
+    ),
+    responses(
+        (status = 200, description = "What was erased", body = ErasedShape),
+        (status = 404, description = "No such gallery or subject", body = ProblemShape, content_type = "application/problem+json"),
+        (status = 503, description = "Out of every search, but not overwritten yet: erase again to finish", body = ProblemShape, content_type = "application/problem+json"),
+        (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
+    ))]
+pub async fn subject(
+    reception: Data<Reception>,
+    path: Path<(String, String)>,
+) -> Result<Json<ErasedShape>, Problem> {
+    let (gallery, subject) = path.into_inner();
+    let subject: SubjectRef = subject.parse()?;
+    erase(&reception, &gallery, Erase::Subject(subject)).await
+}
+
+/// Erases one template.
+///
+/// When this is answered the template is in no search and its bytes in no file of the data folder.
+#[utoipa::path(delete, path = "/api/v1/galleries/{name}/references/{template}", tag = "galleries",
+    params(
+        ("name" = String, Path, description = "The gallery"),
+        ("template" = u64, Path, description = "The template's id"),
+    ),
+    responses(
+        (status = 200, description = "What was erased", body = ErasedShape),
+        (status = 404, description = "No such gallery or template", body = ProblemShape, content_type = "application/problem+json"),
+        (status = 503, description = "Out of every search, but not overwritten yet: erase again to finish", body = ProblemShape, content_type = "application/problem+json"),
+        (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
+    ))]
+pub async fn template(
+    reception: Data<Reception>,
+    path: Path<(String, String)>,
+) -> Result<Json<ErasedShape>, Problem> {
+    let (gallery, template) = path.into_inner();
+    let id = template.parse().map_err(|_| {
+        let shown: String = template.chars().take(40).collect();
+        Problem::malformed(format!("{shown:?} is no template's id: those are whole numbers."))
+    })?;
+    erase(&reception, &gallery, Erase::Template(TemplateId(id))).await
+}
+
+async fn erase(reception: &Reception, gallery: &str, what: Erase) -> Result<Json<ErasedShape>, Problem> {
+    let name = gallery.parse()?;
+    let desk = Arc::clone(&reception.desk);
+    let erased = reception.run(async move {
+        let scorer = Arc::clone(&desk.engine.scorer);
+        Ok(desk.vault.erase(&name, what, move |rows| scorer.refresh(rows)).await?)
+    });
+    let templates: Vec<u64> = erased.await?.templates.iter().map(|id| id.0).collect();
+    Ok(Json(ErasedShape { gallery: gallery.to_owned(), erased: templates.len(), templates }))
+}

@@ -1,0 +1,94 @@
+//! Galleries: list, show, make.
+
+use std::sync::Arc;
+
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use actix_web::web::{Data, Json, Path};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::base::ids::GalleryName;
+use crate::base::limits::PURPOSE_CHARS_MAX;
+use crate::casework::enrol::ensure_gallery;
+use crate::gallery::GallerySummary;
+use crate::http::problem::{Problem, ProblemShape};
+use crate::http::reception::Reception;
+use crate::http::refusals::{gallery_exists, no_gallery};
+use crate::http::shapes::GalleryShape;
+
+/// Every gallery.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct GalleriesShape {
+    /// In the order of their names.
+    pub galleries: Vec<GalleryShape>,
+}
+
+/// A gallery to make.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewGalleryShape {
+    /// 1 to 63 of a-z, 0-9, '-' and '_', beginning with a letter or digit.
+    #[schema(example = "custody")]
+    pub name: String,
+    /// What it is for, and on what authority: up to 500 characters.
+    #[serde(default)]
+    #[schema(example = "Custody pictures of the district")]
+    pub purpose: String,
+}
+
+/// All galleries.
+#[utoipa::path(get, path = "/api/v1/galleries", tag = "galleries", responses(
+    (status = 200, description = "Every gallery, summed up", body = GalleriesShape),
+    (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
+))]
+pub async fn list(reception: Data<Reception>) -> Result<Json<GalleriesShape>, Problem> {
+    let galleries = summaries(&reception).await?.iter().map(GalleryShape::from).collect();
+    Ok(Json(GalleriesShape { galleries }))
+}
+
+/// One gallery.
+#[utoipa::path(get, path = "/api/v1/galleries/{name}", tag = "galleries", params(("name" = String, Path, description = "The gallery")), responses(
+    (status = 200, description = "The gallery, summed up", body = GalleryShape),
+    (status = 404, description = "There is none of that name", body = ProblemShape, content_type = "application/problem+json"),
+    (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
+))]
+pub async fn show(reception: Data<Reception>, name: Path<String>) -> Result<Json<GalleryShape>, Problem> {
+    let name = name.parse()?;
+    Ok(Json(summary(&reception, &name).await?))
+}
+
+/// Makes a gallery.
+///
+/// All its templates will be made by the model set that is the default now.
+#[utoipa::path(post, path = "/api/v1/galleries", tag = "galleries", request_body = NewGalleryShape, responses(
+    (status = 201, description = "Made", body = GalleryShape, headers(("Location" = String, description = "Its address"))),
+    (status = 409, description = "There is one of that name", body = ProblemShape, content_type = "application/problem+json"),
+    (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
+))]
+pub async fn create(reception: Data<Reception>, new: Json<NewGalleryShape>) -> Result<HttpResponse, Problem> {
+    let NewGalleryShape { name, purpose } = new.into_inner();
+    let name: GalleryName = name.parse()?;
+    if purpose.chars().count() > PURPOSE_CHARS_MAX || purpose.chars().any(char::is_control) {
+        let detail = format!("A purpose has up to {PURPOSE_CHARS_MAX} characters, none of them a control character.");
+        return Err(Problem::malformed(detail));
+    }
+    let (desk, wanted) = (Arc::clone(&reception.desk), name.clone());
+    let made = reception.run(async move { ensure_gallery(&desk, &wanted, &purpose).await }).await?;
+    if !made {
+        return Err(gallery_exists(name.as_str()));
+    }
+    let shape = summary(&reception, &name).await?;
+    Ok(HttpResponse::Created().insert_header((header::LOCATION, format!("/api/v1/galleries/{name}"))).json(shape))
+}
+
+async fn summaries(reception: &Reception) -> Result<Vec<GallerySummary>, Problem> {
+    let desk = Arc::clone(&reception.desk);
+    reception.run(async move { Ok(desk.vault.galleries().await?) }).await
+}
+
+async fn summary(reception: &Reception, name: &GalleryName) -> Result<GalleryShape, Problem> {
+    let summaries = summaries(reception).await?;
+    let found = summaries.iter().find(|summary| summary.name == *name);
+    found.map(GalleryShape::from).ok_or_else(|| no_gallery(name.as_str()))
+}

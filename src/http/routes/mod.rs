@@ -1,0 +1,109 @@
+//! The addresses of the API. One table says which there are; the server is built from it, and a test holds the OpenAPI
+//! document to it.
+
+pub mod docs;
+pub mod erase;
+pub mod galleries;
+pub mod health;
+pub mod references;
+pub mod searches;
+pub mod status;
+
+use actix_web::error::JsonPayloadError;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{FromRequest, Handler, HttpResponse, Responder, Route, guard};
+
+use crate::base::limits::JSON_BYTES_MAX;
+use crate::http::problem::Problem;
+
+/// Where the browsable page is.
+pub const DOCS: &str = "/api/docs/";
+/// Where the OpenAPI document is.
+pub const OPENAPI: &str = "/api/v1/openapi.json";
+
+/// An address and what it takes.
+pub struct Address {
+    /// Its pattern, as OpenAPI writes it.
+    pub path: &'static str,
+    /// Methods, as OpenAPI writes them, and who answers.
+    pub methods: &'static [(&'static str, fn() -> Route)],
+}
+
+/// Every address of the API.
+pub const API: &[Address] = &[
+    Address { path: "/api/v1/health", methods: &[("get", || read(health::health))] },
+    Address { path: "/api/v1/status", methods: &[("get", || read(status::status))] },
+    Address {
+        path: "/api/v1/galleries",
+        methods: &[("get", || read(galleries::list)), ("post", || web::post().to(galleries::create))],
+    },
+    Address { path: "/api/v1/galleries/{name}", methods: &[("get", || read(galleries::show))] },
+    Address {
+        path: "/api/v1/galleries/{name}/references",
+        methods: &[("post", || web::post().to(references::enrol))],
+    },
+    Address { path: "/api/v1/galleries/{name}/searches", methods: &[("post", || web::post().to(searches::search))] },
+    Address {
+        path: "/api/v1/galleries/{name}/subjects/{subject}",
+        methods: &[("delete", || web::delete().to(erase::subject))],
+    },
+    Address {
+        path: "/api/v1/galleries/{name}/references/{template}",
+        methods: &[("delete", || web::delete().to(erase::template))],
+    },
+    Address { path: OPENAPI, methods: &[("get", || read(docs::openapi))] },
+];
+
+/// Addresses for people with a browser.
+const PAGES: &[Address] = &[
+    Address { path: "/", methods: &[("get", || read(docs::home))] },
+    Address { path: "/api/docs", methods: &[("get", || read(docs::home))] },
+    Address { path: "/api/docs/{file:.*}", methods: &[("get", || read(docs::page))] },
+];
+
+/// Adds every address to a server.
+pub fn configure(config: &mut ServiceConfig) {
+    let json = web::JsonConfig::default().limit(JSON_BYTES_MAX).error_handler(|error, _| bad_json(&error).into());
+    config.app_data(json);
+    for address in API.iter().chain(PAGES) {
+        let allow = allowed(address);
+        let refuse = move || {
+            let problem = Problem::wrong_method(allow.clone());
+            async move { Err::<HttpResponse, Problem>(problem) }
+        };
+        let mut resource = web::resource(address.path).default_service(web::to(refuse));
+        for (_, route) in address.methods {
+            resource = resource.route(route());
+        }
+        config.service(resource);
+    }
+    config.default_service(web::to(|| async { Err::<HttpResponse, Problem>(Problem::no_route()) }));
+}
+
+/// A route that reads: HEAD is GET without the body.
+fn read<F, Args>(handler: F) -> Route
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler)
+}
+
+fn allowed(address: &Address) -> String {
+    let names = address.methods.iter().map(|(method, _)| match *method {
+        "get" => "GET, HEAD".to_owned(),
+        method => method.to_ascii_uppercase(),
+    });
+    names.collect::<Vec<_>>().join(", ")
+}
+
+fn bad_json(error: &JsonPayloadError) -> Problem {
+    match error {
+        JsonPayloadError::Overflow { .. } | JsonPayloadError::OverflowKnownLength { .. } => {
+            Problem::too_large(format!("A JSON body may have {JSON_BYTES_MAX} bytes."))
+        }
+        JsonPayloadError::ContentType => Problem::media_type("application/json"),
+        other => Problem::malformed(format!("The JSON body is wrong: {other}.")),
+    }
+}

@@ -1,0 +1,108 @@
+//! Searches over HTTP: pictures in, candidate lists out.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use actix_web::web::{Data, Json, Path, Payload};
+use actix_web::HttpRequest;
+use utoipa::ToSchema;
+
+use crate::base::ids::GalleryName;
+use crate::base::limits::CANDIDATES_MAX;
+use crate::casework::faces::FaceChoice;
+use crate::casework::search::{ProbePicture, SearchRequest, search as search_pictures};
+use crate::http::problem::{Problem, ProblemShape};
+use crate::http::reception::Reception;
+use crate::http::shapes::SearchAnswerShape;
+use crate::http::upload::{self, Rules, Upload};
+use crate::identify::{IdentifyError, ListRule};
+
+const TOP: &str = "top";
+const THRESHOLD: &str = "threshold";
+const FACES: &str = "faces";
+
+/// Pictures to search with, and what to list.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes a multipart body")]
+pub struct NewSearchShape {
+    /// JPEG, PNG, WebP, BMP or TIFF files; the field is repeated for each.
+    #[schema(value_type = Vec<String>, format = Binary)]
+    pub image: Vec<String>,
+    /// Longest candidate list, in people: 1 to 1000. The server's settings say what it is otherwise.
+    #[schema(example = 20, minimum = 1, maximum = 1000)]
+    pub top: Option<u32>,
+    /// Lowest comparison score listed, from -1 to 1. Otherwise the best are listed whatever their score.
+    #[schema(minimum = -1, maximum = 1)]
+    pub threshold: Option<f32>,
+    /// Which faces of each picture: `largest` (otherwise), `all`, or a number from 1, largest first.
+    #[schema(example = "largest")]
+    pub faces: Option<String>,
+}
+
+/// Searches a gallery.
+///
+/// Every template is compared. The lists show possible leads for a trained examiner, not evidence of identity. The search
+/// is recorded before it is answered, with the client's address.
+#[utoipa::path(post, path = "/api/v1/galleries/{name}/searches", tag = "searches",
+    params(("name" = String, Path, description = "The gallery")),
+    request_body(content = NewSearchShape, content_type = "multipart/form-data"),
+    responses(
+        (status = 200, description = "A candidate list for each face searched for", body = SearchAnswerShape),
+        (status = 404, description = "No such gallery", body = ProblemShape, content_type = "application/problem+json"),
+        (status = 413, description = "Too many pictures, or too large", body = ProblemShape, content_type = "application/problem+json"),
+        (status = 422, description = "No picture showed a face to search with", body = ProblemShape, content_type = "application/problem+json"),
+        (status = 503, description = "Too many requests at once: try again", body = ProblemShape, content_type = "application/problem+json"),
+        (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
+    ))]
+pub async fn search(
+    reception: Data<Reception>,
+    name: Path<String>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<Json<SearchAnswerShape>, Problem> {
+    let gallery: GalleryName = name.parse()?;
+    let settings = &reception.desk.settings;
+    let rules = Rules::of(&settings.server, &[TOP, THRESHOLD, FACES]);
+    let visitor = reception.admission.enter(upload::announced(request.headers(), &rules)?)?;
+    // Told before the pictures are sent for, not after.
+    reception.desk.vault.snapshot(&gallery)?;
+    let upload = upload::read(request.headers(), payload, &rules).await?;
+    let rule = list_rule(&upload, settings.scoring.candidates)?;
+    let faces = parse(&upload, FACES)?.unwrap_or_default();
+    let requester = request.peer_addr().map_or_else(|| "unknown".to_owned(), |peer| peer.ip().to_string());
+    let picture = |picture: upload::Picture| ProbePicture { name: picture.name, bytes: picture.bytes };
+    let pictures = upload.pictures.into_iter().map(picture).collect();
+    let turn = visitor.turn().await;
+    let (desk, asked) = (Arc::clone(&reception.desk), SearchRequest { gallery, pictures, faces, rule, requester });
+    let answer = reception.run(async move {
+        let answer = search_pictures(&desk, asked).await;
+        drop(turn);
+        answer
+    });
+    Ok(Json(SearchAnswerShape::from(&answer.await?)))
+}
+
+/// The rule, checked here already: a mistyped number should not cost the vision work.
+fn list_rule(upload: &Upload, usual: usize) -> Result<ListRule, Problem> {
+    let people = parse(upload, TOP)?.unwrap_or(usual);
+    if !(1..=CANDIDATES_MAX).contains(&people) {
+        return Err(IdentifyError::ListLength { asked: people, most: CANDIDATES_MAX }.into());
+    }
+    let threshold: Option<f32> = parse(upload, THRESHOLD)?;
+    match threshold {
+        Some(threshold) if !(-1.0..=1.0).contains(&threshold) => Err(IdentifyError::Threshold(threshold).into()),
+        Some(_) | None => Ok(ListRule { people, threshold }),
+    }
+}
+
+/// The value of a text field. Forms of browsers send fields that were left empty; those count as not sent.
+fn parse<T: FromStr>(upload: &Upload, field: &str) -> Result<Option<T>, Problem>
+where
+    T::Err: std::fmt::Display,
+{
+    let Some(text) = upload.text(field).map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
+    text.parse().map(Some).map_err(|error| {
+        let shown: String = text.chars().take(40).collect();
+        Problem::malformed(format!("The field {field:?} can't be {shown:?}: {error}."))
+    })
+}
