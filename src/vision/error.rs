@@ -126,15 +126,10 @@ impl VisionError {
 
 /// Paths, each on a line of its own.
 fn lines(paths: &[PathBuf]) -> String {
-    use std::fmt::Write as _;
-    paths.iter().fold(String::new(), |mut text, path| {
-        // Writing to a String can't fail.
-        let _ = write!(text, "\n  {}", path.display());
-        text
-    })
+    paths.iter().flat_map(|path| ["\n  ".to_owned(), path.display().to_string()]).collect()
 }
 
 /// A tool's last words, indented below the message.
 fn tail(output: &str) -> String {
-    output.lines().filter(|line| !line.trim().is_empty()).map(|line| format!("\n  | {line}")).collect()
+    output.lines().filter(|line| !line.trim().is_empty()).flat_map(|line| ["\n  | ", line]).collect()
 }
