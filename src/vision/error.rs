@@ -65,16 +65,6 @@ pub enum VisionError {
         /// What is wrong.
         problem: String,
     },
-    /// A loaded model failed on an input.
-    #[error("{path} failed on an input of shape {shape:?}: {problem}", path = path.display())]
-    ModelRun {
-        /// The model file.
-        path: PathBuf,
-        /// The input's shape.
-        shape: [usize; 4],
-        /// What went wrong.
-        problem: String,
-    },
     /// A program that the installation needs isn't there.
     #[error("{tool} is missing. {advice}")]
     ToolMissing {
@@ -108,6 +98,16 @@ pub enum VisionError {
     Machine {
         /// Operating system and processor.
         machine: String,
+    },
+    /// A loaded model failed on an input.
+    #[error("{path} failed on an input of shape {shape:?}: {problem}", path = path.display())]
+    ModelRun {
+        /// The model file.
+        path: PathBuf,
+        /// The input's shape.
+        shape: [usize; 4],
+        /// What went wrong.
+        problem: String,
     },
     /// A template dimension or a vector that the engine can't hold.
     #[error(transparent)]
