@@ -48,3 +48,9 @@ pub const MODEL_INPUT_NUMBERS_MAX: usize = 3 << 24;
 pub const CATALOGUE_BYTES_MAX: u64 = 1 << 20;
 /// Most model sets of one catalogue.
 pub const MODEL_SETS_MAX: usize = 256;
+/// Longest time that any one step of an installation may take: a download of the largest model on a slow line.
+pub const INSTALL_STEP_S_MAX: u64 = 2 * 3600;
+/// Longest time that making a virtual environment, or converting or unpacking one file, may take.
+pub const INSTALL_TOOL_S_MAX: u64 = 600;
+/// Bytes kept from the end of what a tool prints, for the error message.
+pub const TOOL_OUTPUT_BYTES_MAX: usize = 4096;

@@ -66,6 +66,40 @@ pub enum VisionError {
         /// What is wrong.
         problem: String,
     },
+    /// A program that the installation needs isn't there.
+    #[error("{tool} is missing. {advice}")]
+    ToolMissing {
+        /// The program, or the part of it.
+        tool: String,
+        /// What to install, as a command where there is one.
+        advice: String,
+    },
+    /// A tool of the installation failed, or took too long.
+    #[error("{what} failed: {problem}{}", tail(output))]
+    Tool {
+        /// What it was to do.
+        what: String,
+        /// Its exit status, or the time limit.
+        problem: String,
+        /// The last lines that it printed.
+        output: String,
+    },
+    /// A model file that the user was to bring is not where it was looked for.
+    #[error("{file} was not found{}; name its folder with --from", lines(tried))]
+    LocalMissing {
+        /// The file's name.
+        file: String,
+        /// Every path looked at.
+        tried: Vec<PathBuf>,
+    },
+    /// No ONNX Runtime library is known for this kind of machine.
+    #[error(
+        "no ONNX Runtime library can be installed for {machine}: build or download one and set ORT_DYLIB_PATH to its path"
+    )]
+    Machine {
+        /// Operating system and processor.
+        machine: String,
+    },
     /// A loaded model failed on an input.
     #[error("{path} failed on an input of shape {shape:?}: {problem}", path = path.display())]
     ModelRun {
@@ -165,6 +199,10 @@ impl VisionError {
             | Self::ModelMissing { .. }
             | Self::Damaged { .. }
             | Self::ModelRefused { .. }
+            | Self::ToolMissing { .. }
+            | Self::Tool { .. }
+            | Self::LocalMissing { .. }
+            | Self::Machine { .. }
             | Self::ModelRun { .. }
             | Self::ModelOutput { .. }
             | Self::Vector(_)
@@ -180,10 +218,10 @@ impl VisionError {
 
 /// Paths, each on a line of its own.
 fn lines(paths: &[PathBuf]) -> String {
-    use std::fmt::Write as _;
-    paths.iter().fold(String::new(), |mut text, path| {
-        // Writing to a String can't fail.
-        let _ = write!(text, "\n  {}", path.display());
-        text
-    })
+    paths.iter().flat_map(|path| ["\n  ".to_owned(), path.display().to_string()]).collect()
+}
+
+/// A tool's last words, indented below the message.
+fn tail(output: &str) -> String {
+    output.lines().filter(|line| !line.trim().is_empty()).flat_map(|line| ["\n  | ", line]).collect()
 }

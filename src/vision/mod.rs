@@ -11,6 +11,7 @@
 //!
 //! The lower half knows models: which there are, where their files come from, how one is loaded and run.
 //! * [`catalogue`]: what a model set is, read from `models/catalogue.toml` and from a customer's own file;
+//! * [`install`]: brings a set's files and ONNX Runtime's library, checks what is there;
 //! * [`runtime`]: finds and loads ONNX Runtime's library, once a process;
 //! * [`session`]: one loaded model, checked against its hash, deterministic.
 
@@ -22,7 +23,9 @@ pub mod decode;
 pub mod detect;
 pub mod embed;
 pub mod error;
+mod files;
 pub mod geometry;
+pub mod install;
 mod jpeg;
 pub mod pipeline;
 pub mod pose;
