@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use crate::base::ids::{GalleryName, TemplateId};
+use crate::base::text::thousands;
 use crate::casework::{Desk, enrol, statistics};
 use crate::cli::args::GalleryCommand;
 use crate::cli::{desk, print};
@@ -95,7 +96,7 @@ async fn measure(settings: Settings, gallery: &GalleryName, source: &str, out: &
     print::line(&format!(
         "{} people, {} pairs of different people: comparison scores {:.4} on average, deviation {:.4}, largest {:.4}",
         statistics.people,
-        print::count(impostor.pairs),
+        thousands(impostor.pairs),
         impostor.mean,
         impostor.deviation,
         impostor.largest
