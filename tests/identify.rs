@@ -81,7 +81,12 @@ impl Room {
         Self { _folder: folder, vault, people }
     }
 
-    async fn ask(&self, probe: &Template, people: usize, threshold: Option<f32>) -> Result<Identification, IdentifyError> {
+    async fn ask(
+        &self,
+        probe: &Template,
+        people: usize,
+        threshold: Option<f32>,
+    ) -> Result<Identification, IdentifyError> {
         let rule = ListRule { people, threshold };
         identify(&self.vault, &scorer(), &name(), &model(1), vec![probe.clone()], rule).await
     }

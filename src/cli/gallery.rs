@@ -70,7 +70,8 @@ async fn erase(settings: Settings, gallery: &GalleryName, what: Erase, yes: bool
     let scorer = std::sync::Arc::clone(&desk.engine.scorer);
     let erased = desk.vault.erase(gallery, what, move |rows| scorer.refresh(rows)).await?;
     let ids: Vec<String> = erased.templates.iter().map(ToString::to_string).collect();
-    print::line(&format!("erased {} templates from {gallery}: {}", ids.len(), ids.join(", ")))
+    let what = if ids.len() == 1 { "template" } else { "templates" };
+    print::line(&format!("erased {} {what} from {gallery}: {}", ids.len(), ids.join(", ")))
 }
 
 fn confirm(gallery: &GalleryName, what: &Erase) -> Result<()> {
