@@ -24,7 +24,9 @@ pub async fn run(settings: Settings, command: Search) -> Result<()> {
     let rule = ListRule { people: settings.scoring.candidates, threshold: command.threshold };
     let mut pictures = Vec::with_capacity(command.images.len());
     for path in &command.images {
-        let length = fs_err::metadata(path)?.len();
+        let found = path.metadata().with_context(|| format!("{}: no picture there", path.display()))?;
+        let length = found.len();
+        anyhow::ensure!(found.is_file(), "{}: not a file; name the pictures one by one", path.display());
         anyhow::ensure!(
             length <= IMAGE_BYTES_MAX as u64,
             "{}: {length} bytes; at most {IMAGE_BYTES_MAX}",

@@ -1,6 +1,6 @@
 //! Enrolling references: into the tail's file, then the records, then what searches see.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::base::clock;
