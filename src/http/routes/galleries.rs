@@ -38,7 +38,7 @@ pub struct NewGalleryShape {
 }
 
 /// All galleries.
-#[utoipa::path(get, path = "/api/v1/galleries", tag = "galleries", responses(
+#[utoipa::path(get, path = "/api/v1/galleries", operation_id = "list_galleries", tag = "galleries", responses(
     (status = 200, description = "Every gallery, summed up", body = GalleriesShape),
     (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
 ))]
@@ -48,7 +48,7 @@ pub async fn list(reception: Data<Reception>) -> Result<Json<GalleriesShape>, Pr
 }
 
 /// One gallery.
-#[utoipa::path(get, path = "/api/v1/galleries/{name}", tag = "galleries", params(("name" = String, Path, description = "The gallery")), responses(
+#[utoipa::path(get, path = "/api/v1/galleries/{name}", operation_id = "show_gallery", tag = "galleries", params(("name" = String, Path, description = "The gallery")), responses(
     (status = 200, description = "The gallery, summed up", body = GalleryShape),
     (status = 404, description = "There is none of that name", body = ProblemShape, content_type = "application/problem+json"),
     (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
@@ -61,7 +61,7 @@ pub async fn show(reception: Data<Reception>, name: Path<String>) -> Result<Json
 /// Makes a gallery.
 ///
 /// All its templates will be made by the model set that is the default now.
-#[utoipa::path(post, path = "/api/v1/galleries", tag = "galleries", request_body = NewGalleryShape, responses(
+#[utoipa::path(post, path = "/api/v1/galleries", operation_id = "create_gallery", tag = "galleries", request_body = NewGalleryShape, responses(
     (status = 201, description = "Made", body = GalleryShape, headers(("Location" = String, description = "Its address"))),
     (status = 409, description = "There is one of that name", body = ProblemShape, content_type = "application/problem+json"),
     (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),

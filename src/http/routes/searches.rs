@@ -68,7 +68,7 @@ pub async fn search(
     reception.desk.vault.snapshot(&gallery)?;
     let upload = upload::read(request.headers(), payload, &rules).await?;
     let rule = list_rule(&upload, settings.scoring.candidates)?;
-    let faces = parse(&upload, FACES)?.unwrap_or_default();
+    let faces: FaceChoice = parse(&upload, FACES)?.unwrap_or_default();
     let requester = request.peer_addr().map_or_else(|| "unknown".to_owned(), |peer| peer.ip().to_string());
     let picture = |picture: upload::Picture| ProbePicture { name: picture.name, bytes: picture.bytes };
     let pictures = upload.pictures.into_iter().map(picture).collect();
