@@ -5,10 +5,18 @@
 //! below its own. `ARCHITECTURE.md` has the map, `tests/tidy.rs` enforces it.
 
 pub mod base;
+pub mod casework;
+pub mod cli;
 pub mod evaluation;
+pub mod gallery;
 pub mod gpu;
+pub mod http;
+pub mod identify;
 pub mod kernel;
+pub mod records;
 pub mod scoring;
+pub mod segment;
 pub mod settings;
+pub mod store;
 pub mod vector;
 pub mod vision;

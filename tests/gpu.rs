@@ -30,12 +30,12 @@ fn cpu() -> Box<dyn CoarsePass> {
 }
 
 /// A pass on a software driver, or on what `BERTILLON_GPU_ADAPTER` says. `None` when the test is to be skipped.
-fn gpu(options: GpuOptions) -> Option<Arc<GpuPass>> {
+fn gpu(options: &GpuOptions) -> Option<Arc<GpuPass>> {
     let adapter = match std::env::var("BERTILLON_GPU_ADAPTER") {
         Ok(text) => text.parse().unwrap(),
         Err(_) => AdapterChoice::Software,
     };
-    match GpuPass::new(GpuOptions { adapter, ..options }, cpu()) {
+    match GpuPass::new(GpuOptions { adapter, ..options.clone() }, cpu()) {
         Ok(pass) => Some(Arc::new(pass)),
         Err(error @ GpuError::NoAdapter { .. }) => {
             assert!(std::env::var(REQUIRE).as_deref() != Ok("1"), "{REQUIRE}=1, but {error}");
@@ -63,7 +63,7 @@ fn timed(what: &str, work: impl FnOnce()) {
 
 #[test]
 fn the_battery_gives_the_oracles_lists() {
-    let Some(pass) = gpu(GpuOptions::default()) else { return };
+    let Some(pass) = gpu(&GpuOptions::default()) else { return };
     eprintln!("{:?}", pass.info());
     timed("battery", || battery(&certified(&pass), &Sizes::small()));
     timed("coarse battery", || coarse_battery(pass.as_ref(), &Sizes::small()));
@@ -81,10 +81,10 @@ fn the_battery_gives_the_oracles_lists() {
 
 #[test]
 fn the_battery_passes_with_tiny_shards_and_short_lists() {
-    let Some(pass) = gpu(tight()) else { return };
+    let Some(pass) = gpu(&tight()) else { return };
     timed("battery, tight", || battery(&certified(&pass), &Sizes { dimensions: vec![128, 256], ..Sizes::small() }));
     timed("coarse battery, tight", || {
-        coarse_battery(pass.as_ref(), &Sizes { dimensions: vec![32, 128], ..Sizes::small() })
+        coarse_battery(pass.as_ref(), &Sizes { dimensions: vec![32, 128], ..Sizes::small() });
     });
     overflow_is_told(&pass);
     a_hostile_order_is_repaired(&pass);
@@ -92,7 +92,7 @@ fn the_battery_passes_with_tiny_shards_and_short_lists() {
 
 #[test]
 fn runs_that_do_not_fit_are_the_hosts() {
-    let Some(pass) = gpu(GpuOptions { memory_max_bytes: Some(40_000), ..GpuOptions::default() }) else { return };
+    let Some(pass) = gpu(&GpuOptions { memory_max_bytes: Some(40_000), ..GpuOptions::default() }) else { return };
     let (fits, does_not) = (random_run(200, 128, 0), random_run(2000, 128, 1000));
     let gallery: Vec<Arc<dyn Rows>> = vec![Arc::new(fits), Arc::new(does_not)];
     let probes = probes(128);
@@ -105,7 +105,7 @@ fn runs_that_do_not_fit_are_the_hosts() {
 
 #[test]
 fn copies_follow_erasures_and_go_with_their_runs() {
-    let Some(pass) = gpu(tight()) else { return };
+    let Some(pass) = gpu(&tight()) else { return };
     let mut rows = random_run(500, 128, 0);
     let whole: Arc<dyn Rows> = Arc::new(rows.clone());
     pass.load(std::slice::from_ref(&whole)).unwrap();
@@ -116,15 +116,16 @@ fn copies_follow_erasures_and_go_with_their_runs() {
     let marked: Arc<dyn Rows> = Arc::new(rows.clone());
     assert_eq!(missing(&all_found(&pass, &marked)), [0, 63, 64, 499]);
 
-    // Overwritten: gone from the device once refreshed, even for one who still sees the old bytes.
+    // Overwritten or newly marked: gone from the device once refreshed, even for one who still sees the old bytes.
     rows.erase(200);
-    let overwritten: Arc<dyn Rows> = Arc::new(rows);
-    pass.refresh(std::slice::from_ref(&overwritten)).unwrap();
+    rows.mark_erased(vec![0, 63, 64, 300, 499]);
+    let refreshed: Arc<dyn Rows> = Arc::new(rows);
+    pass.refresh(std::slice::from_ref(&refreshed)).unwrap();
     let liar: Arc<dyn Rows> = Arc::new(Undead(whole.clone(), ErasedRows::default()));
-    assert_eq!(missing(&all_found(&pass, &liar)), [0, 63, 64, 200, 499]);
+    assert_eq!(missing(&all_found(&pass, &liar)), [0, 63, 64, 200, 300, 499]);
 
     assert_eq!(pass.info().resident_runs, 1);
-    drop((whole, marked, overwritten, liar));
+    drop((whole, marked, refreshed, liar));
     pass.refresh(&[]).unwrap();
     let info = pass.info();
     assert_eq!((info.resident_runs, info.resident_bytes), (0, 0));
@@ -132,7 +133,7 @@ fn copies_follow_erasures_and_go_with_their_runs() {
 
 #[test]
 fn searches_from_several_threads_do_not_disturb_each_other() {
-    let Some(pass) = gpu(tight()) else { return };
+    let Some(pass) = gpu(&tight()) else { return };
     let scorer = certified(&pass);
     let case = data::cases(5, 400, 64, 4).into_iter().next().unwrap();
     let wanted = NaiveScorer.top_k(&case.gallery, &case.probes, 9).unwrap().lists;
@@ -149,7 +150,7 @@ fn searches_from_several_threads_do_not_disturb_each_other() {
 
 #[test]
 fn a_lost_device_is_told_at_once_and_the_cpu_answers() {
-    let Some(pass) = gpu(GpuOptions::default()) else { return };
+    let Some(pass) = gpu(&GpuOptions::default()) else { return };
     let gallery: Vec<Arc<dyn Rows>> = vec![Arc::new(random_run(300, 128, 0))];
     let probes = probes(128);
     let wanted = NaiveScorer.top_k(&gallery, &probes, 10).unwrap().lists;
@@ -179,7 +180,7 @@ fn a_lost_device_is_told_at_once_and_the_cpu_answers() {
 
 #[test]
 fn a_device_lost_in_the_middle_of_searches_breaks_none_of_them() {
-    let Some(pass) = gpu(tight()) else { return };
+    let Some(pass) = gpu(&tight()) else { return };
     let gallery: Vec<Arc<dyn Rows>> = vec![Arc::new(random_run(3000, 128, 0))];
     let codes: Vec<Code> = probes(128).iter().map(|probe| Code::of(probe.values())).collect();
     let cuts = vec![Cut::Within { k: 20, slack: 1.0 }; codes.len()];
@@ -208,7 +209,7 @@ fn a_device_lost_in_the_middle_of_searches_breaks_none_of_them() {
 
 #[test]
 fn a_device_that_does_not_answer_in_time_is_refused() {
-    let Some(_) = gpu(GpuOptions::default()) else { return };
+    let Some(_) = gpu(&GpuOptions::default()) else { return };
     let hasty = GpuOptions { adapter: AdapterChoice::Any, wait_max: Duration::ZERO, ..GpuOptions::default() };
     let error = GpuPass::new(hasty, cpu()).err();
     let Some(GpuError::Device { reason, .. }) = &error else { panic!("{error:?}") };
@@ -217,7 +218,7 @@ fn a_device_that_does_not_answer_in_time_is_refused() {
 
 #[test]
 fn a_probe_of_another_model_is_refused() {
-    let Some(pass) = gpu(GpuOptions::default()) else { return };
+    let Some(pass) = gpu(&GpuOptions::default()) else { return };
     let gallery: Vec<Arc<dyn Rows>> = vec![Arc::new(random_run(30, 128, 0))];
     let code = Code::of(probes(64)[0].values());
     let error = pass.sweep(&gallery, &[code], &[Cut::AtLeast(0.0)]).unwrap_err();

@@ -135,6 +135,13 @@ fn work_is_told_truly_when_the_first_sweep_suffices() {
     assert!(work.back_end.starts_with("cpu") && work.back_end.ends_with("x 2 threads"), "{}", work.back_end);
 }
 
+#[test]
+fn a_list_that_the_first_sweep_can_not_prove_is_found_by_the_second() {
+    let case = data::cases(1, 700, 128, 1).into_iter().find(|case| case.name == "errors aligned").unwrap();
+    let work = certified(cpu(1)).top_k(&case.gallery, &case.probes, 20).unwrap().work;
+    assert_eq!((work.certified_at_once, work.repeated, work.exhaustive), (0, 1, 0));
+}
+
 /// Rows that deny that any of them was erased.
 struct Undead(Arc<dyn Rows>, ErasedRows);
 

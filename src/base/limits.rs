@@ -40,8 +40,30 @@ pub const GPU_WAIT_MS_MAX: u64 = 30_000;
 pub const SEGMENT_ROWS_MAX: u64 = 1 << 26;
 /// Rows at which a gallery's tail is sealed into a segment.
 pub const TAIL_ROWS_MAX: usize = 65_536;
+/// Rows of one chunk of the tail in memory: what an enrolment copies at most when a snapshot still reads the chunk.
+pub const TAIL_CHUNK_ROWS: usize = 1_024;
+/// Most segments of one gallery.
+pub const SEGMENTS_PER_GALLERY_MAX: usize = 10_000;
+/// Longest manifest of a gallery.
+pub const MANIFEST_BYTES_MAX: usize = 4 << 20;
 /// Most galleries of one data folder.
 pub const GALLERIES_MAX: usize = 1_000;
+/// Highest template id: SQL keeps ids as signed 64-bit integers.
+pub const TEMPLATE_ID_MAX: u64 = i64::MAX as u64;
+/// Most references enrolled by one call, hence by one transaction.
+pub const ENROL_BATCH_MAX: usize = 1_024;
+/// Most templates erased by one call.
+pub const ERASE_BATCH_MAX: usize = 100_000;
+/// Most synthetic templates of one import.
+pub const IMPORT_ROWS_MAX: u64 = 100_000_000;
+/// Longest name of a model set.
+pub const MODEL_NAME_BYTES_MAX: usize = 128;
+/// Longest text kept with a reference or a search: a file's name, an officer's, a reason.
+pub const RECORD_TEXT_BYTES_MAX: usize = 1_024;
+/// Longest description of an image's quality.
+pub const QUALITY_BYTES_MAX: usize = 4_096;
+/// Most stages whose times are kept with one search.
+pub const SEARCH_STAGES_MAX: usize = 32;
 
 /// Largest HTTP body of one request.
 pub const REQUEST_BYTES_MAX: usize = 256 << 20;
@@ -90,3 +112,9 @@ pub const MODEL_SETS_MAX: usize = 256;
 pub const REPORT_LINES_MAX: usize = 50;
 /// Most templates looked at when a gallery's statistics are measured.
 pub const STATISTICS_PEOPLE_MAX: usize = 20_000;
+/// Longest time that any one step of an installation may take: a download of the largest model on a slow line.
+pub const INSTALL_STEP_S_MAX: u64 = 2 * 3600;
+/// Longest time that making a virtual environment, or converting or unpacking one file, may take.
+pub const INSTALL_TOOL_S_MAX: u64 = 600;
+/// Bytes kept from the end of what a tool prints, for the error message.
+pub const TOOL_OUTPUT_BYTES_MAX: usize = 4096;

@@ -94,10 +94,11 @@ fn figure(page: &mut String, candidate: &Candidate, shows: Option<&str>, picture
     let reference = &candidate.reference;
     let right = if shows == Some(reference.subject.as_str()) { " class=right" } else { "" };
     let _ = write!(page, "<figure{right}>");
-    if reference.synthetic {
-        page.push_str("<div class=none>synthetic<br>nobody's face</div>");
-    } else {
-        let _ = write!(page, "<img class=pic src=\"{}/{}\" alt=\"reference\">", escape(pictures), escape(&reference.source));
+    match &reference.image {
+        None => page.push_str("<div class=none>synthetic<br>nobody's face</div>"),
+        Some(image) => {
+            let _ = write!(page, "<img class=pic src=\"{}/{}\" alt=\"reference\">", escape(pictures), escape(&image.source));
+        }
     }
     let _ = writeln!(
         page,
@@ -109,9 +110,9 @@ fn figure(page: &mut String, candidate: &Candidate, shows: Option<&str>, picture
 fn cost(answer: &Answer) -> String {
     let stages = answer.pictures.first().map(|picture| picture.stages).unwrap_or_default();
     format!(
-        "decode {:.0} ms, detect {:.0} ms, align {:.0} ms, embed {:.0} ms, scoring {} templates {:.1} ms on {}, people {:.1} ms; search {} on record",
+        "decode {:.0} ms, detect {:.0} ms, align {:.0} ms, embed {:.0} ms, scoring {} templates {:.1} ms on {}, people {:.1} ms; on record",
         stages.decode_ms, stages.detect_ms, stages.align_ms, stages.embed_ms, answer.work.rows, answer.scoring_ms,
-        escape(&answer.work.back_end), answer.people_ms, answer.search
+        escape(&answer.work.back_end), answer.people_ms
     )
 }
 

@@ -10,7 +10,7 @@ use crate::base::ids::{GalleryName, SubjectRef};
 use crate::casework::contact_sheet::contact_sheet;
 use crate::casework::enrol::{Bytes, Enrolled, NewPicture, enrol_pictures, ensure_gallery};
 use crate::casework::faces::FaceChoice;
-use crate::casework::search::{Answer, ProbePicture, SearchRequest, search};
+use crate::casework::search::{Answer, ProbePicture, Requester, SearchRequest, search};
 use crate::casework::{CaseworkError, Desk};
 use crate::evaluation::crowd::Crowd;
 use crate::evaluation::statistics::{ImpostorScores, Statistics};
@@ -34,6 +34,9 @@ const PROBES: [(&str, Option<&str>, &str); 5] = [
     ("obama_partial_face2.jpg", Some("Barack Obama"), "the other half cut off"),
     ("sample5.jpg", None, "nobody who is enrolled: what strangers score"),
 ];
+
+/// Is told how many members of the crowd exist.
+pub type Drawn = Arc<dyn Fn(u64) + Send + Sync>;
 
 /// What one probe came to.
 #[derive(Debug)]
@@ -94,7 +97,7 @@ pub async fn run(
     desk: &Desk,
     pictures: &Path,
     crowd: u64,
-    drawn: &(dyn Fn(u64) + Send + Sync),
+    drawn: &Drawn,
 ) -> Result<Outcome, CaseworkError> {
     let gallery: GalleryName = GALLERY.parse()?;
     ensure_gallery(desk, &gallery, "Demonstration: public pictures and a synthetic crowd").await?;
@@ -107,7 +110,7 @@ pub async fn run(
             probes.push(probe(desk, &gallery, &path, name, shows, note).await?);
         }
     }
-    let synthetic = desk.vault.snapshot(&gallery)?.live_synthetic();
+    let synthetic = desk.vault.snapshot(&gallery).await?.live_synthetic();
     let folder = desk.settings.data.folder.join("demo");
     let sheet = folder.join("contact-sheet.html");
     let outcome = Outcome { enrolled, synthetic, crowd: check, probes, sheet };
@@ -138,21 +141,22 @@ async fn ensure_crowd(
     desk: &Desk,
     gallery: &GalleryName,
     wanted: u64,
-    drawn: &(dyn Fn(u64) + Send + Sync),
+    drawn: &Drawn,
 ) -> Result<Option<CrowdCheck>, CaseworkError> {
     if wanted == 0 {
         return Ok(None);
     }
-    let snapshot = desk.vault.snapshot(gallery)?;
+    let snapshot = desk.vault.snapshot(gallery).await?;
     let statistics = Statistics::builtin(snapshot.model())?;
     let crowd = Crowd::new(&statistics, SEED)?;
+    let members = crowd.impostor_scores()?;
     let there = snapshot.live_synthetic();
     drop(snapshot);
     if there < wanted {
-        let member = |index: u64, out: &mut [f32]| crowd.member(there + index, out);
-        desk.vault.import_synthetic(gallery, wanted - there, member, |done| drawn(there + done)).await?;
+        let member = move |index: u64, out: &mut [f32]| crowd.member(there + index, out);
+        let drawn = Arc::clone(drawn);
+        desk.vault.import_synthetic(gallery, wanted - there, member, move |done| drawn(there + done)).await?;
     }
-    let members = crowd.impostor_scores()?;
     Ok(Some(CrowdCheck { real: statistics.impostor, source: statistics.source, members }))
 }
 
@@ -171,7 +175,7 @@ async fn probe(
         pictures: vec![ProbePicture { name: name.to_owned(), bytes }],
         faces: FaceChoice::Largest,
         rule: ListRule { people: PEOPLE_LISTED, threshold: None },
-        requester: "the demonstration".to_owned(),
+        requester: Requester { actor: "demonstration".to_owned(), origin: "command line".to_owned() },
     };
     let answer = match search(desk, request).await {
         Ok(answer) => answer,

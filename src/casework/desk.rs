@@ -62,8 +62,8 @@ impl Desk {
     ///
     /// # Errors
     /// [`CaseworkError::ModelUnknown`] when no catalogue has it any more.
-    pub fn vision_for(&self, gallery: &GalleryName) -> Result<Arc<Vision>, CaseworkError> {
-        let theirs = self.vault.snapshot(gallery)?.model().clone();
+    pub async fn vision_for(&self, gallery: &GalleryName) -> Result<Arc<Vision>, CaseworkError> {
+        let theirs = self.vault.snapshot(gallery).await?.model().clone();
         match self.catalogue.set(&theirs.name) {
             Ok(set) if set.id().hash == theirs.hash => self.load(set),
             Ok(set) => Err(self.unknown(gallery, theirs, format!("its {}", set.id()))),

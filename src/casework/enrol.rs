@@ -13,7 +13,8 @@ use crate::base::limits::{ENROL_CHUNK, IMAGE_BYTES_MAX};
 use crate::casework::faces::reference_face;
 use crate::casework::folder::{Picture, Plan};
 use crate::casework::{CaseworkError, Desk};
-use crate::gallery::{Enrolment, NewReference, Precision};
+use crate::gallery::{Enrolment, NewReference};
+use crate::segment::Precision;
 use crate::vision::pipeline::Vision;
 
 /// Where a picture's bytes are.
@@ -83,7 +84,7 @@ enum Prepared {
 /// # Errors
 /// [`CaseworkError`] when the model can't be loaded or the folder not be written.
 pub async fn ensure_gallery(desk: &Desk, gallery: &GalleryName, purpose: &str) -> Result<bool, CaseworkError> {
-    if desk.vault.galleries().await?.iter().any(|summary| summary.name == *gallery) {
+    if desk.vault.galleries().await?.iter().any(|summary| summary.record.name == *gallery) {
         return Ok(false);
     }
     let vision = desk.default_vision()?;
@@ -135,7 +136,7 @@ pub async fn enrol_pictures(
     let wanted: Vec<[u8; 32]> = hashes.iter().filter_map(|hash: &Result<_, String>| hash.as_ref().ok().copied()).collect();
     let known = desk.vault.images_enrolled(gallery, &wanted).await?;
     let new = wanted.iter().any(|hash| !known.contains_key(hash));
-    let vision = if new { Some(desk.vision_for(gallery)?) } else { None };
+    let vision = if new { Some(desk.vision_for(gallery).await?) } else { None };
     let (batch, threads) = (Arc::clone(&pictures), desk.vision_threads());
     let prepare = move |place: usize| -> Prepared {
         let prepared = match hashes.get(place) {
@@ -202,8 +203,8 @@ fn prepare_one(vision: &Vision, picture: &NewPicture) -> Prepared {
             subject: picture.subject.clone(),
             image_sha256: hash(&bytes),
             source: picture.source.clone(),
-            width: analysis.width,
-            height: analysis.height,
+            width_px: analysis.width,
+            height_px: analysis.height,
             quality_json: serde_json::to_string(&face.quality).map_err(|error| error.to_string())?,
             template: face.template.clone(),
             model: vision.model().clone(),

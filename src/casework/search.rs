@@ -7,8 +7,8 @@ use crate::base::ids::{GalleryName, ModelId};
 use crate::casework::enrol::{blocking, hash, in_parallel};
 use crate::casework::faces::{FaceChoice, choose};
 use crate::casework::{CaseworkError, Desk};
-use crate::gallery::{CandidateRecord, ProbeRecord, SearchRecord};
-use crate::identify::{Candidate, Identification, ListRule, identify, search::check_model};
+use crate::records::{FaceBox, RecordedCandidate, SearchRecord};
+use crate::identify::{Candidate, Identification, ListRule, identify};
 use crate::vector::scorer::Work;
 use crate::vector::template::Template;
 use crate::vision::pipeline::{Analysis, Face, Stages, Vision};
@@ -33,13 +33,24 @@ pub struct SearchRequest {
     pub faces: FaceChoice,
     /// Length and threshold of the lists.
     pub rule: ListRule,
-    /// Who asks, as far as the system knows: a user and machine, or a client's address.
-    pub requester: String,
+    /// Who asks, as far as the system knows.
+    pub requester: Requester,
+}
+
+/// Who asks: a user as the operating system knows them, and where from. There are no accounts of our own yet.
+#[derive(Debug, Clone)]
+pub struct Requester {
+    /// A name, or what stands for one.
+    pub actor: String,
+    /// The command line of a machine, or a client's address.
+    pub origin: String,
 }
 
 /// One face that was searched for.
 #[derive(Debug, Clone)]
 pub struct ProbeAnswer {
+    /// Number of the search in the records: each probe is a search of its own.
+    pub search: i64,
     /// Number of the face in the picture, from 1, largest first.
     pub face_number: usize,
     /// The face.
@@ -72,8 +83,6 @@ pub struct PictureAnswer {
 /// The answer to a search.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// Number of the search in the records.
-    pub search: i64,
     /// When, UTC.
     pub at: String,
     /// Gallery searched.
@@ -100,8 +109,7 @@ pub struct Answer {
 /// [`CaseworkError`]; [`CaseworkError::NoProbe`] when no picture gave a probe.
 pub async fn search(desk: &Desk, request: SearchRequest) -> Result<Answer, CaseworkError> {
     let mut total = Stopwatch::start();
-    let vision = desk.vision_for(&request.gallery)?;
-    check_model(&request.gallery, desk.vault.snapshot(&request.gallery)?.model(), vision.model())?;
+    let vision = desk.vision_for(&request.gallery).await?;
     let mut pictures = analyse(Arc::clone(&vision), request.pictures, request.faces, desk.vision_threads()).await?;
     let templates = pictures.iter().flat_map(|picture| &picture.probes).map(|probe| probe.face.template.clone());
     let templates: Vec<Template> = templates.collect();
@@ -114,7 +122,6 @@ pub async fn search(desk: &Desk, request: SearchRequest) -> Result<Answer, Casew
         probe.candidates = list;
     }
     let mut answer = Answer {
-        search: 0,
         at: now_rfc3339(),
         gallery: request.gallery,
         model: vision.model().clone(),
@@ -126,7 +133,13 @@ pub async fn search(desk: &Desk, request: SearchRequest) -> Result<Answer, Casew
         total_ms: total.lap_ms(),
     };
     // Nothing is shown without a record: the record comes first, and an answer that can't be recorded is not given.
-    answer.search = desk.vault.record_search(record_of(&answer, &request.requester, request.rule)).await?;
+    let mut numbers = Vec::new();
+    for record in records_of(&answer, &request.requester, request.rule) {
+        numbers.push(desk.vault.record_search(&record).await?);
+    }
+    for (probe, number) in answer.pictures.iter_mut().flat_map(|picture| &mut picture.probes).zip(numbers) {
+        probe.search = number;
+    }
     answer.total_ms += total.lap_ms();
     Ok(answer)
 }
@@ -163,7 +176,7 @@ fn analyse_one(vision: &Vision, picture: &ProbePicture, faces: FaceChoice) -> Pi
     };
     let answer = |place: usize| {
         let face = found.get(place)?.clone();
-        Some(ProbeAnswer { face_number: place + 1, face, candidates: Vec::new() })
+        Some(ProbeAnswer { search: 0, face_number: place + 1, face, candidates: Vec::new() })
     };
     let probes = places.into_iter().filter_map(answer).collect();
     PictureAnswer { name, sha256, width, height, faces_found: Some(found.len()), probes, failure: None, stages }
@@ -177,31 +190,41 @@ fn failures(pictures: &[PictureAnswer]) -> String {
     reasons.collect::<Vec<_>>().join("; ")
 }
 
-fn record_of(answer: &Answer, requester: &str, rule: ListRule) -> SearchRecord {
-    let probe = |picture: &PictureAnswer, probe: &ProbeAnswer| ProbeRecord {
-        name: picture.name.clone(),
-        sha256: picture.sha256,
-        bounds: [probe.face.bounds.x, probe.face.bounds.y, probe.face.bounds.width, probe.face.bounds.height],
-        candidates: probe.candidates.iter().map(candidate_record).collect(),
-    };
-    SearchRecord {
+/// One record a probe, in the order of the answer.
+fn records_of(answer: &Answer, requester: &Requester, rule: ListRule) -> Vec<SearchRecord> {
+    let record = |picture: &PictureAnswer, probe: &ProbeAnswer| SearchRecord {
         gallery: answer.gallery.clone(),
-        at: answer.at.clone(),
-        requester: requester.to_owned(),
-        model: answer.model.clone(),
-        snapshot: answer.snapshot,
+        actor: requester.actor.clone(),
+        origin: requester.origin.clone(),
+        probe_sha256: picture.sha256,
+        face: box_of(&probe.face),
+        model_hash: answer.model.hash,
+        snapshot_number: answer.snapshot,
         back_end: answer.work.back_end.clone(),
-        people_max: rule.people,
         threshold: rule.threshold,
-        probes: answer.pictures.iter().flat_map(|picture| picture.probes.iter().map(move |one| probe(picture, one))).collect(),
-        total_ms: answer.total_ms,
-    }
+        candidates: probe.candidates.iter().map(recorded).collect(),
+        stages_ms: stages_of(&picture.stages, answer),
+    };
+    answer.pictures.iter().flat_map(|picture| picture.probes.iter().map(move |probe| record(picture, probe))).collect()
 }
 
-fn candidate_record(candidate: &Candidate) -> CandidateRecord {
-    CandidateRecord {
-        rank: candidate.rank,
-        score: candidate.score,
-        template: candidate.template,
-    }
+fn box_of(face: &Face) -> FaceBox {
+    FaceBox { x: face.bounds.x, y: face.bounds.y, width: face.bounds.width, height: face.bounds.height }
+}
+
+fn recorded(candidate: &Candidate) -> RecordedCandidate {
+    let rank = u32::try_from(candidate.rank).unwrap_or(u32::MAX);
+    RecordedCandidate { rank, template: candidate.template, score: candidate.score }
+}
+
+fn stages_of(stages: &Stages, answer: &Answer) -> Vec<(String, f64)> {
+    let all = [
+        ("decode", stages.decode_ms),
+        ("detect", stages.detect_ms),
+        ("align", stages.align_ms),
+        ("embed", stages.embed_ms),
+        ("scoring", answer.scoring_ms),
+        ("people", answer.people_ms),
+    ];
+    all.into_iter().map(|(name, ms)| (name.to_owned(), ms)).collect()
 }

@@ -15,7 +15,7 @@ use crate::vision::VisionError;
 /// # Errors
 /// [`CaseworkError::Evaluation`] when there are too few people.
 pub async fn of_gallery(desk: &Desk, gallery: &GalleryName, source: &str) -> Result<Statistics, CaseworkError> {
-    let snapshot = desk.vault.snapshot(gallery)?;
+    let snapshot = desk.vault.snapshot(gallery).await?;
     let mut ids: Vec<(TemplateId, Template)> = Vec::new();
     let wrong = |error: VectorError| CaseworkError::Vision(VisionError::Vector(error));
     for run in snapshot.rows() {

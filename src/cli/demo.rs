@@ -45,7 +45,9 @@ pub fn run(settings: Settings, command: &Demo) -> Result<()> {
 async fn show(desk: &Desk, pictures: &Path, crowd: u64) -> Result<()> {
     let begun = Instant::now();
     let bar = progress::bar(crowd, "crowd");
-    let outcome = demo::run(desk, pictures, crowd, &|drawn| bar.set_position(drawn)).await?;
+    let shown = bar.clone();
+    let drawn: demo::Drawn = Arc::new(move |drawn| shown.set_position(drawn));
+    let outcome = demo::run(desk, pictures, crowd, &drawn).await?;
     bar.finish_and_clear();
     print::line(&references_line(&outcome))?;
     print::line(&crowd_line(&outcome))?;

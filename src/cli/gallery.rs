@@ -57,7 +57,7 @@ async fn show(settings: Settings, gallery: &GalleryName, json: bool) -> Result<(
 }
 
 async fn summary(desk: &Desk, gallery: &GalleryName) -> Result<GallerySummary> {
-    let found = desk.vault.galleries().await?.into_iter().find(|summary| summary.name == *gallery);
+    let found = desk.vault.galleries().await?.into_iter().find(|summary| summary.record.name == *gallery);
     found.with_context(|| format!("no gallery {gallery}: `bertillon gallery list` shows those there are"))
 }
 
@@ -67,7 +67,7 @@ async fn erase(settings: Settings, gallery: &GalleryName, what: Erase, yes: bool
     }
     let desk = desk(settings, Access::Writer).await?;
     let scorer = std::sync::Arc::clone(&desk.engine.scorer);
-    let erased = desk.vault.erase(gallery, what, &|rows| scorer.refresh(rows)).await?;
+    let erased = desk.vault.erase(gallery, what, move |rows| scorer.refresh(rows)).await?;
     let ids: Vec<String> = erased.templates.iter().map(ToString::to_string).collect();
     print::line(&format!("erased {} templates from {gallery}: {}", ids.len(), ids.join(", ")))
 }

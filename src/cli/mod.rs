@@ -21,6 +21,9 @@ use crate::cli::args::{Args, Command};
 use crate::gallery::Access;
 use crate::settings::Settings;
 
+/// The filter that nobody chose.
+const DEFAULT_FILTER: &str = "info";
+
 /// Runs the command that the process was called with.
 ///
 /// # Errors
@@ -29,7 +32,8 @@ pub fn run() -> Result<()> {
     let args = Args::parse();
     let folder = std::env::current_dir().context("the working folder can't be read")?;
     let loaded = Settings::load(args.common.config.as_deref(), &folder, args.flags())?;
-    start_log(&loaded.settings, args.common.log.is_some());
+    let quiet = args.common.log.is_none() && !matches!(args.command, Command::Serve(_));
+    start_log(&loaded.settings, quiet);
     let settings = loaded.settings;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match args.command {
@@ -49,10 +53,8 @@ async fn desk(settings: Settings, access: Access) -> Result<Arc<Desk>> {
 }
 
 /// Logs go to standard error. A person at the terminal sees warnings; `--log`, the environment or the file say more.
-fn start_log(settings: &Settings, asked: bool) {
-    let serving = std::env::args().nth(1).is_some_and(|command| command == "serve");
-    let quiet = !asked && !serving && settings.log == Settings::default_log();
-    let filter = if quiet { "warn".to_owned() } else { settings.log.filter.clone() };
+fn start_log(settings: &Settings, quiet: bool) {
+    let filter = if quiet && settings.log.filter == DEFAULT_FILTER { "warn" } else { &settings.log.filter };
     let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(filter);
     // A second subscriber in one process (tests) changes nothing and is no reason to stop.
     drop(tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).try_init());

@@ -63,7 +63,18 @@ pub fn answer(answer: &Answer) -> Result<()> {
         }
     }
     line(&cost_line(answer))?;
-    line(&format!("Search {} is on record. {LEAD_NOTICE}", answer.search))
+    line(&format!("{} on record. {LEAD_NOTICE}", numbers(answer)))
+}
+
+/// Numbers of the searches in the records.
+fn numbers(answer: &Answer) -> String {
+    let probes = answer.pictures.iter().flat_map(|picture| &picture.probes);
+    let numbers: Vec<i64> = probes.map(|probe| probe.search).collect();
+    match numbers.as_slice() {
+        [first, .., last] => format!("Searches {first} to {last} are"),
+        [only] => format!("Search {only} is"),
+        [] => "Nothing is".to_owned(),
+    }
 }
 
 fn heading(picture: &PictureAnswer) -> String {
@@ -99,7 +110,7 @@ fn candidates(probe: &ProbeAnswer) -> Result<()> {
             0 => String::new(),
             more => format!(", {more} more"),
         };
-        let source = if reference.synthetic { String::new() } else { format!("  ({}{more})", reference.source) };
+        let source = reference.image.as_ref().map(|image| format!("  ({}{more})", image.source)).unwrap_or_default();
         line(&format!("  {:>4}  {:.4}  {}{source}", candidate.rank, candidate.score, reference.subject))?;
     }
     Ok(())
@@ -136,8 +147,8 @@ pub fn galleries(summaries: &[GallerySummary]) -> Result<()> {
     line(&format!("{:<20} {:>12} {:>12} {:>10}  model", "gallery", "templates", "synthetic", "size"))?;
     for summary in summaries {
         let (live, synthetic) = (count(summary.live), count(summary.synthetic));
-        let (size, model) = (bytes(summary.bytes), &summary.model);
-        line(&format!("{:<20} {live:>12} {synthetic:>12} {size:>10}  {model}", summary.name.as_str()))?;
+        let (size, record) = (bytes(summary.bytes), &summary.record);
+        line(&format!("{:<20} {live:>12} {synthetic:>12} {size:>10}  {}", record.name.as_str(), record.model))?;
     }
     Ok(())
 }
@@ -147,11 +158,12 @@ pub fn galleries(summaries: &[GallerySummary]) -> Result<()> {
 /// # Errors
 /// When standard output can't be written.
 pub fn gallery(summary: &GallerySummary) -> Result<()> {
-    line(&format!("gallery     {}", summary.name))?;
-    line(&format!("purpose     {}", summary.purpose))?;
-    line(&format!("model       {}, {} numbers a template", summary.model, summary.dimension))?;
+    let record = &summary.record;
+    line(&format!("gallery     {}", record.name))?;
+    line(&format!("purpose     {}", record.purpose))?;
+    line(&format!("model       {}, {} numbers a template", record.model, record.dimension))?;
     line(&format!("templates   {} ({} synthetic), {} erased", count(summary.live), count(summary.synthetic), count(summary.erased)))?;
     line(&format!("files       {} segments, {} rows in the tail, {}", summary.segments, summary.tail_rows, bytes(summary.bytes)))?;
-    line(&format!("snapshot    {}", summary.snapshot))?;
-    line(&format!("made        {}", summary.created))
+    line(&format!("snapshot    {}", record.snapshot_number))?;
+    line(&format!("made        {}", record.created_at))
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 
 use crate::base::limits::{IMAGE_BYTES_MAX, PROBES_PER_SEARCH_MAX};
-use crate::casework::search::{ProbePicture, SearchRequest, search};
+use crate::casework::search::{ProbePicture, Requester, SearchRequest, search};
 use crate::cli::args::Search;
 use crate::cli::{desk, print, progress};
 use crate::gallery::Access;
@@ -38,9 +38,10 @@ pub async fn run(settings: Settings, command: Search) -> Result<()> {
 }
 
 /// Who asks, as the operating system has it: there are no accounts of our own yet.
-fn requester() -> String {
+fn requester() -> Requester {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let user = variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "unknown user".to_owned());
     let host = fs_err::read_to_string("/etc/hostname").unwrap_or_default();
-    format!("{user} at {} (command line)", host.trim().chars().take(64).collect::<String>())
+    let host: String = host.trim().chars().take(64).collect();
+    Requester { actor: user, origin: format!("command line of {host}") }
 }

@@ -70,10 +70,8 @@ mod tests {
             }
             let mut sorted: Vec<f32> = all.iter().map(|row| row.2).collect();
             sorted.sort_by(|x, y| y.total_cmp(x));
-            match sorted.get(k - 1) {
-                Some(kth) => prop_assert!(cut <= kth - slack),
-                None => prop_assert_eq!(cut, f32::NEG_INFINITY),
-            }
+            let asked = sorted.get(k - 1).map_or(f32::NEG_INFINITY, |kth| kth - slack);
+            prop_assert!(cut <= asked, "{} {}", cut, asked);
         }
     }
 

@@ -19,8 +19,11 @@ const ROWS: usize = 601;
 const PROBES: usize = 9;
 const RANK: usize = 10;
 const SLACK: f32 = 40.0;
+/// Short lists, so that the best are found in several chunks, with a level that rises between them.
+const SHORT: usize = 256;
 
-/// Sweeps a known gallery, once for all its rows and once for the best, and compares with the host.
+/// Sweeps a known gallery for all its rows, for those at or above the score of one of them, and for the best, and compares
+/// with the host.
 pub(super) fn check(card: &Card, engine: &mut Engine) -> Result<(), GpuError> {
     let wrong = |what: String| GpuError::SelfTest { adapter: card.name.clone(), what };
     let Ok(dimension) = Dimension::new(DIMENSION) else { return Err(wrong("no such dimension".to_owned())) };
@@ -28,8 +31,13 @@ pub(super) fn check(card: &Card, engine: &mut Engine) -> Result<(), GpuError> {
     let probes: Vec<Code> = (0..PROBES).map(|probe| known_code(7 * probe + 3)).collect();
     // One probe alone takes another pipeline than several.
     for probes in [&probes[..], &probes[..1]] {
-        for cut in [Cut::AtLeast(-1e9), Cut::Within { k: RANK, slack: SLACK }] {
-            let found = sweep(card, engine, &run, probes, cut)?;
+        let everything = Cut::AtLeast(-1e9);
+        let one = probes.first().and_then(|probe| expected(run.as_ref(), probe, everything).1.get(ROWS / 2).copied());
+        let level = Cut::AtLeast(one.map_or(0.0, |(_row, bits)| f32::from_bits(bits)));
+        let best = Cut::Within { k: RANK, slack: SLACK };
+        for (cut, survivors_max) in [(everything, ROWS), (level, ROWS), (best, ROWS), (best, SHORT)] {
+            let options = GpuOptions { survivors_max, ..GpuOptions::default() };
+            let found = sweep(card, engine, &options, &run, (probes, cut))?;
             for (number, (probe, found)) in probes.iter().zip(found).enumerate() {
                 let wanted = expected(run.as_ref(), probe, cut);
                 if found != wanted {
@@ -48,12 +56,11 @@ type Rowed = (u32, Vec<(u32, u32)>);
 fn sweep(
     card: &Card,
     engine: &mut Engine,
+    options: &GpuOptions,
     run: &Arc<dyn Rows>,
-    probes: &[Code],
-    cut: Cut,
+    (probes, cut): (&[Code], Cut),
 ) -> Result<Vec<Rowed>, GpuError> {
     let failed = |reason: String| GpuError::Device { adapter: card.name.clone(), reason };
-    let options = GpuOptions::default();
     let layout = engine.pipelines.shard_layout.clone();
     let here = engine.copies.ensure(card, &layout, run.as_ref()).map_err(|error| failed(error.to_string()))?;
     if !here {
@@ -62,7 +69,7 @@ fn sweep(
     let cuts = vec![cut; probes.len()];
     let gallery = std::slice::from_ref(run);
     let sweeps =
-        engine.sweep(card, &options, gallery, &[0], (probes, &cuts)).map_err(|error| failed(error.to_string()))?;
+        engine.sweep(card, options, gallery, &[0], (probes, &cuts)).map_err(|error| failed(error.to_string()))?;
     Ok(sweeps.into_iter().map(rowed).collect())
 }
 

@@ -63,18 +63,18 @@ pub struct GalleryShape {
 impl From<&GallerySummary> for GalleryShape {
     fn from(summary: &GallerySummary) -> Self {
         Self {
-            name: summary.name.to_string(),
-            purpose: summary.purpose.clone(),
-            model: (&summary.model).into(),
-            dimension: summary.dimension.get(),
+            name: summary.record.name.to_string(),
+            purpose: summary.record.purpose.clone(),
+            model: (&summary.record.model).into(),
+            dimension: summary.record.dimension.get(),
             templates: summary.live,
             synthetic: summary.synthetic,
             erased: summary.erased,
             segments: summary.segments,
             tail_rows: summary.tail_rows,
             bytes: summary.bytes,
-            snapshot: summary.snapshot,
-            created: summary.created.clone(),
+            snapshot: summary.record.snapshot_number,
+            created: summary.record.created_at.clone(),
         }
     }
 }
@@ -183,15 +183,15 @@ pub struct CandidateShape {
 impl From<&Candidate> for CandidateShape {
     fn from(candidate: &Candidate) -> Self {
         let reference = &candidate.reference;
-        let real = |text: &String| (!reference.synthetic).then(|| text.clone());
+        let image = reference.image.as_ref();
         Self {
             rank: candidate.rank,
             score: candidate.score,
             subject: reference.subject.to_string(),
-            synthetic: reference.synthetic,
+            synthetic: image.is_none(),
             template: candidate.template.0,
-            source: real(&reference.source),
-            enrolled_at: real(&reference.enrolled_at),
+            source: image.map(|image| image.source.clone()),
+            enrolled_at: image.map(|image| image.enrolled_at.clone()),
             more_references: candidate.more_references,
         }
     }
@@ -200,6 +200,8 @@ impl From<&Candidate> for CandidateShape {
 /// A face that was searched for.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ProbeShape {
+    /// Number of the search in the records.
+    pub search: i64,
     /// Number of the face, from 1, largest first.
     pub face: usize,
     /// Left edge, top edge, width and height in pixels of the upright picture.
@@ -217,6 +219,7 @@ impl From<&ProbeAnswer> for ProbeShape {
     fn from(answer: &ProbeAnswer) -> Self {
         let bounds = &answer.face.bounds;
         Self {
+            search: answer.search,
             face: answer.face_number,
             bounds_px: [bounds.x, bounds.y, bounds.width, bounds.height],
             detection_score: answer.face.detection_score,
@@ -299,8 +302,6 @@ pub struct WorkShape {
 /// The answer to a search.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct SearchAnswerShape {
-    /// Number of the search in the records.
-    pub search: i64,
     /// When, UTC.
     pub at: String,
     /// How to read this.
@@ -328,7 +329,6 @@ impl From<&Answer> for SearchAnswerShape {
     fn from(answer: &Answer) -> Self {
         let work = &answer.work;
         Self {
-            search: answer.search,
             at: answer.at.clone(),
             notice: LEAD_NOTICE,
             gallery: answer.gallery.to_string(),

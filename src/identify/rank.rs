@@ -20,7 +20,7 @@ pub async fn rank_of(
     probe: &Template,
     subject: &SubjectRef,
 ) -> Result<Option<(u64, f32)>, IdentifyError> {
-    let snapshot = vault.snapshot(gallery)?;
+    let snapshot = vault.snapshot(gallery).await?;
     let probe = probe.clone();
     let scored = tokio::task::spawn_blocking(move || Split::of(&snapshot, &probe)).await;
     let Split { real, synthetic } = scored.map_err(|error| IdentifyError::Stopped(error.to_string()))?;

@@ -51,7 +51,7 @@ pub async fn identify(
     rule: ListRule,
 ) -> Result<Identification, IdentifyError> {
     check_rule(rule)?;
-    let snapshot = vault.snapshot(gallery)?;
+    let snapshot = vault.snapshot(gallery).await?;
     check_model(gallery, snapshot.model(), model)?;
     let probes: Arc<[Template]> = probes.into();
     let mut asked = (rule.people + rule.people / 2 + 8).min(TOP_K_MAX);

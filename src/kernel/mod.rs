@@ -112,6 +112,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn every_kernel_equals_the_naive_sum((rows, probes) in problem()) {
             let dimension = rows[0].len();

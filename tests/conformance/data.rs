@@ -101,12 +101,31 @@ fn half_precision(seed: u64, rows: usize, dimension: usize) -> Vectors {
     clustered(seed, rows, dimension).iter().map(|vector| through_f16(vector)).collect()
 }
 
+/// Rows whose coding errors all point along the probe (1, 1, ...), so that the bound is nearly reached. One row in three
+/// is coded too low by almost all of the bound, and lies just below the first cut though it belongs on top of the list;
+/// the others are coded nearly rightly. A certificate with nine tenths of the bound would pass, wrongly.
+fn errors_aligned(seed: u64, rows: usize, dimension: usize) -> Vectors {
+    let count = dimension as f32;
+    let one = |row: usize| {
+        let under = row.is_multiple_of(3);
+        // How far a row of the first kind must stay behind for its coarse score to miss the first cut.
+        let behind = 0.49 * count + 0.003 * count.sqrt() * 128.0 + 1.0 + (row % 2) as f32;
+        let sum = if under { (count / 2.0 - behind).round() as isize } else { dimension as isize / 2 };
+        let shift = mix(seed, row as u64) as usize;
+        let code =
+            |i: usize| if (i + shift) % (dimension - 1) < sum.unsigned_abs() { sum.signum() as f32 } else { 0.0 };
+        let off = if under { 0.49 } else { -0.05 };
+        unit(&(0..dimension).map(|i| if i == 0 { 127.0 } else { code(i) + off }).collect::<Vec<_>>())
+    };
+    (0..rows).map(one).collect()
+}
+
 /// Probes near rows of the gallery and probes of nobody, in turn. The first is always near a row.
 fn probes(seed: u64, vectors: &Vectors, count: usize, dimension: usize) -> Vec<Template> {
     let one = |n: usize| {
         let own = noise(seed, 6_000_000 + n as u64, dimension);
         match vectors.get(mix(seed, 77 + n as u64) as usize % vectors.len().max(1)) {
-            Some(row) if n % 2 == 0 => {
+            Some(row) if n.is_multiple_of(2) => {
                 // Unit rows have components of about 1 / sqrt(d).
                 template(&plus(row, &own, 0.4 / (dimension as f32).sqrt()))
             }
@@ -164,7 +183,7 @@ fn erase_the_best(runs: &mut [MemoryRows], probe: &Template) {
 }
 
 type Make = fn(u64, usize, usize) -> Vectors;
-const PLAIN: [(&str, Make); 9] = [
+const PLAIN: [(&str, Make); 10] = [
     ("random", random),
     ("clustered", clustered),
     ("common direction", common_direction),
@@ -174,6 +193,7 @@ const PLAIN: [(&str, Make); 9] = [
     ("all identical", identical),
     ("half precision", half_precision),
     ("zero-distance ties", duplicated),
+    ("errors aligned", errors_aligned),
 ];
 
 /// Every case for one dimension and about `rows` rows (an odd number of them), with `count` probes each.
@@ -187,6 +207,9 @@ pub fn cases(seed: u64, rows: usize, dimension: usize, count: usize) -> Vec<Case
         let mut asked = probes(seed, &vectors, count, dimension);
         if name == "zero-distance ties" {
             asked = (0..count).map(|n| template(&vectors[n % 3])).collect();
+        }
+        if name == "errors aligned" {
+            asked[0] = template(&vec![1.0; dimension]);
         }
         all.push(case(name, share(runs(seed, &vectors, checked)), asked));
     }

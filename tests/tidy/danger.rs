@@ -87,9 +87,14 @@ fn plain_files(source: &Source, tokens: &[Token<'_>]) -> Vec<Fault> {
             let group = &texts[index + 4..closing(tokens, index + 3)];
             group.iter().enumerate().any(|(at, name)| *name == "fs" && (at == 0 || group[at - 1] == ","))
         };
-        // `&std::fs::File` as a type opens nothing: fs_err's own file is made of one.
-        let is_type = matches!(here, ["std", ":", ":", "fs", ":", ":", "File" | "Metadata", next, ..] if *next != ":")
-            && index.checked_sub(1).is_some_and(|before| texts[before] != "use");
+        // `&std::fs::File` as a type opens nothing: fs_err's own file is made of one. Its locks fail with std's error.
+        let is_type = match here {
+            ["std", ":", ":", "fs", ":", ":", "File" | "Metadata", next, ..] => {
+                *next != ":" && index.checked_sub(1).is_some_and(|before| texts[before] != "use")
+            }
+            ["std", ":", ":", "fs", ":", ":", name, ..] => *name == "TryLockError",
+            _ => false,
+        };
         let is_path = here.starts_with(&["std", ":", ":", "fs"]) && !is_type;
         if (is_path || grouped) && !source.is_test(token.at) {
             faults.push(
@@ -162,7 +167,8 @@ fn files_go_through_the_library_that_names_them() {
         assert_eq!(check(&Source::new("src/store/a.rs", bad)).len(), 1, "{bad}");
     }
     let in_tests = "#[cfg(test)]\nmod t { use std::fs; }";
-    for good in ["use fs_err as fs;", "use std::{io, path};", "fn f(file: &std::fs::File) {}", in_tests] {
+    let types = "fn f(file: &std::fs::File) -> Result<(), std::fs::TryLockError> {}";
+    for good in ["use fs_err as fs;", "use std::{io, path};", types, in_tests] {
         assert_eq!(check(&Source::new("src/store/a.rs", good)), [], "{good}");
     }
 }

@@ -4,7 +4,8 @@ use super::source::{Fault, Source};
 
 /// A library and the rooms that may name it outside tests.
 const OWNERS: [(&str, &[&str]); 11] = [
-    ("actix_web", &["http"]),
+    // The command line starts the runtime that the server runs on.
+    ("actix_web", &["http", "cli"]),
     ("actix_multipart", &["http"]),
     ("utoipa", &["http"]),
     ("utoipa_swagger_ui", &["http"]),

@@ -1,0 +1,182 @@
+//! Erasing templates: everywhere, in place, and finished even when it is cut short.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::base::clock;
+use crate::base::ids::{GalleryName, SubjectRef, TemplateId};
+use crate::base::limits::ERASE_BATCH_MAX;
+use crate::gallery::GalleryError;
+use crate::gallery::lock;
+use crate::gallery::room::{Guard, Room, blocking, detached};
+use crate::gallery::vault::{Inner, Vault};
+use crate::segment::Before;
+use crate::vector::rows::GalleryRows;
+
+const POLL: Duration = Duration::from_millis(2);
+
+/// What is to be erased.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Erase {
+    /// One template, enrolled or synthetic.
+    Template(TemplateId),
+    /// Every reference of a subject.
+    Subject(SubjectRef),
+}
+
+/// What was erased.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Erased {
+    /// The templates, ascending; those of earlier erasures that were finished now included.
+    pub templates: Vec<TemplateId>,
+    /// Files in which bytes were overwritten.
+    pub files: Vec<PathBuf>,
+}
+
+impl Vault {
+    /// Erases templates, and finishes earlier erasures of the gallery that could not be. When this returns, their bytes
+    /// are in no file of the data folder, and `refresh` (which brings copies on devices up to date) has been called with
+    /// the rows as they are now.
+    ///
+    /// # Errors
+    /// [`GalleryError::NothingToErase`]; [`GalleryError::StillRead`] or a records' error when it could not be finished:
+    /// the templates are out of every new search then, and erasing again finishes it, as does the next start.
+    pub async fn erase(
+        &self,
+        name: &GalleryName,
+        what: Erase,
+        refresh: impl FnOnce(&GalleryRows) + Send + 'static,
+    ) -> Result<Erased, GalleryError> {
+        let room = self.inner.room(name)?;
+        let inner = Arc::clone(&self.inner);
+        detached(async move { inner.erase(&room, &what, refresh).await }).await
+    }
+
+    /// Finishes erasures that were cut short.
+    pub(super) async fn finish_erasures(&self, room: &Arc<Room>) -> Result<Erased, GalleryError> {
+        let (inner, room) = (Arc::clone(&self.inner), Arc::clone(room));
+        detached(async move {
+            let guard = room.lock().await?;
+            inner.finish_erasures(&room, guard, Before::PerhapsTorn, |_| ()).await
+        })
+        .await
+    }
+}
+
+impl Inner {
+    async fn erase(
+        &self,
+        room: &Room,
+        what: &Erase,
+        refresh: impl FnOnce(&GalleryRows) + Send + 'static,
+    ) -> Result<Erased, GalleryError> {
+        let guard = room.lock().await?;
+        let unfinished = self.records.erasing(&room.name).await?;
+        let ids = self.resolve(room, &guard, what).await?;
+        if ids.is_empty() && unfinished.is_empty() {
+            let what = match what {
+                Erase::Template(_) => "such template",
+                Erase::Subject(_) => "reference of that subject",
+            };
+            return Err(GalleryError::NothingToErase { gallery: room.name.clone(), what });
+        }
+        if ids.len() > ERASE_BATCH_MAX {
+            return Err(GalleryError::TooMany { what: "templates to erase at once", limit: ERASE_BATCH_MAX });
+        }
+        let mut guard = guard;
+        if !ids.is_empty() {
+            let begun = self
+                .commit(&room.name, guard.last_id(), async |change| {
+                    for &id in &ids {
+                        change.begin_erasure(&room.name, id).await?;
+                    }
+                    Ok(())
+                })
+                .await;
+            if matches!(begun, Err(GalleryError::Unsettled(_))) {
+                guard.unsettled = true;
+            }
+            let number = begun?;
+            let (back, ()) = blocking(guard, move |shelf| shelf.mark_erased(&ids)).await?;
+            guard = back;
+            room.publish(&guard, number);
+        }
+        let before = if unfinished.is_empty() { Before::Whole } else { Before::PerhapsTorn };
+        self.finish_erasures(room, guard, before, refresh).await
+    }
+
+    /// The live templates that are meant.
+    async fn resolve(&self, room: &Room, guard: &Guard, what: &Erase) -> Result<Vec<TemplateId>, GalleryError> {
+        match what {
+            Erase::Subject(subject) => Ok(self.records.templates_of(&room.name, subject).await?),
+            Erase::Template(id) => {
+                let state = self.records.states(&room.name, &[*id]).await?.remove(id);
+                let synthetic = id.0 <= guard.last_id() && room.snapshot().is_synthetic(*id);
+                let live = state.map_or(synthetic, |state| state == "live");
+                Ok(if live { vec![*id] } else { Vec::new() })
+            }
+        }
+    }
+
+    async fn finish_erasures(
+        &self,
+        room: &Room,
+        mut guard: Guard,
+        before: Before,
+        refresh: impl FnOnce(&GalleryRows) + Send + 'static,
+    ) -> Result<Erased, GalleryError> {
+        let ids = self.records.erasing(&room.name).await?;
+        if ids.is_empty() {
+            return Ok(Erased::default());
+        }
+        self.wait_for_searches(room, &mut guard, ids.len()).await?;
+        let wait = self.options.erase_wait;
+        let Some(alone) = lock::exclude(&room.path, wait).await? else {
+            return Err(still_read(room, ids.len(), "another process", wait));
+        };
+        let templates = ids.clone();
+        let (guard, overwritten) = blocking(guard, move |shelf| shelf.overwrite(&templates, before)).await?;
+        drop(alone);
+        let files = overwritten?.into_iter().map(|name| room.path.join(name)).collect();
+        room.publish(&guard, room.snapshot().number());
+        let snapshot = room.snapshot();
+        let refreshed = tokio::task::spawn_blocking(move || refresh(snapshot.rows())).await;
+        refreshed.map_err(|_| GalleryError::Interrupted)?;
+        self.forget(&room.name, &ids).await?;
+        Ok(Erased { templates: ids, files })
+    }
+
+    /// Waits until every run that still shows the templates is dropped.
+    async fn wait_for_searches(&self, room: &Room, guard: &mut Guard, count: usize) -> Result<(), GalleryError> {
+        let older = guard.retired();
+        let deadline = Instant::now() + self.options.erase_wait;
+        while older.iter().any(|run| run.strong_count() > 0) {
+            if Instant::now() > deadline {
+                return Err(still_read(room, count, "a search", self.options.erase_wait));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    /// Removes the details, then their traces in the journal, and only then declares the erasures done.
+    async fn forget(&self, name: &GalleryName, ids: &[TemplateId]) -> Result<(), GalleryError> {
+        let mut change = self.records.begin().await?;
+        for &id in ids {
+            change.forget(name, id).await?;
+        }
+        change.commit().await?;
+        self.records.empty_journal(self.options.erase_wait).await?;
+        let mut change = self.records.begin().await?;
+        let now = clock::now_rfc3339();
+        for &id in ids {
+            change.finish_erasure(name, id, &now).await?;
+        }
+        Ok(change.commit().await?)
+    }
+}
+
+fn still_read(room: &Room, count: usize, reader: &'static str, waited: Duration) -> GalleryError {
+    GalleryError::StillRead { gallery: room.name.clone(), count, reader, waited_ms: waited.as_millis() as u64 }
+}

@@ -1,0 +1,160 @@
+//! What can go wrong with a gallery, in words that tell what to do.
+
+use std::path::PathBuf;
+
+use crate::base::ids::{GalleryName, TemplateId};
+use crate::records::RecordsError;
+use crate::segment::SegmentError;
+use crate::store::StoreError;
+
+/// What can go wrong with a data folder or a gallery.
+#[derive(Debug, thiserror::Error)]
+pub enum GalleryError {
+    /// A file could not be reached.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A segment is not what it should be.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    /// The records refused.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+    /// Another process writes here.
+    #[error("{path} is in use by {}: {}", holder_text(.holder, .address), advice(.address))]
+    InUse {
+        /// The data folder.
+        path: PathBuf,
+        /// The other process, where it could be read.
+        holder: Option<u32>,
+        /// Where that process serves, if it does.
+        address: Option<String>,
+    },
+    /// The data folder is not there, or never was one.
+    #[error("{0} is no data folder yet: enrol something first, or name another one")]
+    NoData(PathBuf),
+    /// Opened for reading.
+    #[error("{0} was opened for reading only: this can't be done while another process writes there")]
+    ReadOnly(PathBuf),
+    /// No such gallery.
+    #[error("there is no gallery {0}: see `bertillon gallery list`")]
+    NoGallery(GalleryName),
+    /// The name is taken.
+    #[error("gallery {0} exists already")]
+    AlreadyExists(GalleryName),
+    /// Files of an unknown gallery lie where a new one would be made.
+    #[error("{0} holds templates that the records know nothing of: restore the records, or move the folder away")]
+    FolderInTheWay(PathBuf),
+    /// Templates of different models are never compared.
+    #[error(
+        "gallery {gallery} holds templates of model {wanted}; this one was made by {found}: use that model, or another gallery"
+    )]
+    OtherModel {
+        /// Which gallery.
+        gallery: GalleryName,
+        /// Its model.
+        wanted: String,
+        /// The other model.
+        found: String,
+    },
+    /// A template of another length.
+    #[error("gallery {gallery} holds templates of {wanted} numbers, not {found}")]
+    OtherDimension {
+        /// Which gallery.
+        gallery: GalleryName,
+        /// Numbers of its templates.
+        wanted: usize,
+        /// Numbers of the other.
+        found: usize,
+    },
+    /// A limit.
+    #[error("too many {what}: at most {limit}")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// A text that is too long or empty.
+    #[error("the {what} has {bytes} bytes: 1 to {limit} are allowed")]
+    Text {
+        /// Which text.
+        what: &'static str,
+        /// Its length.
+        bytes: usize,
+        /// The longest allowed.
+        limit: usize,
+    },
+    /// An enrolled image is being erased; the same image can come back afterwards.
+    #[error("the image of template {0} is still being erased: erase it again to finish that, then enrol")]
+    BeingErased(TemplateId),
+    /// Nothing fits the request to erase.
+    #[error("gallery {gallery} has no {what} to erase")]
+    NothingToErase {
+        /// Which gallery.
+        gallery: GalleryName,
+        /// What was asked for: never a subject's reference.
+        what: &'static str,
+    },
+    /// Readers did not go away in time.
+    #[error(
+        "{count} template(s) of gallery {gallery} are out of every new search, but {reader} still reads them after {waited_ms} ms, so their bytes were not overwritten: erase again to finish it; the next start does so too"
+    )]
+    StillRead {
+        /// Which gallery.
+        gallery: GalleryName,
+        /// How many templates wait.
+        count: usize,
+        /// Who reads.
+        reader: &'static str,
+        /// How long was waited.
+        waited_ms: u64,
+    },
+    /// A file of the gallery is not what was written.
+    #[error("{path} is damaged: {what}. Restore the data folder from a backup")]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What does not fit.
+        what: String,
+    },
+    /// Files and records are from different times.
+    #[error(
+        "{path} holds templates up to {found}, but the records end at {committed}: files and records are from different backups; restore both from the same one"
+    )]
+    RecordsOlder {
+        /// The gallery's folder.
+        path: PathBuf,
+        /// Last template in files.
+        found: u64,
+        /// Last template in the records.
+        committed: u64,
+    },
+    /// It is not known whether a transaction was committed.
+    #[error(
+        "gallery {0} can't be changed until the program is started again: the records did not say whether the last change was kept"
+    )]
+    Unsettled(GalleryName),
+    /// The program is shutting down, or a task failed inside.
+    #[error("the operation was cut short; what was not acknowledged is either there whole or not at all")]
+    Interrupted,
+    /// The source of an import gave a row that is no template.
+    #[error("row {row} of the import is no template: {what}")]
+    ImportRow {
+        /// Its number, from 0.
+        row: u64,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+fn holder_text(holder: &Option<u32>, address: &Option<String>) -> String {
+    let process = holder.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
+    address.as_ref().map_or(process.clone(), |address| format!("{process}, which serves {address}"))
+}
+
+fn advice(address: &Option<String>) -> &'static str {
+    match address {
+        Some(_) => "send this to that server, or stop it first",
+        None => "wait for it to end, or stop it",
+    }
+}

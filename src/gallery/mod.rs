@@ -1,0 +1,25 @@
+//! Galleries: manifest, segments, tail, snapshots, and the protocol by which they and the records change together.
+//!
+//! [`Vault`] is the door: a data folder with its records and galleries, held by one writing process and any number of
+//! reading ones. The order of an enrolment: the tail's file is appended and synced, the SQL transaction commits (from now
+//! on it counts), the new snapshot is published, the caller is told. The order of an erasure: SQL says "erasing" (from now
+//! on no search shows it), a snapshot without the row is published, older ones run out, the bytes are overwritten and
+//! synced, devices refresh their copies, details leave the records and their journal, SQL says "erased", the caller is told.
+
+mod erase;
+mod error;
+mod import;
+mod lock;
+mod manifest;
+mod room;
+mod shelf;
+mod snapshot;
+mod tail;
+mod vault;
+
+pub use erase::{Erase, Erased};
+pub use error::GalleryError;
+pub use import::Imported;
+pub use manifest::GallerySpec;
+pub use snapshot::Snapshot;
+pub use vault::{Access, Enrolment, GallerySummary, NewReference, Reference, Vault, VaultOptions};

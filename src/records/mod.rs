@@ -1,0 +1,196 @@
+//! What is known about galleries, references and searches, in SQL. Sees no template.
+//!
+//! A change of a gallery counts when its transaction here has committed: files are brought in line with it, never the
+//! other way round. SQLite in WAL mode with full syncing; the statements stay within what PostgreSQL takes too.
+
+mod galleries;
+mod searches;
+mod templates;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Row as _, SqlSafeStr as _, Sqlite, Transaction};
+
+pub use galleries::GalleryRecord;
+pub use searches::{FaceBox, RecordedCandidate, SearchRecord};
+pub use templates::{NewDetail, ReferenceImage};
+
+const SCHEMA_VERSION: i64 = 1;
+const BUSY_WAIT: Duration = Duration::from_secs(10);
+const CONNECTIONS_MAX: u32 = 4;
+
+/// What can go wrong with the records.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordsError {
+    /// The data base refused.
+    #[error("records in {path}: {source}")]
+    Sql {
+        /// The data base's file.
+        path: PathBuf,
+        /// What it said.
+        source: sqlx::Error,
+    },
+    /// The schema could not be brought up to date.
+    #[error("the schema of {path} can't be brought up to date: {source}")]
+    Schema {
+        /// The data base's file.
+        path: PathBuf,
+        /// What went wrong.
+        source: Box<sqlx::migrate::MigrateError>,
+    },
+    /// Another release wrote it.
+    #[error(
+        "{path} has schema {found}; this release reads {SCHEMA_VERSION}: use the release that wrote it, or open it for writing once to upgrade it"
+    )]
+    Version {
+        /// The data base's file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+    },
+    /// There is none.
+    #[error("{0} is missing")]
+    Missing(PathBuf),
+    /// A row that this program can't have written.
+    #[error("{path} is damaged: {what}. Restore the data folder from a backup")]
+    Damaged {
+        /// The data base's file.
+        path: PathBuf,
+        /// What does not fit.
+        what: String,
+    },
+    /// The write-ahead log could not be emptied, so it may still hold what was erased.
+    #[error(
+        "{0} is being read by another process, so its journal could not be emptied in time: erase again to finish it"
+    )]
+    Journal(PathBuf),
+    /// A limit.
+    #[error("too many {what}: at most {limit}")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many there may be.
+        limit: usize,
+    },
+}
+
+/// The open records of a data folder.
+#[derive(Debug, Clone)]
+pub struct Records {
+    pool: SqlitePool,
+    path: PathBuf,
+}
+
+/// A transaction that changes records. Dropped without [`commit`](Self::commit), it changes nothing.
+pub struct Change {
+    transaction: Transaction<'static, Sqlite>,
+    path: PathBuf,
+}
+
+impl Records {
+    /// Opens the records at `path` for writing; makes them or brings their schema up to date where needed.
+    ///
+    /// # Errors
+    /// [`RecordsError`].
+    pub async fn create(path: &Path) -> Result<Self, RecordsError> {
+        let records = Self::connect(path, true).await?;
+        let first = include_str!("migrations/0001_first.sql").into_sql_str();
+        let migrations = vec![Migration::new(SCHEMA_VERSION, "first".into(), MigrationType::Simple, first, false)];
+        let migrated = Migrator::with_migrations(migrations).run(&records.pool).await;
+        migrated.map_err(|source| RecordsError::Schema { path: path.to_owned(), source: Box::new(source) })?;
+        Ok(records)
+    }
+
+    /// Opens the records at `path` beside the process that changes galleries: to read, and to record searches.
+    ///
+    /// # Errors
+    /// [`RecordsError::Missing`], [`RecordsError::Version`].
+    pub async fn join(path: &Path) -> Result<Self, RecordsError> {
+        if !path.is_file() {
+            return Err(RecordsError::Missing(path.to_owned()));
+        }
+        let records = Self::connect(path, false).await?;
+        let version =
+            sqlx::query_scalar::<_, i64>("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations WHERE success");
+        let found = version.fetch_one(&records.pool).await.unwrap_or(0);
+        if found == SCHEMA_VERSION { Ok(records) } else { Err(RecordsError::Version { path: path.to_owned(), found }) }
+    }
+
+    async fn connect(path: &Path, create: bool) -> Result<Self, RecordsError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(create)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_WAIT)
+            .pragma("secure_delete", "ON");
+        let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).connect_with(options).await;
+        let pool = pool.map_err(|source| RecordsError::Sql { path: path.to_owned(), source })?;
+        Ok(Self { pool, path: path.to_owned() })
+    }
+
+    /// Begins a transaction that may write; waits for other writers.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn begin(&self) -> Result<Change, RecordsError> {
+        // Taking the write lock at once avoids two transactions that both read and then both wait to write.
+        let begun = self.pool.begin_with("BEGIN IMMEDIATE").await;
+        Ok(Change { transaction: begun.map_err(self.sql())?, path: self.path.clone() })
+    }
+
+    /// Moves the write-ahead log into the data base and empties it, so that erased text is in neither.
+    ///
+    /// # Errors
+    /// [`RecordsError::Journal`] when others read for longer than `wait`.
+    pub async fn empty_journal(&self, wait: Duration) -> Result<(), RecordsError> {
+        let deadline = Instant::now() + wait;
+        loop {
+            let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&self.pool).await.map_err(self.sql())?;
+            if row.try_get::<i64, _>(0).map_err(self.sql())? == 0 {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(RecordsError::Journal(self.path.clone()));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Closes all connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    fn sql(&self) -> impl Fn(sqlx::Error) -> RecordsError {
+        sql_error(&self.path)
+    }
+
+    fn damaged(&self, what: String) -> RecordsError {
+        RecordsError::Damaged { path: self.path.clone(), what }
+    }
+}
+
+impl Change {
+    /// Commits. When this fails it is not certain that nothing was kept.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn commit(self) -> Result<(), RecordsError> {
+        let Self { transaction, path } = self;
+        transaction.commit().await.map_err(|source| RecordsError::Sql { path, source })
+    }
+
+    fn sql(&self) -> impl Fn(sqlx::Error) -> RecordsError + use<> {
+        sql_error(&self.path)
+    }
+}
+
+fn sql_error(path: &Path) -> impl Fn(sqlx::Error) -> RecordsError + use<> {
+    let path = path.to_owned();
+    move |source| RecordsError::Sql { path: path.clone(), source }
+}

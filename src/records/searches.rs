@@ -1,0 +1,135 @@
+//! Searches: who asked what, and what was shown. A list is shown only after its record is committed.
+
+use sqlx::Row as _;
+
+use crate::base::clock;
+use crate::base::hex;
+use crate::base::ids::{GalleryName, TemplateId};
+use crate::base::limits::{CANDIDATES_MAX, SEARCH_STAGES_MAX};
+use crate::records::{Records, RecordsError};
+
+/// Where the searched face stands in the probe image, in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct FaceBox {
+    /// Left edge.
+    pub x: f32,
+    /// Upper edge.
+    pub y: f32,
+    /// Width.
+    pub width: f32,
+    /// Height.
+    pub height: f32,
+}
+
+/// One candidate that was shown. It names the template only; who that was is found through the references, as long as
+/// they are not erased.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RecordedCandidate {
+    /// From 1.
+    pub rank: u32,
+    /// Which template.
+    pub template: TemplateId,
+    /// Comparison score.
+    pub score: f32,
+}
+
+/// One search of one face.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SearchRecord {
+    /// Which gallery.
+    pub gallery: GalleryName,
+    /// Who asked.
+    pub actor: String,
+    /// Where from: command line, an address.
+    pub origin: String,
+    /// Hash of the probe image.
+    pub probe_sha256: [u8; 32],
+    /// Which face of it.
+    pub face: FaceBox,
+    /// Which model made the probe's template.
+    pub model_hash: [u8; 32],
+    /// Which state of the gallery answered.
+    pub snapshot_number: u64,
+    /// What scored.
+    pub back_end: String,
+    /// Score below which nothing was shown.
+    pub threshold: Option<f32>,
+    /// What was shown, by rank.
+    pub candidates: Vec<RecordedCandidate>,
+    /// Stages and their times in milliseconds, in order.
+    pub stages_ms: Vec<(String, f64)>,
+}
+
+impl Records {
+    /// Records a search now, and gives its number.
+    ///
+    /// # Errors
+    /// [`RecordsError::TooMany`], [`RecordsError::Sql`].
+    pub async fn record_search(&self, search: &SearchRecord) -> Result<i64, RecordsError> {
+        if search.candidates.len() > CANDIDATES_MAX {
+            return Err(RecordsError::TooMany { what: "candidates in one search", limit: CANDIDATES_MAX });
+        }
+        if search.stages_ms.len() > SEARCH_STAGES_MAX {
+            return Err(RecordsError::TooMany { what: "stages of one search", limit: SEARCH_STAGES_MAX });
+        }
+        let mut change = self.begin().await?;
+        let insert = "INSERT INTO search (id, at, gallery, actor, origin, probe_sha256, face_x, face_y, face_width, \
+             face_height, model_hash, snapshot_number, back_end, threshold) SELECT COALESCE(MAX(id), 0) + 1, \
+             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 FROM search RETURNING id";
+        let id: i64 = sqlx::query_scalar(insert)
+            .bind(clock::now_rfc3339())
+            .bind(search.gallery.as_str())
+            .bind(&search.actor)
+            .bind(&search.origin)
+            .bind(hex::encode(&search.probe_sha256))
+            .bind(f64::from(search.face.x))
+            .bind(f64::from(search.face.y))
+            .bind(f64::from(search.face.width))
+            .bind(f64::from(search.face.height))
+            .bind(hex::encode(&search.model_hash))
+            .bind(search.snapshot_number as i64)
+            .bind(&search.back_end)
+            .bind(search.threshold.map(f64::from))
+            .fetch_one(&mut *change.transaction)
+            .await
+            .map_err(self.sql())?;
+        for candidate in &search.candidates {
+            sqlx::query("INSERT INTO search_candidate (search_id, rank, template_id, score) VALUES ($1, $2, $3, $4)")
+                .bind(id)
+                .bind(i64::from(candidate.rank))
+                .bind(candidate.template.0 as i64)
+                .bind(f64::from(candidate.score))
+                .execute(&mut *change.transaction)
+                .await
+                .map_err(self.sql())?;
+        }
+        for (position, (name, milliseconds)) in search.stages_ms.iter().enumerate() {
+            sqlx::query("INSERT INTO search_stage (search_id, position, name, milliseconds) VALUES ($1, $2, $3, $4)")
+                .bind(id)
+                .bind(position as i64)
+                .bind(name)
+                .bind(milliseconds)
+                .execute(&mut *change.transaction)
+                .await
+                .map_err(self.sql())?;
+        }
+        change.commit().await?;
+        Ok(id)
+    }
+
+    /// What a search showed, by rank; empty for a number that was never given.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn shown(&self, search: i64) -> Result<Vec<RecordedCandidate>, RecordsError> {
+        let select = "SELECT rank, template_id, score FROM search_candidate WHERE search_id = $1 ORDER BY rank";
+        let rows = sqlx::query(select).bind(search).fetch_all(&self.pool).await.map_err(self.sql())?;
+        let candidate = |row: &sqlx::sqlite::SqliteRow| {
+            let rank: i64 = row.try_get("rank")?;
+            let template: i64 = row.try_get("template_id")?;
+            let score: f64 = row.try_get("score")?;
+            Ok(RecordedCandidate { rank: rank as u32, template: TemplateId(template as u64), score: score as f32 })
+        };
+        rows.iter().map(candidate).collect::<Result<_, sqlx::Error>>().map_err(self.sql())
+    }
+}

@@ -1,0 +1,300 @@
+//! References: which template belongs to which subject and image, and what is left of it after an erasure.
+
+use std::collections::HashMap;
+
+use sha2::{Digest, Sha256};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row as _, Sqlite};
+
+use crate::base::hex;
+use crate::base::ids::{GalleryName, SubjectRef, TemplateId};
+use crate::records::{Change, Records, RecordsError};
+
+/// Ids asked for in one statement: far below what either data base takes.
+const IDS_PER_STATEMENT: usize = 500;
+
+/// What is kept about a new reference.
+#[derive(Debug, Clone)]
+pub struct NewDetail {
+    /// Its template.
+    pub id: TemplateId,
+    /// Whose.
+    pub subject: SubjectRef,
+    /// Where it came from.
+    pub image: ReferenceImage,
+}
+
+/// The image behind a reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReferenceImage {
+    /// Hash of the image file.
+    pub sha256: [u8; 32],
+    /// Where it came from: a file's name.
+    pub source: String,
+    /// Width in pixels.
+    pub width_px: u32,
+    /// Height in pixels.
+    pub height_px: u32,
+    /// Quality measures, as the layer above wrote them.
+    pub quality_json: String,
+    /// When it was enrolled, RFC 3339.
+    pub enrolled_at: String,
+}
+
+/// A 63-bit number by which a subject is looked up; equal numbers are compared as text afterwards.
+fn subject_key(subject: &SubjectRef) -> i64 {
+    let digest: [u8; 32] = Sha256::digest(subject.as_str().as_bytes()).into();
+    image_key(&digest)
+}
+
+/// The same of an image, from its hash.
+fn image_key(sha256: &[u8; 32]) -> i64 {
+    sha256.first_chunk().map_or(0, |bytes| i64::from_le_bytes(*bytes) & i64::MAX)
+}
+
+impl Records {
+    /// Which of `images` are enrolled: their template, subject, and whether it is live (or being erased).
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
+    pub async fn images(
+        &self,
+        gallery: &GalleryName,
+        images: &[[u8; 32]],
+    ) -> Result<HashMap<[u8; 32], (NewDetail, bool)>, RecordsError> {
+        let mut found = HashMap::new();
+        for some in images.chunks(IDS_PER_STATEMENT) {
+            let mut query = select_details(gallery);
+            query.push(" AND t.image_key IN (");
+            push_list(&mut query, some.iter().map(image_key));
+            for row in query.build().fetch_all(&self.pool).await.map_err(self.sql())? {
+                let (detail, live) = self.detail_of(&row)?;
+                if some.contains(&detail.image.sha256) {
+                    found.insert(detail.image.sha256, (detail, live));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Details of live references among `ids`.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
+    pub async fn details(
+        &self,
+        gallery: &GalleryName,
+        ids: &[TemplateId],
+    ) -> Result<HashMap<TemplateId, NewDetail>, RecordsError> {
+        let mut found = HashMap::with_capacity(ids.len());
+        for some in ids.chunks(IDS_PER_STATEMENT) {
+            let mut query = select_details(gallery);
+            query.push(" AND t.state = 'live' AND t.id IN (");
+            push_list(&mut query, some.iter().map(|id| id.0 as i64));
+            for row in query.build().fetch_all(&self.pool).await.map_err(self.sql())? {
+                let (detail, _live) = self.detail_of(&row)?;
+                found.insert(detail.id, detail);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Live templates of a subject, ascending.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
+    pub async fn templates_of(
+        &self,
+        gallery: &GalleryName,
+        subject: &SubjectRef,
+    ) -> Result<Vec<TemplateId>, RecordsError> {
+        let mut query = select_details(gallery);
+        query.push(" AND t.state = 'live' AND t.subject_key = ").push_bind(subject_key(subject)).push(" ORDER BY t.id");
+        let rows = query.build().fetch_all(&self.pool).await.map_err(self.sql())?;
+        let details = rows.iter().map(|row| self.detail_of(row)).collect::<Result<Vec<_>, _>>()?;
+        Ok(details.into_iter().filter(|(detail, _)| &detail.subject == subject).map(|(detail, _)| detail.id).collect())
+    }
+
+    /// The state of those of `ids` that have a row: live, erasing or erased.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn states(
+        &self,
+        gallery: &GalleryName,
+        ids: &[TemplateId],
+    ) -> Result<HashMap<TemplateId, String>, RecordsError> {
+        let mut found = HashMap::new();
+        for some in ids.chunks(IDS_PER_STATEMENT) {
+            let mut query = QueryBuilder::<Sqlite>::new("SELECT id, state FROM template WHERE gallery = ");
+            query.push_bind(gallery.as_str().to_owned()).push(" AND id IN (");
+            push_list(&mut query, some.iter().map(|id| id.0 as i64));
+            for row in query.build().fetch_all(&self.pool).await.map_err(self.sql())? {
+                let id: i64 = row.try_get("id").map_err(self.sql())?;
+                found.insert(TemplateId(id as u64), row.try_get("state").map_err(self.sql())?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Templates whose erasure was begun and is not finished, ascending.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn erasing(&self, gallery: &GalleryName) -> Result<Vec<TemplateId>, RecordsError> {
+        // Both conditions, so that the partial index serves.
+        let select = "SELECT id FROM template WHERE gallery = $1 AND state <> 'live' AND state = 'erasing' ORDER BY id";
+        let ids: Vec<i64> =
+            sqlx::query_scalar(select).bind(gallery.as_str()).fetch_all(&self.pool).await.map_err(self.sql())?;
+        Ok(ids.into_iter().map(|id| TemplateId(id as u64)).collect())
+    }
+
+    /// How many templates were erased, unfinished erasures included.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn erased_count(&self, gallery: &GalleryName) -> Result<u64, RecordsError> {
+        let select = "SELECT COUNT(*) FROM template WHERE gallery = $1 AND state <> 'live'";
+        let count: i64 =
+            sqlx::query_scalar(select).bind(gallery.as_str()).fetch_one(&self.pool).await.map_err(self.sql())?;
+        Ok(count as u64)
+    }
+
+    fn detail_of(&self, row: &SqliteRow) -> Result<(NewDetail, bool), RecordsError> {
+        let text = |column: &str| row.try_get::<String, _>(column).map_err(self.sql());
+        let number = |column: &str| row.try_get::<i64, _>(column).map_err(self.sql());
+        let bad = |what: &str| self.damaged(format!("a reference has an impossible {what}"));
+        let pixels = |column: &str| u32::try_from(number(column)?).map_err(|_| bad(column));
+        let image = ReferenceImage {
+            sha256: hex::decode_32(&text("image_sha256")?).ok_or_else(|| bad("image hash"))?,
+            source: text("source")?,
+            width_px: pixels("width_px")?,
+            height_px: pixels("height_px")?,
+            quality_json: text("quality")?,
+            enrolled_at: text("enrolled_at")?,
+        };
+        let subject = text("subject")?.parse().map_err(|_| bad("subject"))?;
+        let id = TemplateId(u64::try_from(number("id")?).map_err(|_| bad("template"))?);
+        Ok((NewDetail { id, subject, image }, text("state")? == "live"))
+    }
+}
+
+impl Change {
+    /// Adds a live reference.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn add_reference(&mut self, gallery: &GalleryName, new: &NewDetail) -> Result<(), RecordsError> {
+        sqlx::query(
+            "INSERT INTO template (gallery, id, state, subject_key, image_key) VALUES ($1, $2, 'live', $3, $4)",
+        )
+        .bind(gallery.as_str())
+        .bind(new.id.0 as i64)
+        .bind(subject_key(&new.subject))
+        .bind(image_key(&new.image.sha256))
+        .execute(&mut *self.transaction)
+        .await
+        .map_err(self.sql())?;
+        let insert = "INSERT INTO reference_detail (gallery, template_id, subject, image_sha256, source, quality, \
+             width_px, height_px, enrolled_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+        sqlx::query(insert)
+            .bind(gallery.as_str())
+            .bind(new.id.0 as i64)
+            .bind(new.subject.as_str())
+            .bind(hex::encode(&new.image.sha256))
+            .bind(&new.image.source)
+            .bind(&new.image.quality_json)
+            .bind(i64::from(new.image.width_px))
+            .bind(i64::from(new.image.height_px))
+            .bind(&new.image.enrolled_at)
+            .execute(&mut *self.transaction)
+            .await
+            .map_err(self.sql())?;
+        Ok(())
+    }
+
+    /// Begins an erasure: from the commit on no list may show the template. One without a row (a synthetic one) gets one.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn begin_erasure(&mut self, gallery: &GalleryName, id: TemplateId) -> Result<(), RecordsError> {
+        let insert = "INSERT INTO template (gallery, id, state) VALUES ($1, $2, 'erasing') \
+             ON CONFLICT (gallery, id) DO UPDATE SET state = 'erasing' WHERE template.state = 'live'";
+        sqlx::query(insert)
+            .bind(gallery.as_str())
+            .bind(id.0 as i64)
+            .execute(&mut *self.transaction)
+            .await
+            .map_err(self.sql())?;
+        Ok(())
+    }
+
+    /// Removes what is personal about a template: texts are overwritten with as many `x`, the keys with nothing.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn forget(&mut self, gallery: &GalleryName, id: TemplateId) -> Result<(), RecordsError> {
+        let select = "SELECT subject, image_sha256, source, quality FROM reference_detail WHERE gallery = $1 AND template_id = $2";
+        let row = sqlx::query(select)
+            .bind(gallery.as_str())
+            .bind(id.0 as i64)
+            .fetch_optional(&mut *self.transaction)
+            .await
+            .map_err(self.sql())?;
+        if let Some(row) = row {
+            let update = "UPDATE reference_detail SET subject = $3, image_sha256 = $4, source = $5, quality = $6 \
+                 WHERE gallery = $1 AND template_id = $2";
+            let mut query = sqlx::query(update).bind(gallery.as_str()).bind(id.0 as i64);
+            for column in 0..4 {
+                // As many bytes, not characters: the row must keep its length to stay in its place.
+                let bytes = row.try_get::<String, _>(column).map_err(self.sql())?.len();
+                query = query.bind("x".repeat(bytes));
+            }
+            query.execute(&mut *self.transaction).await.map_err(self.sql())?;
+        }
+        sqlx::query("UPDATE template SET subject_key = NULL, image_key = NULL WHERE gallery = $1 AND id = $2")
+            .bind(gallery.as_str())
+            .bind(id.0 as i64)
+            .execute(&mut *self.transaction)
+            .await
+            .map_err(self.sql())?;
+        Ok(())
+    }
+
+    /// Declares an erasure done.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn finish_erasure(
+        &mut self,
+        gallery: &GalleryName,
+        id: TemplateId,
+        at: &str,
+    ) -> Result<(), RecordsError> {
+        sqlx::query("UPDATE template SET state = 'erased', erased_at = $3 WHERE gallery = $1 AND id = $2")
+            .bind(gallery.as_str())
+            .bind(id.0 as i64)
+            .bind(at.to_owned())
+            .execute(&mut *self.transaction)
+            .await
+            .map_err(self.sql())?;
+        Ok(())
+    }
+}
+
+fn select_details(gallery: &GalleryName) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new(
+        "SELECT t.id, t.state, d.subject, d.image_sha256, d.source, d.quality, d.width_px, d.height_px, d.enrolled_at \
+         FROM template t JOIN reference_detail d ON d.gallery = t.gallery AND d.template_id = t.id WHERE t.gallery = ",
+    );
+    query.push_bind(gallery.as_str().to_owned());
+    query
+}
+
+fn push_list(query: &mut QueryBuilder<Sqlite>, numbers: impl Iterator<Item = i64>) {
+    let mut list = query.separated(", ");
+    for number in numbers {
+        list.push_bind(number);
+    }
+    query.push(")");
+}

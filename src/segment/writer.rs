@@ -1,0 +1,183 @@
+//! Writes a segment row by row, in memory for about a thousand rows however many there are.
+
+use std::sync::Arc;
+
+use crate::base::ids::TemplateId;
+use crate::base::limits::SEGMENT_ROWS_MAX;
+use crate::segment::format::{
+    CODES, CRCS, Header, IDS, Layout, NORMS, ORIGINALS, SCALES, SECTIONS, SegmentSpec, block_crc, check_model_name,
+};
+use crate::segment::{Segment, SegmentError};
+use crate::store::{Blob, DRAFT_SUFFIX, Folder};
+use crate::vector::codec::{Code, DEAD_SCALE};
+use crate::vector::layout::{self, BLOCK_ROWS};
+
+/// Blocks gathered before they are written, each section in one write.
+const STRIPE_BLOCKS: usize = 64;
+
+/// A segment in the making. Nothing is visible before [`finish`](Self::finish); dropped earlier, it leaves nothing.
+#[derive(Debug)]
+pub struct SegmentWriter {
+    folder: Arc<dyn Folder>,
+    name: String,
+    blob: Option<Box<dyn Blob>>,
+    layout: Layout,
+    header: Header,
+    rows_done: u64,
+    blocks_written: usize,
+    /// What is gathered of each section, whole blocks but for the last.
+    stripe: [Vec<u8>; SECTIONS],
+    block: Block,
+}
+
+/// Rows of the block being filled.
+#[derive(Debug)]
+struct Block {
+    ids: Vec<u8>,
+    scales: Vec<u8>,
+    norms: Vec<u8>,
+    codes: Vec<i8>,
+    originals: Vec<u8>,
+    rows: usize,
+}
+
+impl Block {
+    fn new() -> Self {
+        Self {
+            ids: Vec::new(),
+            scales: Vec::new(),
+            norms: Vec::new(),
+            codes: Vec::new(),
+            originals: Vec::new(),
+            rows: 0,
+        }
+    }
+}
+
+impl SegmentWriter {
+    /// Begins the segment `name` of exactly `rows` rows.
+    ///
+    /// # Errors
+    /// [`SegmentError::Count`], [`SegmentError::ModelName`], [`SegmentError::Store`].
+    pub fn create(folder: Arc<dyn Folder>, name: &str, spec: &SegmentSpec, rows: u64) -> Result<Self, SegmentError> {
+        if rows == 0 || rows > SEGMENT_ROWS_MAX {
+            return Err(SegmentError::Count(rows));
+        }
+        check_model_name(&spec.model.name)?;
+        let layout = Layout::of(spec, rows);
+        let blob = folder.draft(name)?;
+        let header = Header { spec: spec.clone(), rows, first_id: 0, last_id: 0, error_norm_max: 0.0 };
+        let writer = Self {
+            folder,
+            name: name.to_owned(),
+            blob: Some(blob),
+            layout,
+            header,
+            rows_done: 0,
+            blocks_written: 0,
+            stripe: Default::default(),
+            block: Block::new(),
+        };
+        // Padding between sections is never written, so that it reads as zeros.
+        writer.blob()?.set_size(writer.layout.total as u64)?;
+        Ok(writer)
+    }
+
+    /// Adds the next row. `id` is above every id so far; `original` has as many numbers as the dimension and has been
+    /// rounded to the segment's precision ([`super::Precision::round`]); `code` was made from it.
+    ///
+    /// # Errors
+    /// [`SegmentError::Rows`] when that does not hold or all rows are there already, [`SegmentError::Store`].
+    pub fn push(&mut self, id: TemplateId, original: &[f32], code: &Code) -> Result<(), SegmentError> {
+        let dimension = self.header.spec.dimension.get();
+        if self.rows_done == self.header.rows {
+            return Err(self.rows_error(format!("more than the {} rows announced", self.header.rows)));
+        }
+        if original.len() != dimension || code.codes.len() != dimension {
+            return Err(self.rows_error(format!("a template of {} numbers among those of {dimension}", original.len())));
+        }
+        if self.rows_done > 0 && id.0 <= self.header.last_id {
+            return Err(self.rows_error(format!("template {id} after template {}", self.header.last_id)));
+        }
+        if self.rows_done == 0 {
+            self.header.first_id = id.0;
+        }
+        self.header.last_id = id.0;
+        self.header.error_norm_max = self.header.error_norm_max.max(code.error_norm);
+        let block = &mut self.block;
+        block.codes.resize(BLOCK_ROWS * dimension, 0);
+        layout::put_row(&mut block.codes, block.rows, &code.codes);
+        block.ids.extend_from_slice(&id.0.to_le_bytes());
+        block.scales.extend_from_slice(&code.scale.to_le_bytes());
+        block.norms.extend_from_slice(&code.error_norm.to_le_bytes());
+        self.header.spec.originals.put(original, &mut block.originals);
+        block.rows += 1;
+        self.rows_done += 1;
+        if self.block.rows == BLOCK_ROWS { self.close_block() } else { Ok(()) }
+    }
+
+    /// Publishes the segment and opens it.
+    ///
+    /// # Errors
+    /// [`SegmentError::Rows`] when rows are missing, [`SegmentError::Store`].
+    pub fn finish(mut self) -> Result<Segment, SegmentError> {
+        if self.rows_done != self.header.rows {
+            return Err(self.rows_error(format!("{} of {} rows were written", self.rows_done, self.header.rows)));
+        }
+        if self.block.rows > 0 {
+            self.close_block()?;
+        }
+        self.flush()?;
+        self.blob()?.write_at(0, &self.header.encode())?;
+        if let Some(blob) = self.blob.take() {
+            self.folder.publish(&self.name, blob)?;
+        }
+        Segment::open(self.folder.as_ref(), &self.name)
+    }
+
+    fn close_block(&mut self) -> Result<(), SegmentError> {
+        let mut block = std::mem::replace(&mut self.block, Block::new());
+        block.ids.resize(self.layout.block[IDS], 0);
+        while block.scales.len() < self.layout.block[SCALES] {
+            block.scales.extend_from_slice(&DEAD_SCALE.to_le_bytes());
+        }
+        block.norms.resize(self.layout.block[NORMS], 0);
+        block.originals.resize(self.layout.block[ORIGINALS], 0);
+        let number = self.blocks_written + self.stripe[CRCS].len() / 4;
+        let parts = [&*block.ids, &*block.scales, &*block.norms, bytemuck::cast_slice(&block.codes), &*block.originals];
+        let crc = block_crc(number as u64, &parts);
+        for (section, part) in parts.into_iter().enumerate() {
+            self.stripe[section].extend_from_slice(part);
+        }
+        debug_assert_eq!(parts[CODES].len(), self.layout.block[CODES]);
+        self.stripe[CRCS].extend_from_slice(&crc.to_le_bytes());
+        if number + 1 - self.blocks_written == STRIPE_BLOCKS { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), SegmentError> {
+        for section in 0..SECTIONS {
+            let at = self.layout.of_block(section, self.blocks_written).start;
+            self.blob()?.write_at(at as u64, &self.stripe[section])?;
+        }
+        self.blocks_written += self.stripe[CRCS].len() / 4;
+        self.stripe.iter_mut().for_each(Vec::clear);
+        Ok(())
+    }
+
+    fn blob(&self) -> Result<&dyn Blob, SegmentError> {
+        self.blob.as_deref().ok_or_else(|| self.rows_error("it is finished".to_owned()))
+    }
+
+    fn rows_error(&self, what: String) -> SegmentError {
+        SegmentError::Rows { path: self.folder.path(&self.name), what }
+    }
+}
+
+impl Drop for SegmentWriter {
+    fn drop(&mut self) {
+        if self.blob.is_some() {
+            // A draft that can't be removed now is an orphan, which the next start removes.
+            let _ = self.folder.remove(&format!("{}{DRAFT_SUFFIX}", self.name));
+        }
+    }
+}
