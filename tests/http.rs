@@ -270,7 +270,10 @@ fn the_life_of_a_gallery() {
     assert_eq!(mixed["pictures"][1]["outcome"], "failed");
     assert_eq!(server.get("/api/v1/galleries/custody").good()["templates"], 2);
     let status = server.get("/api/v1/status").good();
-    assert_eq!((&status["galleries"][0]["templates"], &status["models"]["loaded"][0]["name"]), (&2.into(), &"mtcnn-dlib".into()));
+    assert_eq!(
+        (&status["galleries"][0]["templates"], &status["models"]["loaded"][0]["name"]),
+        (&2.into(), &"mtcnn-dlib".into())
+    );
 
     let found = server.post_form(SEARCHES, Form::default().image("probe.jpg", &people.anne_again));
     assert_eq!(found.header("cache-control"), Some("no-store"));
@@ -371,7 +374,8 @@ fn health_answers_while_every_core_is_busy() {
     enrol(&server, "Anne", &people.anne);
     let form = (0..16).fold(Form::default(), |form, place| form.image(&format!("{place}.jpg"), &people.anne_again));
     std::thread::scope(|scope| {
-        let searches: Vec<_> = (0..3).map(|_| scope.spawn(|| server.post_form(SEARCHES, form.clone()).good())).collect();
+        let searches: Vec<_> =
+            (0..3).map(|_| scope.spawn(|| server.post_form(SEARCHES, form.clone()).good())).collect();
         let mut busy = 0;
         while searches.iter().any(|search| !search.is_finished()) {
             let began = Instant::now();

@@ -29,12 +29,16 @@ pub fn contact_sheet(outcome: &Outcome, pictures: &str) -> String {
     page.push_str("<meta name=\"viewport\" content=\"width=device-width\"><title>Bertillon: contact sheet of the demonstration</title>");
     // Writing into a String can't fail.
     let _ = writeln!(page, "<style>{STYLE}</style>\n<h1>Contact sheet of the demonstration</h1>");
-    let _ = writeln!(page, "<p class=notice>Candidates are leads for a trained examiner, not evidence of identity. Scores are comparison scores (cosine).</p>");
+    let _ = writeln!(
+        page,
+        "<p class=notice>Candidates are leads for a trained examiner, not evidence of identity. Scores are comparison scores (cosine).</p>"
+    );
     let _ = writeln!(page, "<p>Made {}. {}</p>", now_rfc3339(), crowd_words(outcome.synthetic, outcome.crowd.as_ref()));
     for probe in &outcome.probes {
         row(&mut page, probe, pictures);
     }
-    let _ = writeln!(page, "<p class=small>Sources of the pictures and their terms: CREDITS.txt beside them.</p></html>");
+    let _ =
+        writeln!(page, "<p class=small>Sources of the pictures and their terms: CREDITS.txt beside them.</p></html>");
     page
 }
 
@@ -45,22 +49,36 @@ fn crowd_words(synthetic: u64, check: Option<&CrowdCheck>) -> String {
     format!(
         "The gallery holds {synthetic} <b>synthetic</b> templates: drawn by a generator with the model's own statistics, nobody's face. \
          Different real people score {:.3} &plusmn; {:.3} ({}); members of the crowd score {:.3} &plusmn; {:.3} with each other.",
-        real.mean, real.deviation, escape(source), members.mean, members.deviation
+        real.mean,
+        real.deviation,
+        escape(source),
+        members.mean,
+        members.deviation
     )
 }
 
 fn row(page: &mut String, probe: &Probe, pictures: &str) {
     let _ = writeln!(page, "<div class=row><div class=probe><h2>{}</h2>", escape(probe.name));
     let found = probe.answer.as_ref().ok().and_then(|answer| first_probe(answer).map(|found| (answer, found)));
-    let size = found.as_ref().and_then(|(answer, _)| answer.pictures.first()).map(|picture| (picture.width, picture.height));
-    let _ = write!(page, "<figure><div class=frame><img src=\"{}/{}\" alt=\"probe\">", escape(pictures), escape(probe.name));
+    let size =
+        found.as_ref().and_then(|(answer, _)| answer.pictures.first()).map(|picture| (picture.width, picture.height));
+    let _ = write!(
+        page,
+        "<figure><div class=frame><img src=\"{}/{}\" alt=\"probe\">",
+        escape(pictures),
+        escape(probe.name)
+    );
     if let (Some((_, found)), Some((width, height))) = (&found, size) {
         let (bounds, width, height) = (&found.face.bounds, width as f32 / 100.0, height as f32 / 100.0);
         let (left, top) = (bounds.x / width, bounds.y / height);
         let (wide, high) = (bounds.width / width, bounds.height / height);
-        let _ = write!(page, "<div class=box style=\"left:{left:.2}%;top:{top:.2}%;width:{wide:.2}%;height:{high:.2}%\"></div>");
+        let _ = write!(
+            page,
+            "<div class=box style=\"left:{left:.2}%;top:{top:.2}%;width:{wide:.2}%;height:{high:.2}%\"></div>"
+        );
     }
-    let _ = writeln!(page, "</div><figcaption>{}<br>{}</figcaption></figure></div>", escape(probe.note), verdict(probe));
+    let _ =
+        writeln!(page, "</div><figcaption>{}<br>{}</figcaption></figure></div>", escape(probe.note), verdict(probe));
     match (&probe.answer, found) {
         (Err(reason), _) => {
             let _ = writeln!(page, "<div class=list><p class=bad>No search: {}</p></div></div>", escape(reason));
@@ -97,13 +115,20 @@ fn figure(page: &mut String, candidate: &Candidate, shows: Option<&str>, picture
     match &reference.image {
         None => page.push_str("<div class=none>synthetic<br>nobody's face</div>"),
         Some(image) => {
-            let _ = write!(page, "<img class=pic src=\"{}/{}\" alt=\"reference\">", escape(pictures), escape(&image.source));
+            let _ = write!(
+                page,
+                "<img class=pic src=\"{}/{}\" alt=\"reference\">",
+                escape(pictures),
+                escape(&image.source)
+            );
         }
     }
     let _ = writeln!(
         page,
         "<figcaption><span class=score>{}. {:.4}</span><br>{}</figcaption></figure>",
-        candidate.rank, candidate.score, escape(reference.subject.as_str())
+        candidate.rank,
+        candidate.score,
+        escape(reference.subject.as_str())
     );
 }
 
@@ -111,8 +136,14 @@ fn cost(answer: &Answer) -> String {
     let stages = answer.pictures.first().map(|picture| picture.stages).unwrap_or_default();
     format!(
         "decode {:.0} ms, detect {:.0} ms, align {:.0} ms, embed {:.0} ms, scoring {} templates {:.1} ms on {}, people {:.1} ms; on record",
-        stages.decode_ms, stages.detect_ms, stages.align_ms, stages.embed_ms, answer.work.rows, answer.scoring_ms,
-        escape(&answer.work.back_end), answer.people_ms
+        stages.decode_ms,
+        stages.detect_ms,
+        stages.align_ms,
+        stages.embed_ms,
+        answer.work.rows,
+        answer.scoring_ms,
+        escape(&answer.work.back_end),
+        answer.people_ms
     )
 }
 
@@ -144,7 +175,8 @@ mod tests {
 
     #[test]
     fn a_probe_without_a_search_says_why() {
-        let probe = Probe { name: "a.jpg", shows: Some("A"), note: "n", answer: Err("no <face>".into()), right_person: None };
+        let probe =
+            Probe { name: "a.jpg", shows: Some("A"), note: "n", answer: Err("no <face>".into()), right_person: None };
         let outcome = Outcome { enrolled: vec![], synthetic: 0, crowd: None, probes: vec![probe], sheet: "x".into() };
         let page = contact_sheet(&outcome, "pictures");
         assert!(page.contains("no &lt;face&gt;") && page.contains("There is no synthetic crowd."));

@@ -93,12 +93,7 @@ pub struct Outcome {
 ///
 /// # Errors
 /// [`CaseworkError`] when the model or the data folder can't be used.
-pub async fn run(
-    desk: &Desk,
-    pictures: &Path,
-    crowd: u64,
-    drawn: &Drawn,
-) -> Result<Outcome, CaseworkError> {
+pub async fn run(desk: &Desk, pictures: &Path, crowd: u64, drawn: &Drawn) -> Result<Outcome, CaseworkError> {
     let gallery: GalleryName = GALLERY.parse()?;
     ensure_gallery(desk, &gallery, "Demonstration: public pictures and a synthetic crowd").await?;
     let enrolled = enrol_pictures(desk, &gallery, references(pictures)?).await?;
@@ -115,9 +110,9 @@ pub async fn run(
     let sheet = folder.join("contact-sheet.html");
     let outcome = Outcome { enrolled, synthetic, crowd: check, probes, sheet };
     let html = contact_sheet(&outcome, &relative(pictures, &folder));
-    fs_err::create_dir_all(&folder).and_then(|()| fs_err::write(&outcome.sheet, html)).map_err(|error| {
-        CaseworkError::Unreadable { path: outcome.sheet.clone(), reason: error.to_string() }
-    })?;
+    fs_err::create_dir_all(&folder)
+        .and_then(|()| fs_err::write(&outcome.sheet, html))
+        .map_err(|error| CaseworkError::Unreadable { path: outcome.sheet.clone(), reason: error.to_string() })?;
     Ok(outcome)
 }
 
@@ -168,7 +163,8 @@ async fn probe(
     shows: Option<&'static str>,
     note: &'static str,
 ) -> Result<Probe, CaseworkError> {
-    let unreadable = |error: std::io::Error| CaseworkError::Unreadable { path: path.to_owned(), reason: error.to_string() };
+    let unreadable =
+        |error: std::io::Error| CaseworkError::Unreadable { path: path.to_owned(), reason: error.to_string() };
     let bytes: Arc<[u8]> = fs_err::read(path).map_err(unreadable)?.into();
     let request = SearchRequest {
         gallery: gallery.clone(),

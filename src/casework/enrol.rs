@@ -132,8 +132,9 @@ pub async fn enrol_pictures(
 ) -> Result<Vec<Enrolled>, CaseworkError> {
     let pictures: Arc<[NewPicture]> = pictures.into();
     let batch = Arc::clone(&pictures);
-    let hashes = blocking(move || batch.iter().map(|picture| Ok(hash(&read(&picture.bytes)?))).collect()).await?;
-    let wanted: Vec<[u8; 32]> = hashes.iter().filter_map(|hash: &Result<_, String>| hash.as_ref().ok().copied()).collect();
+    let hash_all = move || batch.iter().map(|picture| Ok(hash(&read(&picture.bytes)?))).collect();
+    let hashes: Vec<Result<[u8; 32], String>> = blocking(hash_all).await?;
+    let wanted: Vec<[u8; 32]> = hashes.iter().filter_map(|hash| hash.as_ref().ok().copied()).collect();
     let known = desk.vault.images_enrolled(gallery, &wanted).await?;
     let new = wanted.iter().any(|hash| !known.contains_key(hash));
     let vision = if new { Some(desk.vision_for(gallery).await?) } else { None };
@@ -167,7 +168,9 @@ pub(super) fn in_parallel<T: Send>(count: usize, threads: usize, work: impl Fn(u
     std::thread::scope(|scope| {
         for _ in 0..threads.clamp(1, count.max(1)) {
             scope.spawn(|| {
-                while let Some((place, slot)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|place| Some((place, results.get(place)?))) {
+                while let Some((place, slot)) =
+                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|place| Some((place, results.get(place)?)))
+                {
                     *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(work(place));
                 }
             });
@@ -260,7 +263,10 @@ mod tests {
     #[test]
     fn parallel_results_keep_their_order() {
         for threads in [1, 2, 7] {
-            assert_eq!(in_parallel(100, threads, |place| place * 2), (0..100).map(|place| place * 2).collect::<Vec<_>>());
+            assert_eq!(
+                in_parallel(100, threads, |place| place * 2),
+                (0..100).map(|place| place * 2).collect::<Vec<_>>()
+            );
         }
         assert!(in_parallel(0, 4, |place| place).is_empty());
     }

@@ -57,12 +57,14 @@ pub fn plan(folder: &Path, subjects: Option<&Path>, only: Option<&str>) -> Resul
         }
     }
     if let Some(listed) = listed {
-        let known: std::collections::HashSet<&str> = plan.pictures.iter().map(|picture| picture.source.as_str()).collect();
+        let known: std::collections::HashSet<&str> =
+            plan.pictures.iter().map(|picture| picture.source.as_str()).collect();
         let mut missing: Vec<_> = listed.keys().filter(|file| !known.contains(file.as_str())).collect();
         missing.sort();
         let filtered = |file: &str| only.is_some_and(|only| !file.contains(only));
         let missing = missing.into_iter().filter(|file| !filtered(file));
-        plan.passed_over.extend(missing.map(|file| (file.clone(), "listed, but not a picture in this folder".to_owned())));
+        plan.passed_over
+            .extend(missing.map(|file| (file.clone(), "listed, but not a picture in this folder".to_owned())));
     }
     if plan.pictures.is_empty() && plan.passed_over.is_empty() {
         return Err(CaseworkError::NoPictures(folder.to_owned()));
@@ -116,7 +118,8 @@ fn read_subjects(path: &Path) -> Result<HashMap<String, String>, CaseworkError> 
     let (file_column, subject_column) = (column("file")?, column("subject")?);
     let mut listed = HashMap::new();
     for record in reader.records() {
-        let record = record.map_err(|error| wrong(error.position().map_or(0, csv::Position::line), error.to_string()))?;
+        let record =
+            record.map_err(|error| wrong(error.position().map_or(0, csv::Position::line), error.to_string()))?;
         let line = record.position().map_or(0, csv::Position::line);
         let field = |column| record.get(column).unwrap_or_default().to_owned();
         let (file, subject) = (field(file_column), field(subject_column));
@@ -127,7 +130,11 @@ fn read_subjects(path: &Path) -> Result<HashMap<String, String>, CaseworkError> 
             return Err(wrong(line, format!("{file} is listed for two subjects: {before} and {subject}")));
         }
         if listed.len() > FOLDER_FILES_MAX {
-            return Err(CaseworkError::TooMany { found: listed.len(), most: FOLDER_FILES_MAX, what: "list of subjects" });
+            return Err(CaseworkError::TooMany {
+                found: listed.len(),
+                most: FOLDER_FILES_MAX,
+                what: "list of subjects",
+            });
         }
     }
     Ok(listed)

@@ -39,7 +39,9 @@ pub enum CaseworkError {
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),
     /// A gallery made by a model that is not in the catalogue, or whose files changed since.
-    #[error("the gallery {gallery:?} was made with the model {theirs}, which is not in the catalogue: {here}. Add that model set to a catalogue (`models.catalogue`), or enrol into a new gallery")]
+    #[error(
+        "the gallery {gallery:?} was made with the model {theirs}, which is not in the catalogue: {here}. Add that model set to a catalogue (`models.catalogue`), or enrol into a new gallery"
+    )]
     ModelUnknown {
         /// The gallery.
         gallery: GalleryName,

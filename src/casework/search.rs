@@ -7,8 +7,8 @@ use crate::base::ids::{GalleryName, ModelId};
 use crate::casework::enrol::{blocking, hash, in_parallel};
 use crate::casework::faces::{FaceChoice, choose};
 use crate::casework::{CaseworkError, Desk};
-use crate::records::{FaceBox, RecordedCandidate, SearchRecord};
 use crate::identify::{Candidate, Identification, ListRule, identify};
+use crate::records::{FaceBox, RecordedCandidate, SearchRecord};
 use crate::vector::scorer::Work;
 use crate::vector::template::Template;
 use crate::vision::pipeline::{Analysis, Face, Stages, Vision};
@@ -116,7 +116,8 @@ pub async fn search(desk: &Desk, request: SearchRequest) -> Result<Answer, Casew
     if templates.is_empty() {
         return Err(CaseworkError::NoProbe(failures(&pictures)));
     }
-    let found = identify(&desk.vault, &desk.engine.scorer, &request.gallery, vision.model(), templates, request.rule).await?;
+    let found =
+        identify(&desk.vault, &desk.engine.scorer, &request.gallery, vision.model(), templates, request.rule).await?;
     let Identification { lists, work, snapshot, scoring_ms, people_ms } = found;
     for (probe, list) in pictures.iter_mut().flat_map(|picture| &mut picture.probes).zip(lists) {
         probe.candidates = list;

@@ -76,7 +76,9 @@ impl Args {
             Command::Search(search) => (search.top, None, None, None),
             Command::Serve(serve) => (None, serve.bind, serve.port, serve.workers),
             Command::Demo(demo) => (None, None, demo.port, None),
-            Command::Enrol(_) | Command::Gallery(_) | Command::Models(_) | Command::Config(_) => (None, None, None, None),
+            Command::Enrol(_) | Command::Gallery(_) | Command::Models(_) | Command::Config(_) => {
+                (None, None, None, None)
+            }
         };
         Flags {
             data: common.data,
@@ -291,7 +293,8 @@ mod tests {
 
     #[test]
     fn flags_reach_the_settings() {
-        let args = Args::parse_from(["bertillon", "search", "g", "a.jpg", "--top", "5", "--data", "d", "--back-end", "cpu"]);
+        let args =
+            Args::parse_from(["bertillon", "search", "g", "a.jpg", "--top", "5", "--data", "d", "--back-end", "cpu"]);
         let flags = args.flags();
         assert_eq!((flags.candidates, flags.data, flags.back_end), (Some(5), Some("d".into()), Some(BackEnd::Cpu)));
         assert!(Args::try_parse_from(["bertillon", "search", "Bad Name", "a.jpg"]).is_err());

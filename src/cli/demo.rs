@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
+use tokio::runtime::Runtime;
 
 use crate::casework::demo::{self, CrowdCheck, Outcome, Probe};
 use crate::casework::desk::catalogue_of;
 use crate::casework::{Desk, enrol};
 use crate::cli::args::Demo;
 use crate::cli::models::{Steps, install_set};
-use crate::cli::{print, progress, serve};
+use crate::cli::{desk, print, progress, serve};
 use crate::gallery::Access;
 use crate::settings::Settings;
 use crate::vision::install::{Options, install_demo_pictures};
@@ -20,7 +21,7 @@ use crate::vision::install::{Options, install_demo_pictures};
 ///
 /// # Errors
 /// When models or pictures can't be had, or the data folder is in use.
-pub fn run(settings: Settings, command: &Demo) -> Result<()> {
+pub fn run(runtime: &Runtime, settings: Settings, command: &Demo) -> Result<()> {
     let catalogue = catalogue_of(&settings)?;
     let set = catalogue.set(&settings.models.set)?;
     let without_runtime = settings.models.runtime.is_some();
@@ -32,8 +33,8 @@ pub fn run(settings: Settings, command: &Demo) -> Result<()> {
     for skipped in &installed.skipped {
         eprintln!("left out: {skipped}");
     }
-    actix_web::rt::System::new().block_on(async {
-        let desk = Arc::new(Desk::open(settings, Access::Writer).await?);
+    runtime.block_on(async {
+        let desk = desk(settings, Access::Writer).await?;
         show(&desk, &pictures, command.crowd).await?;
         if command.exit {
             return Ok(());
@@ -55,22 +56,32 @@ async fn show(desk: &Desk, pictures: &Path, crowd: u64) -> Result<()> {
         show_probe(probe)?;
     }
     for probe in outcome.probes.iter().filter(|probe| probe.beaten()) {
-        print::line(&format!("\n! {}: somebody else stands before the right person although the whole face shows.", probe.name))?;
+        print::line(&format!(
+            "\n! {}: somebody else stands before the right person although the whole face shows.",
+            probe.name
+        ))?;
     }
     let sheet = fs_err::canonicalize(&outcome.sheet).unwrap_or_else(|_| outcome.sheet.clone());
     print::line(&format!("\nContact sheet: {}", sheet.display()))?;
-    print::line(&format!("Demonstration done in {:.1} s. Candidates are leads for a trained examiner, not evidence of identity.", begun.elapsed().as_secs_f64()))
+    print::line(&format!(
+        "Demonstration done in {:.1} s. Candidates are leads for a trained examiner, not evidence of identity.",
+        begun.elapsed().as_secs_f64()
+    ))
 }
 
 fn references_line(outcome: &Outcome) -> String {
-    let names: Vec<String> = outcome.enrolled.iter().map(|one| {
-        let remark = match &one.outcome {
-            enrol::Outcome::Enrolled { .. } => "",
-            enrol::Outcome::Already { .. } => " (before)",
-            enrol::Outcome::Failed { reason } => return format!("{} FAILED: {reason}", one.source),
-        };
-        format!("{}{remark}", one.subject)
-    }).collect();
+    let names: Vec<String> = outcome
+        .enrolled
+        .iter()
+        .map(|one| {
+            let remark = match &one.outcome {
+                enrol::Outcome::Enrolled { .. } => "",
+                enrol::Outcome::Already { .. } => " (before)",
+                enrol::Outcome::Failed { reason } => return format!("{} FAILED: {reason}", one.source),
+            };
+            format!("{}{remark}", one.subject)
+        })
+        .collect();
     format!("\nEnrolled: {}.", names.join(", "))
 }
 
@@ -80,7 +91,11 @@ fn crowd_line(outcome: &Outcome) -> String {
     };
     format!(
         "Among {} SYNTHETIC templates, drawn with the model's own statistics. Different people score {:.3} +- {:.3}\n({source}); members of the crowd score {:.3} +- {:.3} with each other.",
-        print::count(outcome.synthetic), real.mean, real.deviation, members.mean, members.deviation
+        print::count(outcome.synthetic),
+        real.mean,
+        real.deviation,
+        members.mean,
+        members.deviation
     )
 }
 
@@ -96,7 +111,9 @@ fn show_probe(probe: &Probe) -> Result<()> {
             print::answer(answer)?;
             match (probe.shows, probe.right_person) {
                 (None, _) => Ok(()),
-                (Some(shows), Some((rank, score))) => print::line(&format!("-> {shows} has rank {rank} with a score of {score:.4}")),
+                (Some(shows), Some((rank, score))) => {
+                    print::line(&format!("-> {shows} has rank {rank} with a score of {score:.4}"))
+                }
                 (Some(shows), None) => print::line(&format!("-> {shows} is not in the gallery")),
             }
         }

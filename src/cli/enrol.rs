@@ -40,7 +40,11 @@ pub async fn run(settings: Settings, command: Enrol) -> Result<()> {
         print_report(&report, &settled, &plan.passed_over)?;
     }
     if stop.load(Ordering::Relaxed) {
-        bail!("stopped after {} of {} pictures; what is enrolled is safe, and running this again goes on", settled.len(), plan.pictures.len());
+        bail!(
+            "stopped after {} of {} pictures; what is enrolled is safe, and running this again goes on",
+            settled.len(),
+            plan.pictures.len()
+        );
     }
     if report.enrolled + report.already_enrolled == 0 {
         bail!("no picture could be enrolled");

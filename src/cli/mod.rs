@@ -42,8 +42,8 @@ pub fn run() -> Result<()> {
         Command::Enrol(enrol) => runtime.block_on(enrol::run(settings, enrol)),
         Command::Search(search) => runtime.block_on(search::run(settings, search)),
         Command::Gallery(command) => runtime.block_on(gallery::run(settings, command)),
-        Command::Serve(_) => serve::run(settings),
-        Command::Demo(demo) => demo::run(settings, &demo),
+        Command::Serve(_) => runtime.block_on(serve::run(settings)),
+        Command::Demo(demo) => demo::run(&runtime, settings, &demo),
     }
 }
 

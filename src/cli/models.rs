@@ -64,7 +64,12 @@ fn list(settings: &Settings, sets: &[ModelSet], json: bool) -> Result<()> {
     for one in &listed {
         let mark = if one.default { "*" } else { "" };
         let (name, size) = (format!("{}{mark}", one.set), print::bytes(one.bytes));
-        print::line(&format!("{name:<16} {:<10} {:>9} {size:>10}  {}", one.state, one.dimension, one.licences.join(", ")))?;
+        print::line(&format!(
+            "{name:<16} {:<10} {:>9} {size:>10}  {}",
+            one.state,
+            one.dimension,
+            one.licences.join(", ")
+        ))?;
         print::line(&format!("  {}", one.title))?;
     }
     print::line("* default (`models.set`). `bertillon models install SET` installs one.")
@@ -107,7 +112,9 @@ fn verify(settings: &Settings, set: &ModelSet) -> Result<()> {
     }
     match install::summary(&files) {
         State::Installed => print::line(&format!("{} is whole", set.name)),
-        State::Missing | State::Damaged(_) => bail!("{} is not whole: `bertillon models install {}`", set.name, set.name),
+        State::Missing | State::Damaged(_) => {
+            bail!("{} is not whole: `bertillon models install {}`", set.name, set.name)
+        }
     }
 }
 

@@ -82,7 +82,10 @@ fn heading(picture: &PictureAnswer) -> String {
         (Some(failure), _) => format!("\n{}: no probe: {failure}", picture.name),
         (None, Some(found)) if found > picture.probes.len() => {
             let searched = picture.probes.len();
-            format!("\n{}: {found} faces, {searched} searched (--faces all, or --faces N, for the others)", picture.name)
+            format!(
+                "\n{}: {found} faces, {searched} searched (--faces all, or --faces N, for the others)",
+                picture.name
+            )
         }
         (None, _) => format!("\n{}", picture.name),
     }
@@ -162,8 +165,18 @@ pub fn gallery(summary: &GallerySummary) -> Result<()> {
     line(&format!("gallery     {}", record.name))?;
     line(&format!("purpose     {}", record.purpose))?;
     line(&format!("model       {}, {} numbers a template", record.model, record.dimension))?;
-    line(&format!("templates   {} ({} synthetic), {} erased", count(summary.live), count(summary.synthetic), count(summary.erased)))?;
-    line(&format!("files       {} segments, {} rows in the tail, {}", summary.segments, summary.tail_rows, bytes(summary.bytes)))?;
+    line(&format!(
+        "templates   {} ({} synthetic), {} erased",
+        count(summary.live),
+        count(summary.synthetic),
+        count(summary.erased)
+    ))?;
+    line(&format!(
+        "files       {} segments, {} rows in the tail, {}",
+        summary.segments,
+        summary.tail_rows,
+        bytes(summary.bytes)
+    ))?;
     line(&format!("snapshot    {}", record.snapshot_number))?;
     line(&format!("made        {}", record.created_at))
 }

@@ -25,7 +25,11 @@ pub async fn run(settings: Settings, command: Search) -> Result<()> {
     let mut pictures = Vec::with_capacity(command.images.len());
     for path in &command.images {
         let length = fs_err::metadata(path)?.len();
-        anyhow::ensure!(length <= IMAGE_BYTES_MAX as u64, "{}: {length} bytes; at most {IMAGE_BYTES_MAX}", path.display());
+        anyhow::ensure!(
+            length <= IMAGE_BYTES_MAX as u64,
+            "{}: {length} bytes; at most {IMAGE_BYTES_MAX}",
+            path.display()
+        );
         pictures.push(ProbePicture { name: path.display().to_string(), bytes: fs_err::read(path)?.into() });
     }
     let spinner = progress::spinner("searching");

@@ -1,8 +1,11 @@
 //! `bertillon serve`.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 
 use crate::casework::Desk;
+use crate::cli::desk;
 use crate::gallery::Access;
 use crate::settings::Settings;
 
@@ -10,22 +13,25 @@ use crate::settings::Settings;
 ///
 /// # Errors
 /// When the data folder is in use or the address is taken.
-pub fn run(settings: Settings) -> Result<()> {
-    actix_web::rt::System::new().block_on(async move {
-        let desk = std::sync::Arc::new(Desk::open(settings, Access::Writer).await?);
-        serve(desk).await
-    })
+pub async fn run(settings: Settings) -> Result<()> {
+    serve(desk(settings, Access::Writer).await?).await
 }
 
 /// Serves a desk that is open already, and says where.
 ///
 /// # Errors
 /// When the address is taken or the server fails.
-pub async fn serve(desk: std::sync::Arc<Desk>) -> Result<()> {
+pub async fn serve(desk: Arc<Desk>) -> Result<()> {
+    let vault = desk.vault.clone();
     crate::http::serve(desk, |address| {
+        // Only a help to others who find the folder in use.
+        if let Err(error) = vault.set_address(&format!("http://{address}")) {
+            tracing::warn!(%error, "the lock file does not say where this server is");
+        }
         eprintln!("Bertillon answers at http://{address} - API at http://{address}/api/docs/ - ctrl-C stops it");
     })
     .await?;
+    vault.close().await;
     eprintln!("stopped");
     Ok(())
 }

@@ -21,7 +21,9 @@ pub enum EvaluationError {
     #[error("the statistics do not fit together: {0}")]
     Shape(String),
     /// A model whose statistics nobody has measured.
-    #[error("no statistics of the model {0} are known, so no crowd can be drawn for it: measure them with `bertillon gallery statistics`")]
+    #[error(
+        "no statistics of the model {0} are known, so no crowd can be drawn for it: measure them with `bertillon gallery statistics`"
+    )]
     NoStatistics(String),
     /// A covariance that no set of templates has.
     #[error("the statistics' covariance is not positive definite (row {0}): the file is damaged or was edited")]

@@ -59,7 +59,9 @@ fn name_of(authority: &str) -> &str {
 fn check_origin(host: Option<&str>, headers: &HeaderMap) -> Result<(), Problem> {
     let fetch_site = HeaderName::from_static("sec-fetch-site");
     if the_only(headers, &fetch_site)? == Some("cross-site") {
-        return Err(Problem::cross_site("A page of another web site sent this. Use the API from programs or its own pages."));
+        return Err(Problem::cross_site(
+            "A page of another web site sent this. Use the API from programs or its own pages.",
+        ));
     }
     let Some(origin) = the_only(headers, &header::ORIGIN)? else { return Ok(()) };
     let same = match origin.split_once("://") {
@@ -111,12 +113,17 @@ mod tests {
         for good in ["localhost", "LOCALHOST:8470", "127.0.0.1:1", "[::1]:8470", "[::1]", "localhost.", "127.0.0.2"] {
             assert_eq!(status("127.0.0.1:8470", &Method::GET, "/", &[("host", good)]), 200, "{good}");
         }
-        for bad in ["evil.example", "localhost.evil.example:8470", "127.0.0.1.evil.example", "", "evil.example:localhost"] {
+        for bad in
+            ["evil.example", "localhost.evil.example:8470", "127.0.0.1.evil.example", "", "evil.example:localhost"]
+        {
             assert_eq!(status("127.0.0.1:8470", &Method::GET, "/", &[("host", bad)]), 421, "{bad}");
         }
         assert_eq!(status("127.0.0.1:8470", &Method::GET, "/", &[]), 421);
         assert_eq!(status("127.0.0.1:8470", &Method::GET, "http://evil.example/", &[("host", "localhost")]), 421);
-        assert_eq!(status("127.0.0.1:8470", &Method::GET, "/", &[("host", "localhost"), ("host", "evil.example")]), 400);
+        assert_eq!(
+            status("127.0.0.1:8470", &Method::GET, "/", &[("host", "localhost"), ("host", "evil.example")]),
+            400
+        );
         assert_eq!(status("192.0.2.1:8470", &Method::GET, "/", &[("host", "faces.example")]), 200);
     }
 
@@ -131,7 +138,10 @@ mod tests {
         }
         assert_eq!(status("192.0.2.1:1", &Method::DELETE, "/", &[("host", "a:80"), ("origin", "http://A")]), 200);
         assert_eq!(status("192.0.2.1:1", &Method::DELETE, "/", &[("host", "a"), ("origin", "https://a:443")]), 200);
-        assert_eq!(status("192.0.2.1:1", &Method::DELETE, "/", &[("host", "a"), ("sec-fetch-site", "cross-site")]), 403);
+        assert_eq!(
+            status("192.0.2.1:1", &Method::DELETE, "/", &[("host", "a"), ("sec-fetch-site", "cross-site")]),
+            403
+        );
         assert_eq!(status("127.0.0.1:1", &Method::GET, "/", &[("host", "localhost"), ("origin", "http://b")]), 200);
     }
 }

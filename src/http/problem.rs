@@ -129,7 +129,9 @@ impl Problem {
             StatusCode::NOT_FOUND => Self::no_route(),
             StatusCode::PAYLOAD_TOO_LARGE => Self::too_large("The body is larger than this address takes."),
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::media_type("the type that /api/docs/ names for this address"),
-            status if status.is_client_error() => Self { status, ..Self::malformed("See /api/docs/ for what is taken.") },
+            status if status.is_client_error() => {
+                Self { status, ..Self::malformed("See /api/docs/ for what is taken.") }
+            }
             status => {
                 let detail = "The log of the server says more.";
                 Self::own_fault(status, "The server failed", detail, format!("answered {status} without saying why"))

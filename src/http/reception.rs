@@ -58,7 +58,8 @@ impl Reception {
         match self.runtime.spawn(case).await {
             Ok(ended) => Ok(ended?),
             Err(error) => {
-                let (title, detail) = ("The server failed", "The work stopped unexpectedly; the log of the server says more.");
+                let (title, detail) =
+                    ("The server failed", "The work stopped unexpectedly; the log of the server says more.");
                 Err(Problem::own_fault(StatusCode::INTERNAL_SERVER_ERROR, title, detail, error.to_string()))
             }
         }

@@ -49,8 +49,12 @@ impl From<GalleryError> for Problem {
             GalleryError::BeingErased(_) => Self::conflict("being-erased", "Still being erased", error.to_string()),
             GalleryError::NothingToErase { .. } => nothing_to_erase(error.to_string()),
             GalleryError::StillRead { .. } => Self::busy(error.to_string()),
-            GalleryError::InUse { .. } | GalleryError::ReadOnly(_) => unavailable("It has its data for reading only.", &error),
-            GalleryError::Unsettled(_) => unavailable("It must be started again before galleries can be changed.", &error),
+            GalleryError::InUse { .. } | GalleryError::ReadOnly(_) => {
+                unavailable("It has its data for reading only.", &error)
+            }
+            GalleryError::Unsettled(_) => {
+                unavailable("It must be started again before galleries can be changed.", &error)
+            }
             GalleryError::Interrupted => unavailable("It is stopping.", &error),
             GalleryError::Store(_)
             | GalleryError::Segment(_)

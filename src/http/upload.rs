@@ -119,7 +119,9 @@ where
             Ok(bytes) => bytes,
             Err(Unread::Broken(error)) => return Err(explain(&error)),
             Err(Unread::TooLong) if known_text => {
-                return Err(Problem::malformed(format!("The field {name:?} has more than {TEXT_FIELD_BYTES_MAX} bytes.")));
+                return Err(Problem::malformed(format!(
+                    "The field {name:?} has more than {TEXT_FIELD_BYTES_MAX} bytes."
+                )));
             }
             Err(Unread::TooLong) => return Err(picture_too_large(&picture_name(&field, upload.pictures.len()))),
         };
@@ -139,7 +141,11 @@ where
 }
 
 /// The body, ending in an error as soon as it is longer than `most`.
-fn limited<S>(body: S, most: usize, overflow: Rc<Cell<bool>>) -> impl Stream<Item = Result<Bytes, PayloadError>> + 'static
+fn limited<S>(
+    body: S,
+    most: usize,
+    overflow: Rc<Cell<bool>>,
+) -> impl Stream<Item = Result<Bytes, PayloadError>> + 'static
 where
     S: Stream<Item = Result<Bytes, PayloadError>> + 'static,
 {

@@ -16,7 +16,9 @@ use crate::vector::scorer::ScoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum IdentifyError {
     /// Templates of different models have nothing to say to each other.
-    #[error("the gallery {gallery:?} holds templates of the model {theirs}, the probe was made by {probe}: different models are never compared. Search with the gallery's model, or enrol into another gallery")]
+    #[error(
+        "the gallery {gallery:?} holds templates of the model {theirs}, the probe was made by {probe}: different models are never compared. Search with the gallery's model, or enrol into another gallery"
+    )]
     OtherModel {
         /// The gallery's name.
         gallery: String,
@@ -37,7 +39,9 @@ pub enum IdentifyError {
     #[error("a threshold of {0} is no comparison score: give a number from -1 to 1")]
     Threshold(f32),
     /// So many references of so few people that the list can't be proven complete.
-    #[error("{found} different people among the best {looked_at} references, {wanted} are wanted: a few people have very many references; ask for a shorter list")]
+    #[error(
+        "{found} different people among the best {looked_at} references, {wanted} are wanted: a few people have very many references; ask for a shorter list"
+    )]
     TooManyReferences {
         /// People found.
         found: usize,

@@ -76,7 +76,6 @@ pub enum VisionError {
         /// What went wrong.
         problem: String,
     },
-<<<<<<< HEAD
     /// A picture file of no or too many bytes.
     #[error("a picture file of {bytes} bytes: 1 to {IMAGE_BYTES_MAX} wanted")]
     ImageBytes {
@@ -138,7 +137,7 @@ pub enum VisionError {
     ModelOutput {
         /// What came back.
         reason: String,
-=======
+    },
     /// A program that the installation needs isn't there.
     #[error("{tool} is missing. {advice}")]
     ToolMissing {
@@ -172,7 +171,6 @@ pub enum VisionError {
     Machine {
         /// Operating system and processor.
         machine: String,
->>>>>>> models
     },
     /// A template dimension or a vector that the engine can't hold.
     #[error(transparent)]
@@ -203,6 +201,10 @@ impl VisionError {
             | Self::ModelRefused { .. }
             | Self::ModelRun { .. }
             | Self::ModelOutput { .. }
+            | Self::ToolMissing { .. }
+            | Self::Tool { .. }
+            | Self::LocalMissing { .. }
+            | Self::Machine { .. }
             | Self::Vector(_)
             | Self::Io(_) => false,
         }

@@ -23,14 +23,14 @@ pub mod decode;
 pub mod detect;
 pub mod embed;
 pub mod error;
+mod files;
 pub mod geometry;
+pub mod install;
 mod jpeg;
 pub mod pipeline;
 pub mod pose;
 pub mod quality;
 mod resample;
-mod files;
-pub mod install;
 pub mod runtime;
 pub mod session;
 

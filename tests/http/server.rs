@@ -93,9 +93,8 @@ impl Server {
             None => agent.run(request.body(()).unwrap()),
         };
         let mut answer = answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
-        let headers = answer.headers().iter().map(|(name, value)| {
-            (name.as_str().to_owned(), value.to_str().unwrap().to_owned())
-        });
+        let headers =
+            answer.headers().iter().map(|(name, value)| (name.as_str().to_owned(), value.to_str().unwrap().to_owned()));
         let (status, headers) = (answer.status().as_u16(), headers.collect());
         let body = answer.body_mut().with_config().limit(64 << 20).read_to_vec().unwrap();
         Answer { status, headers, body }

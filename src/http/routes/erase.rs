@@ -36,10 +36,7 @@ pub struct ErasedShape {
         (status = 503, description = "Out of every search, but not overwritten yet: erase again to finish", body = ProblemShape, content_type = "application/problem+json"),
         (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
     ))]
-pub async fn subject(
-    reception: Data<Reception>,
-    path: Path<(String, String)>,
-) -> Result<Json<ErasedShape>, Problem> {
+pub async fn subject(reception: Data<Reception>, path: Path<(String, String)>) -> Result<Json<ErasedShape>, Problem> {
     let (gallery, subject) = path.into_inner();
     let subject: SubjectRef = subject.parse()?;
     erase(&reception, &gallery, Erase::Subject(subject)).await
@@ -59,10 +56,7 @@ pub async fn subject(
         (status = 503, description = "Out of every search, but not overwritten yet: erase again to finish", body = ProblemShape, content_type = "application/problem+json"),
         (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
     ))]
-pub async fn template(
-    reception: Data<Reception>,
-    path: Path<(String, String)>,
-) -> Result<Json<ErasedShape>, Problem> {
+pub async fn template(reception: Data<Reception>, path: Path<(String, String)>) -> Result<Json<ErasedShape>, Problem> {
     let (gallery, template) = path.into_inner();
     let id = template.parse().map_err(|_| {
         let shown: String = template.chars().take(40).collect();

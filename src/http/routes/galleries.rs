@@ -89,6 +89,6 @@ async fn summaries(reception: &Reception) -> Result<Vec<GallerySummary>, Problem
 
 async fn summary(reception: &Reception, name: &GalleryName) -> Result<GalleryShape, Problem> {
     let summaries = summaries(reception).await?;
-    let found = summaries.iter().find(|summary| summary.name == *name);
+    let found = summaries.iter().find(|summary| summary.record.name == *name);
     found.map(GalleryShape::from).ok_or_else(|| no_gallery(name.as_str()))
 }

@@ -38,10 +38,7 @@ pub const API: &[Address] = &[
         methods: &[("get", || read(galleries::list)), ("post", || web::post().to(galleries::create))],
     },
     Address { path: "/api/v1/galleries/{name}", methods: &[("get", || read(galleries::show))] },
-    Address {
-        path: "/api/v1/galleries/{name}/references",
-        methods: &[("post", || web::post().to(references::enrol))],
-    },
+    Address { path: "/api/v1/galleries/{name}/references", methods: &[("post", || web::post().to(references::enrol))] },
     Address { path: "/api/v1/galleries/{name}/searches", methods: &[("post", || web::post().to(searches::search))] },
     Address {
         path: "/api/v1/galleries/{name}/subjects/{subject}",

@@ -63,7 +63,7 @@ pub async fn enrol(
     let rules = Rules::of(&reception.desk.settings.server, &[SUBJECT]);
     let visitor = reception.admission.enter(upload::announced(request.headers(), &rules)?)?;
     // Told before the pictures are sent for, not after.
-    reception.desk.vault.snapshot(&gallery)?;
+    reception.desk.vault.snapshot(&gallery).await?;
     let upload = upload::read(request.headers(), payload, &rules).await?;
     let pictures = pictures(upload)?;
     let turn = visitor.turn().await;

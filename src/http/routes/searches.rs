@@ -3,14 +3,14 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use actix_web::web::{Data, Json, Path, Payload};
 use actix_web::HttpRequest;
+use actix_web::web::{Data, Json, Path, Payload};
 use utoipa::ToSchema;
 
 use crate::base::ids::GalleryName;
 use crate::base::limits::CANDIDATES_MAX;
 use crate::casework::faces::FaceChoice;
-use crate::casework::search::{ProbePicture, SearchRequest, search as search_pictures};
+use crate::casework::search::{ProbePicture, Requester, SearchRequest, search as search_pictures};
 use crate::http::problem::{Problem, ProblemShape};
 use crate::http::reception::Reception;
 use crate::http::shapes::SearchAnswerShape;
@@ -65,11 +65,12 @@ pub async fn search(
     let rules = Rules::of(&settings.server, &[TOP, THRESHOLD, FACES]);
     let visitor = reception.admission.enter(upload::announced(request.headers(), &rules)?)?;
     // Told before the pictures are sent for, not after.
-    reception.desk.vault.snapshot(&gallery)?;
+    reception.desk.vault.snapshot(&gallery).await?;
     let upload = upload::read(request.headers(), payload, &rules).await?;
     let rule = list_rule(&upload, settings.scoring.candidates)?;
     let faces: FaceChoice = parse(&upload, FACES)?.unwrap_or_default();
-    let requester = request.peer_addr().map_or_else(|| "unknown".to_owned(), |peer| peer.ip().to_string());
+    let origin = request.peer_addr().map_or_else(|| "unknown".to_owned(), |peer| peer.ip().to_string());
+    let requester = Requester { actor: "not signed in".to_owned(), origin };
     let picture = |picture: upload::Picture| ProbePicture { name: picture.name, bytes: picture.bytes };
     let pictures = upload.pictures.into_iter().map(picture).collect();
     let turn = visitor.turn().await;

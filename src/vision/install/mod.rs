@@ -24,7 +24,7 @@ use crate::vision::catalogue::{FileSpec, ModelSet, Source};
 use crate::vision::error::VisionError;
 use crate::vision::files::{self, Pin};
 use crate::vision::install::pins::{RUNTIME_FILE, RUNTIME_MEMBER, RUNTIME_PACKAGE, runtime_pin};
-use crate::vision::install::progress::Progress;
+pub use crate::vision::install::progress::Progress;
 use crate::vision::install::workshop::{Flavour, Workshop};
 
 pub use pictures::{DemoPicture, DemoPictures, install_demo_pictures};
