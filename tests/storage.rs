@@ -344,7 +344,8 @@ fn an_image_is_enrolled_once_and_can_come_back_after_its_erasure() {
         let already = |id| Enrolment::Already { id, subject: subject(1) };
         assert_eq!(twice, [Enrolment::New(first), Enrolment::New(second), already(first)]);
         assert_eq!(vault.enrol(&name(), vec![reference(2, 5)]).await.unwrap(), [already(second)]);
-        assert_eq!(vault.images_enrolled(&name(), &[image(2), image(3)]).await.unwrap(), HashSet::from([image(2)]));
+        let known = vault.images_enrolled(&name(), &[image(2), image(3)]).await.unwrap();
+        assert_eq!(known.keys().collect::<Vec<_>>(), [&image(2)]);
         vault.erase(&name(), Erase::Subject(subject(1)), |_| ()).await.unwrap();
         assert!(vault.images_enrolled(&name(), &[image(1), image(2)]).await.unwrap().is_empty());
         assert_eq!(vault.enrol(&name(), vec![reference(2, 5)]).await.unwrap(), [Enrolment::New(TemplateId(3))]);

@@ -30,8 +30,8 @@ const REFERENCES: [(&str, &str); 3] =
 const PROBES: [(&str, Option<&str>, &str); 5] = [
     ("obama2.jpg", Some("Barack Obama"), "another day, speaking"),
     ("obama3.jpg", Some("Barack Obama"), "another day, darker, from below"),
-    ("obama_partial_face.jpg", Some("Barack Obama"), "half of the face cut off"),
-    ("obama_partial_face2.jpg", Some("Barack Obama"), "the other half cut off"),
+    ("obama_partial_face.jpg", Some("Barack Obama"), "the enrolled picture itself, half of the face cut off"),
+    ("obama_partial_face2.jpg", Some("Barack Obama"), "the enrolled picture itself, the other half cut off"),
     ("sample5.jpg", None, "nobody who is enrolled: what strangers score"),
 ];
 

@@ -7,14 +7,33 @@ use crate::gpu::{AdapterChoice, GpuError};
 /// Buffers may fill this share of what the driver says is free for us; past it they count as not fitting.
 const MEMORY_SHARE_PERCENT: u8 = 90;
 
+/// Entries of a folder of devices that are looked at.
+const DEVICE_NODES_MAX: usize = 4096;
+
 /// Every adapter of this machine, as [`describe`] names it, best first. Opens no device.
 #[must_use]
 pub fn adapters() -> Vec<String> {
     sorted(&instance()).iter().map(|adapter| describe(&adapter.get_info())).collect()
 }
 
+/// Whether the kernel knows a graphics device. Where it knows none there is no need to load drivers, some of which take
+/// their time and print remarks of their own.
+fn kernel_has_a_device() -> bool {
+    if !cfg!(target_os = "linux") {
+        return true;
+    }
+    let named = |folder: &str, start: &str| {
+        let entries = fs_err::read_dir(folder).into_iter().flatten().flatten();
+        entries.take(DEVICE_NODES_MAX).any(|entry| entry.file_name().to_string_lossy().starts_with(start))
+    };
+    named("/dev/dri", "renderD") || named("/dev", "nvidia") || named("/dev", "dxg")
+}
+
 /// The adapter that fits `choice` best.
 pub(super) fn choose(choice: &AdapterChoice) -> Result<Adapter, GpuError> {
+    if *choice == AdapterChoice::Hardware && !kernel_has_a_device() {
+        return Err(GpuError::NoAdapter { wanted: choice.to_string(), found: "no graphics device".to_owned() });
+    }
     let all = sorted(&instance());
     let names: Vec<String> = all.iter().map(|adapter| describe(&adapter.get_info())).collect();
     let found = if names.is_empty() { "none".to_owned() } else { names.join(", ") };

@@ -1,7 +1,7 @@
-//! The card of unit tests: a software driver where there is one.
+//! The card of unit tests: a software driver where there is one; one that can't be opened is a failure.
 
 use crate::gpu::card::Card;
-use crate::gpu::{AdapterChoice, GpuOptions, adapter};
+use crate::gpu::{AdapterChoice, GpuError, GpuOptions, adapter};
 
 /// Tests without a GPU driver are skipped, saying so, unless this is `1`.
 const REQUIRE: &str = "BERTILLON_REQUIRE_GPU_TESTS";
@@ -11,10 +11,11 @@ pub(super) fn open() -> Option<Card> {
     let options = GpuOptions { adapter: AdapterChoice::Software, ..GpuOptions::default() };
     match adapter::choose(&options.adapter).and_then(|adapter| Card::open(&adapter, &options)) {
         Ok(card) => Some(card),
-        Err(error) => {
+        Err(error @ GpuError::NoAdapter { .. }) => {
             assert!(std::env::var(REQUIRE).as_deref() != Ok("1"), "{REQUIRE}=1, but {error}");
             eprintln!("SKIPPED: {error}");
             None
         }
+        Err(error @ (GpuError::Device { .. } | GpuError::SelfTest { .. })) => panic!("{error}"),
     }
 }

@@ -21,7 +21,7 @@ impl Similarity {
     /// The similarity that brings `from` closest to `to` in the sum of squared distances, point by point. `None` when
     /// the points of either side coincide or are not finite.
     #[must_use]
-    pub fn fit(from: &[[f32; 2]; 5], to: &[[f32; 2]; 5]) -> Option<Self> {
+    pub fn fit(from: &[[f32; 2]], to: &[[f32; 2]]) -> Option<Self> {
         let (from_mean, to_mean) = (mean(from), mean(to));
         let (mut along, mut across, mut spread) = (0.0, 0.0, 0.0);
         for (p, q) in from.iter().zip(to) {
@@ -50,6 +50,12 @@ impl Similarity {
         self.a.hypot(self.b)
     }
 
+    /// How far it turns, clockwise as seen, in radians from -pi to pi.
+    #[must_use]
+    pub fn angle(&self) -> f64 {
+        self.b.atan2(self.a)
+    }
+
     /// The way back.
     #[must_use]
     pub fn inverse(&self) -> Self {
@@ -59,7 +65,7 @@ impl Similarity {
     }
 }
 
-fn mean(points: &[[f32; 2]; 5]) -> [f64; 2] {
+fn mean(points: &[[f32; 2]]) -> [f64; 2] {
     let sum = points.iter().fold([0.0, 0.0], |sum, p| [sum[0] + f64::from(p[0]), sum[1] + f64::from(p[1])]);
     sum.map(|value| value / points.len() as f64)
 }

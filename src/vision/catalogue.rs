@@ -51,6 +51,7 @@ pub struct ModelSet {
 /// A face detector that gives a box, five landmarks and a score for every face.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+#[expect(clippy::large_enum_variant, reason = "a process holds a handful; boxes would only be in the reader's way")]
 pub enum Detector {
     /// The cascade of Zhang et al. 2016. The nets take RGB, (value - 127.5) / 128, and give `prob`, `reg` and, from O-net,
     /// `lm`, as `models/convert_mtcnn.py` describes.

@@ -1,5 +1,6 @@
 //! What a catalogue entry must satisfy, and the canonical text that gives a model set its identity.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -126,7 +127,11 @@ impl FileSpec {
     fn check(&self) -> Result<(), String> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' || byte == b'.';
         let begins = self.file.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-        if !begins || self.file.len() > 100 || !self.file.bytes().all(plain) || !self.file.ends_with(".onnx") {
+        if !begins
+            || self.file.len() > 100
+            || !self.file.bytes().all(plain)
+            || Path::new(&self.file).extension() != Some(OsStr::new("onnx"))
+        {
             return Err("a file name is at most 100 of a-z, A-Z, 0-9, '-', '_', '.', and ends in .onnx".to_owned());
         }
         if self.bytes == 0 || self.bytes > MODEL_BYTES_MAX {

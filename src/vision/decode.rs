@@ -13,6 +13,15 @@ use crate::base::limits::{IMAGE_BYTES_MAX, IMAGE_DECODE_BYTES_MAX, IMAGE_PIXELS_
 use crate::vision::VisionError;
 use crate::vision::jpeg;
 
+/// What is read, with the names that people know.
+const FORMATS: [(ImageFormat, &str); 5] = [
+    (ImageFormat::Jpeg, "JPEG"),
+    (ImageFormat::Png, "PNG"),
+    (ImageFormat::WebP, "WebP"),
+    (ImageFormat::Bmp, "BMP"),
+    (ImageFormat::Tiff, "TIFF"),
+];
+
 /// A decoded picture, upright as its EXIF orientation tells.
 #[derive(Debug, Clone)]
 pub struct Picture {
@@ -52,15 +61,9 @@ pub fn decode(bytes: &[u8]) -> Result<Picture, VisionError> {
 }
 
 fn recognise(bytes: &[u8]) -> Result<(ImageFormat, &'static str), VisionError> {
-    let format = image::guess_format(bytes).map_err(|_| VisionError::NotAnImage { bytes: bytes.len() })?;
-    match format {
-        ImageFormat::Jpeg => Ok((format, "JPEG")),
-        ImageFormat::Png => Ok((format, "PNG")),
-        ImageFormat::WebP => Ok((format, "WebP")),
-        ImageFormat::Bmp => Ok((format, "BMP")),
-        ImageFormat::Tiff => Ok((format, "TIFF")),
-        _ => Err(VisionError::NotAnImage { bytes: bytes.len() }),
-    }
+    let format = image::guess_format(bytes).ok();
+    let known = FORMATS.into_iter().find(|&(known, _)| Some(known) == format);
+    known.ok_or(VisionError::NotAnImage { bytes: bytes.len() })
 }
 
 fn decode_limited(bytes: &[u8], format: ImageFormat, name: &'static str) -> Result<RgbImage, VisionError> {

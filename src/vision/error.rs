@@ -199,6 +199,10 @@ impl VisionError {
             | Self::ModelMissing { .. }
             | Self::Damaged { .. }
             | Self::ModelRefused { .. }
+            | Self::ToolMissing { .. }
+            | Self::Tool { .. }
+            | Self::LocalMissing { .. }
+            | Self::Machine { .. }
             | Self::ModelRun { .. }
             | Self::ModelOutput { .. }
             | Self::ToolMissing { .. }

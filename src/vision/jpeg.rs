@@ -1,20 +1,20 @@
-//! What the decoder does not tell of a JPEG: whether its four colours can be understood, and whether its end is missing.
+//! What the decoder does not tell of a JPEG: whether its four colours can be understood, and whether its end is there.
 
 /// What a walk over the markers found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct JpegHeader {
+pub(super) struct JpegHeader {
     /// Colour components, from the frame header; 0 when there is none.
-    pub components: u8,
+    pub(super) components: u8,
     /// Whether Adobe's marker is there, which says how four components are to be read (inverted CMYK or YCCK).
-    pub adobe: bool,
+    pub(super) adobe: bool,
     /// Whether the end marker follows the picture data: without it rows may be missing, which decoders fill with grey.
-    pub complete: bool,
+    pub(super) complete: bool,
 }
 
 /// Walks the marker segments (ITU-T T.81 annex B) up to the picture data. Never fails: what is broken is left at zero,
 /// and the decoder says what is wrong.
 #[must_use]
-pub fn read_header(bytes: &[u8]) -> JpegHeader {
+pub(super) fn read_header(bytes: &[u8]) -> JpegHeader {
     let mut header = JpegHeader::default();
     let mut rest = bytes.get(2..).unwrap_or_default();
     // Every step takes at least two bytes off, so the walk ends.

@@ -1,5 +1,5 @@
-//! From picture files to templates: decode, detect every face, align, measure quality, embed. Knows no galleries, no people
-//! and no scores.
+//! From picture files to templates: decode, detect every face, align, measure quality, embed. Knows no galleries, no
+//! people and no scores.
 //!
 //! The upper half knows pictures:
 //! * [`pipeline`]: [`Vision`], which takes a file's bytes and gives an [`Analysis`];

@@ -32,8 +32,8 @@ pub const INSIDE_MIN: f32 = 0.8;
 pub const YAW_DEG_MAX: f32 = 30.0;
 /// Yaw beyond which one eye is hardly seen.
 pub const YAW_DEG_UNUSABLE: f32 = 65.0;
-/// Pitch beyond which a face looks up or down; wide, since the estimate is (see [`pose`]).
-pub const PITCH_DEG_MAX: f32 = 30.0;
+/// Pitch beyond which a face looks up or down; wide, since the estimate strays by 10 degrees and more (see [`pose`]).
+pub const PITCH_DEG_MAX: f32 = 40.0;
 
 /// Greys up to this, or down from 255 minus this, are counted as clipped: JPEG smears the ends of the scale.
 const CLIPPED_LEVELS: f32 = 3.0;

@@ -10,7 +10,12 @@ use crate::vision::VisionError;
 ///
 /// # Errors
 /// [`VisionError::Resize`] when the library refuses, which sizes above zero give it no reason to.
-pub fn resize(picture: &RgbImage, width: u32, height: u32, resizer: &mut Resizer) -> Result<RgbImage, VisionError> {
+pub(super) fn resize(
+    picture: &RgbImage,
+    width: u32,
+    height: u32,
+    resizer: &mut Resizer,
+) -> Result<RgbImage, VisionError> {
     let refused = |reason: String| VisionError::Resize { width, height, reason };
     if width == 0 || height == 0 {
         return Err(refused("a side of 0 px".to_owned()));

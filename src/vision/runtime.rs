@@ -9,6 +9,7 @@ use ort::environment::Environment;
 use ort::logging::LogLevel;
 
 use crate::vision::error::VisionError;
+use crate::vision::install;
 
 /// The library's name without a version.
 const LIBRARY: &str = "libonnxruntime.so";
@@ -38,7 +39,8 @@ impl Runtime {
     /// whatever it asks for: a process can hold one only. After a failure (nothing installed yet) it may be called again.
     ///
     /// # Errors
-    /// [`VisionError::RuntimeMissing`] with every path tried; [`VisionError::RuntimeRefused`] when a file is no such library.
+    /// [`VisionError::RuntimeMissing`] with every path tried; [`VisionError::RuntimeRefused`] when a file is no such library;
+    /// [`VisionError::Damaged`] when the installed one has changed since.
     pub fn load(explicit: Option<&Path>, models_dir: &Path) -> Result<Self, VisionError> {
         // A poisoned lock guards no data: the one who panicked left LOADED unset.
         let _guard = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -46,6 +48,10 @@ impl Runtime {
             return Ok(Self { loaded });
         }
         let library = find(explicit, models_dir)?;
+        if library == install::runtime_path(models_dir) {
+            // Loading a library runs it, and one cut short can kill the process: ours must be the one installed.
+            install::examine_runtime(models_dir)?;
+        }
         let refused = |problem: String| VisionError::RuntimeRefused { path: library.clone(), problem };
         let environment = ort::init_from(&library)
             .map_err(|error| refused(error.to_string()))?

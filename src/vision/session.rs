@@ -11,7 +11,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use ort::session::Session as OrtSession;
-use ort::session::builder::GraphOptimizationLevel;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{Tensor, TensorElementType, ValueType};
 
 use crate::base::limits::MODEL_INPUT_NUMBERS_MAX;
@@ -51,8 +51,11 @@ struct Order {
     runtime: Runtime,
     bytes: Vec<u8>,
     threads: usize,
-    reply: SyncSender<Result<(Vec<Option<usize>>, SyncSender<Job>), String>>,
+    reply: SyncSender<Result<Ready, String>>,
 }
+
+/// A model's declared input sizes and the way to its worker.
+type Ready = (Vec<Option<usize>>, SyncSender<Job>);
 
 impl std::fmt::Debug for Output {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -73,9 +76,9 @@ impl Session {
         let refused = |problem: String| VisionError::ModelRefused { path: path.to_owned(), problem };
         let (reply, answer) = sync_channel(1);
         let order = Order { runtime: *runtime, bytes, threads: threads.clamp(1, 64), reply };
-        let gone = |_| refused("the thread that loads models has ended".to_owned());
-        loader(path)?.send(order).map_err(|_| refused("the thread that loads models has ended".to_owned()))?;
-        let (input, jobs) = answer.recv().map_err(gone)?.map_err(refused)?;
+        let gone = || refused("the thread that loads models has ended".to_owned());
+        loader(path)?.send(order).map_err(|_| gone())?;
+        let (input, jobs) = answer.recv().map_err(|_| gone())?.map_err(refused)?;
         Ok(Self { path: path.to_owned(), input, jobs })
     }
 
@@ -159,18 +162,18 @@ fn make(runtime: Runtime, bytes: &[u8], threads: usize) -> Result<(OrtSession, V
     Ok((session, input))
 }
 
-fn configure(runtime: Runtime, threads: usize) -> Result<ort::session::builder::SessionBuilder, ort::Error> {
+fn configure(runtime: Runtime, threads: usize) -> Result<SessionBuilder, ort::Error> {
     let builder = OrtSession::builder(runtime.environment())?
-        .with_optimization_level(GraphOptimizationLevel::Level3)
-        .and_then(|builder| builder.with_intra_threads(threads))
-        .and_then(|builder| builder.with_inter_threads(1))
-        .and_then(|builder| builder.with_parallel_execution(false))
-        .and_then(|builder| builder.with_deterministic_compute(true))
+        .with_optimization_level(GraphOptimizationLevel::Level3)?
+        .with_intra_threads(threads)?
+        .with_inter_threads(1)?
+        .with_parallel_execution(false)?
+        .with_deterministic_compute(true)?
         // Denormals cost a factor of six on one model, and mean nothing.
-        .and_then(ort::session::builder::SessionBuilder::with_flush_to_zero)
+        .with_flush_to_zero()?
         // Idle threads sleep: the scorer wants the cores.
-        .and_then(|builder| builder.with_intra_op_spinning(false));
-    builder.map_err(|error| ort::Error::new(error.message()))
+        .with_intra_op_spinning(false)?;
+    Ok(builder)
 }
 
 fn run_once(session: &mut OrtSession, shape: [usize; 4], values: Vec<f32>) -> Result<Vec<Output>, ort::Error> {

@@ -9,15 +9,15 @@ use bertillon::vision::catalogue::Catalogue;
 use bertillon::vision::runtime::Runtime;
 
 /// The set from the package registries, and the one from files at hand.
-pub const SETS: [&str; 2] = ["mtcnn-dlib", "yunet-omz"];
+pub(crate) const SETS: [&str; 2] = ["mtcnn-dlib", "yunet-omz"];
 
 /// The models folder: `BERTILLON_MODELS`, else `data/models`.
-pub fn models_dir() -> PathBuf {
+pub(crate) fn models_dir() -> PathBuf {
     std::env::var_os("BERTILLON_MODELS").map_or_else(|| Path::new("data").join("models"), PathBuf::from)
 }
 
 /// The loaded set, or `None` with the reason on the screen.
-pub fn load(set: &str, threads: usize) -> Option<Vision> {
+pub(crate) fn load(set: &str, threads: usize) -> Option<Vision> {
     let catalogue = Catalogue::builtin().unwrap();
     let set = catalogue.set(set).unwrap();
     let installed = models_dir();
@@ -32,7 +32,7 @@ pub fn load(set: &str, threads: usize) -> Option<Vision> {
 }
 
 /// Pictures of the Face Research Lab London Set: person, neutral, smiling; `None` when it is not there.
-pub fn frll() -> Option<Vec<(String, PathBuf, PathBuf)>> {
+pub(crate) fn frll() -> Option<Vec<(String, PathBuf, PathBuf)>> {
     let folder = Path::new("../shared/faces/frll");
     let Ok(entries) = fs_err::read_dir(folder) else {
         eprintln!("SKIPPED: {} is not there", folder.display());
@@ -48,6 +48,20 @@ pub fn frll() -> Option<Vec<(String, PathBuf, PathBuf)>> {
         .collect();
     people.sort();
     Some(people)
+}
+
+/// Portraits, one face each: those of [`frll`] with a neutral face, else every JPEG in `BERTILLON_TEST_PICTURES`.
+pub(crate) fn portraits() -> Option<Vec<PathBuf>> {
+    if let Some(people) = frll() {
+        return Some(people.into_iter().map(|(_, neutral, _)| neutral).collect());
+    }
+    let Some(folder) = std::env::var_os("BERTILLON_TEST_PICTURES") else {
+        return lacking("no portraits: set BERTILLON_TEST_PICTURES to a folder of JPEG portraits");
+    };
+    let entries = fs_err::read_dir(PathBuf::from(folder)).unwrap().map(|entry| entry.unwrap().path());
+    let mut pictures: Vec<_> = entries.filter(|path| path.extension().is_some_and(|end| end == "jpg")).collect();
+    pictures.sort();
+    Some(pictures)
 }
 
 fn lacking<T>(what: &str) -> Option<T> {

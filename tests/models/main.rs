@@ -3,6 +3,7 @@
 //! The tests need a models folder: `BERTILLON_MODELS`, else `data/models` in the project; the default set is installed there
 //! when it is missing (pip is needed then). Several test processes may do so at once: the installation has a lock.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::wildcard_enum_match_arm)] // a test panics on whatever it did not expect
 
 mod catalogue;
 mod conversion;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use bertillon::base::hex;
 use bertillon::vision::catalogue::{Catalogue, DEFAULT_SET, FileSpec, ModelSet, Source};
 use bertillon::vision::install::progress::Progress;
 use bertillon::vision::install::{self, Options};
@@ -61,7 +63,7 @@ impl Progress for Print {
 
 /// A file entry for these bytes, to be found under `source`.
 fn spec(file: &str, bytes: &[u8], source: Source) -> FileSpec {
-    let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = hex::encode(&Sha256::digest(bytes));
     FileSpec { file: file.to_owned(), bytes: bytes.len() as u64, sha256, licence: "none".to_owned(), source }
 }
 

@@ -176,6 +176,13 @@ fn child_looks_for_the_library() {
         Err(VisionError::RuntimeRefused { path, .. }) => assert_eq!(path, fake),
         other => panic!("{other:?}"),
     }
+    // So is a library cut short where the installer puts it: loading one of those can kill a process.
+    let whole = std::fs::read(models_dir().join("runtime/libonnxruntime.so.1.31.1")).unwrap();
+    let cut = folder.join("runtime/libonnxruntime.so.1.31.1");
+    std::fs::create_dir_all(cut.parent().unwrap()).unwrap();
+    std::fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
+    let error = Runtime::load(None, folder).unwrap_err();
+    assert!(matches!(error, VisionError::Damaged { .. }), "{error}");
     let good = Runtime::load(None, &models_dir()).unwrap();
     assert_eq!(good.version(), "1.31.1");
     assert_eq!(Runtime::load(Some(&fake), folder).unwrap().library(), good.library(), "one library a process");

@@ -26,7 +26,8 @@ pub(super) fn suppress(boxes: &[(Bounds, f32)], overlap_max: f32, against: Again
     kept
 }
 
-fn overlap(a: &Bounds, b: &Bounds, against: Against) -> f32 {
+/// Shared area in relation to the whole, 0 to 1.
+pub(super) fn overlap(a: &Bounds, b: &Bounds, against: Against) -> f32 {
     let shared = a.shared_area(b);
     let whole = match against {
         Against::Union => a.area() + b.area() - shared,

@@ -9,7 +9,7 @@ use image::RgbImage;
 use crate::base::limits::FACES_PER_IMAGE_MAX;
 use crate::vision::VisionError;
 use crate::vision::deadline::Deadline;
-use crate::vision::detect::nms::{Against, suppress};
+use crate::vision::detect::nms::{Against, overlap, suppress};
 use crate::vision::detect::{Detection, FaceDetector, values};
 use crate::vision::geometry::{Bounds, Landmarks};
 use crate::vision::resample;
@@ -23,6 +23,8 @@ const FACE_PX_MAX: f32 = 300.0;
 const VIEW_SIDE_PX_MIN: u32 = 320;
 /// Most views of one picture: 16,384 px halved to [`VIEW_SIDE_PX_MIN`].
 const VIEWS_MAX: usize = 6;
+/// Overlap from which two cells are taken to see the same face.
+const SAME_FACE_OVERLAP: f32 = 0.6;
 /// Most boxes of one view that are compared with each other, best first.
 const CANDIDATES_MAX: usize = 4096;
 
@@ -124,7 +126,30 @@ impl FaceDetector for YuNet {
         }
         let boxes: Vec<(Bounds, f32)> = found.iter().map(|face| (face.bounds, face.score)).collect();
         let kept = suppress(&boxes, self.settings.nms_iou, Against::Union);
-        Ok(kept.into_iter().take(FACES_PER_IMAGE_MAX).map(|index| found[index]).collect())
+        Ok(kept.into_iter().take(FACES_PER_IMAGE_MAX).map(|index| consensus(&found[index], &found)).collect())
+    }
+}
+
+/// The face with box and points averaged over all cells that see the same face, by their scores: one cell's points wander
+/// by some percent of the eye distance when the picture moves by a pixel.
+fn consensus(best: &Detection, found: &[Detection]) -> Detection {
+    let mut weight = 0.0_f32;
+    let mut sums = [0.0_f32; 14];
+    for face in found.iter().filter(|face| overlap(&best.bounds, &face.bounds, Against::Union) >= SAME_FACE_OVERLAP) {
+        weight += face.score;
+        let Bounds { x, y, width, height } = face.bounds;
+        let numbers = [x, y, width, height].into_iter().chain(face.landmarks.points.into_iter().flatten());
+        for (sum, number) in sums.iter_mut().zip(numbers) {
+            *sum += number * face.score;
+        }
+    }
+    // The face itself is among them, so the weight is above zero.
+    let [x, y, width, height, points @ ..] = sums.map(|sum| sum / weight);
+    let point = |index: usize| [points[2 * index], points[2 * index + 1]];
+    Detection {
+        bounds: Bounds { x, y, width, height },
+        landmarks: Landmarks { points: std::array::from_fn(point) },
+        score: best.score,
     }
 }
 
@@ -164,6 +189,18 @@ mod tests {
         let face = face_at([2.0, 3.0], 8.0, &[0.5, 0.25, 2.0_f32.ln(), 0.0], &points, 0.75);
         assert_eq!(face.bounds, Bounds { x: 12.0, y: 22.0, width: 16.0, height: 8.0 });
         assert_eq!(face.landmarks.points[1], [(0.2 + 2.0) * 8.0, (0.3 + 3.0) * 8.0]);
+    }
+
+    #[test]
+    fn cells_that_see_the_same_face_are_averaged() {
+        let cell = |x: f32, score: f32| {
+            let bounds = Bounds { x, y: 0.0, width: 10.0, height: 10.0 };
+            Detection { bounds, landmarks: Landmarks { points: [[x + 3.0, 4.0]; 5] }, score }
+        };
+        let (best, other, apart) = (cell(0.0, 0.75), cell(1.0, 0.25), cell(30.0, 0.5));
+        let face = consensus(&best, &[best, other, apart]);
+        assert_eq!((face.bounds.x, face.bounds.width, face.score), (0.25, 10.0, 0.75));
+        assert_eq!(face.landmarks.points, [[3.25, 4.0]; 5]);
     }
 
     #[test]

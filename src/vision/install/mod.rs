@@ -97,10 +97,8 @@ pub fn install(
     workshop.forget_packages()
 }
 
-/// The state of every file of `set`, each read to its last byte.
-///
-/// # Errors
-/// Never for what is wrong with a file: that is its state.
+/// The state of every file of `set`, each read to its last byte; what is wrong with a file is its state.
+#[must_use]
 pub fn verify(set: &ModelSet, models_dir: &Path) -> Vec<FileState> {
     set.files()
         .map(|file| {
@@ -117,9 +115,19 @@ pub fn verify(set: &ModelSet, models_dir: &Path) -> Vec<FileState> {
 /// [`VisionError::Machine`] where no library is known for this machine.
 pub fn verify_runtime(models_dir: &Path) -> Result<FileState, VisionError> {
     let pin = runtime_pin()?.library;
-    let path = models_dir.join("runtime").join(RUNTIME_FILE);
+    let path = runtime_path(models_dir);
     let state = state_of(&path, pin);
     Ok(FileState { path, bytes: pin.bytes, state })
+}
+
+/// Where ONNX Runtime's library goes.
+pub(super) fn runtime_path(models_dir: &Path) -> PathBuf {
+    models_dir.join("runtime").join(RUNTIME_FILE)
+}
+
+/// Whether the installed library is the one that was installed.
+pub(super) fn examine_runtime(models_dir: &Path) -> Result<(), VisionError> {
+    files::examine(&runtime_path(models_dir), runtime_pin()?.library)
 }
 
 /// The state of a set as a whole: damaged if any file is, else missing if any is, else installed.
@@ -181,9 +189,8 @@ fn bring_runtime(models_dir: &Path, workshop: &Workshop<'_>) -> Result<(), Visio
     workshop.step("ONNX Runtime's library", Some(pin.library.bytes), || {
         let library = workshop.extract(&wheel, RUNTIME_MEMBER)?;
         files::examine(&library, pin.library)?;
-        let folder = models_dir.join("runtime");
-        fs::create_dir_all(&folder)?;
-        files::place(&library, &folder.join(RUNTIME_FILE))
+        fs::create_dir_all(models_dir.join("runtime"))?;
+        files::place(&library, &runtime_path(models_dir))
     })
 }
 

@@ -293,7 +293,7 @@ impl Drop for Workshop<'_> {
 
 /// Bytes of all files below a folder, `depth` levels down.
 fn folder_bytes(folder: &Path, depth: u32) -> u64 {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries
         .map(|entry| match entry.metadata() {
             Ok(metadata) if metadata.is_dir() && depth > 0 => folder_bytes(&entry.path(), depth - 1),

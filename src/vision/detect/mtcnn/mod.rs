@@ -2,9 +2,9 @@
 //! what the one before let pass.
 //!
 //! The first looks at a pyramid of shrunk pictures and proposes boxes, the second weeds them out, the third does so
-//! again and gives five points. Boxes are squares in edge coordinates (left and top inclusive, right and bottom not); the
-//! points come out at pixel centres. Networks take RGB as (x - 127.5) / 128, and answer in the order left, top, right, bottom and
-//! x1..x5, y1..y5.
+//! again and gives five points. Networks take RGB as (x - 127.5) / 128, and answer in the order left, top, right, bottom
+//! and x1..x5, y1..y5. Places follow the reference implementation (facenet-pytorch) but for its rounding to whole pixels,
+//! and boxes that leave the picture are filled with black as in the paper's own code, not squeezed.
 
 mod patch;
 mod proposal;
@@ -25,7 +25,7 @@ use pyramid::Pyramid;
 const RNET_SIDE: usize = 24;
 /// Side of the third network's input.
 const ONET_SIDE: usize = 48;
-/// Boxes that the second and third network look at in one run: enough to keep the core busy, little enough for its cache.
+/// Boxes that the second and third network look at in one run: enough to keep a core busy, few enough for its cache.
 const BATCH: usize = 32;
 /// Most boxes that reach the second network, best first: crowds of hundreds bring some ten a face.
 const RNET_CANDIDATES_MAX: usize = 4096;
