@@ -117,7 +117,9 @@ fn every_refusal_is_a_problem() {
     let bad = [
         ("{", 400),
         ("{}", 400),
-        ("{\"name\":\"..\"}", 400),
+        ("{\"name\":\"..\",\"purpose\":\"x\"}", 400),
+        ("{\"name\":\"a\"}", 400),
+        ("{\"name\":\"a\",\"purpose\":\" \"}", 400),
         ("{\"name\":\"a\",\"porpose\":\"x\"}", 400),
         ("{\"name\":\"a\",\"purpose\":\"\\u0000\"}", 400),
     ];
@@ -238,7 +240,7 @@ fn wall() -> Vec<u8> {
 }
 
 fn with_gallery(server: &Server) {
-    server.post_json(GALLERIES, "{\"name\":\"custody\"}").good();
+    server.post_json(GALLERIES, "{\"name\":\"custody\",\"purpose\":\"A test\"}").good();
 }
 
 fn enrol(server: &Server, subject: &str, picture: &[u8]) -> Value {
@@ -257,7 +259,7 @@ fn the_life_of_a_gallery() {
     let made = server.post_json(GALLERIES, "{\"name\":\"custody\",\"purpose\":\"A test\"}");
     assert_eq!((made.status, made.header("location")), (201, Some("/api/v1/galleries/custody")));
     assert_eq!(made.json()["purpose"], "A test");
-    server.post_json(GALLERIES, "{\"name\":\"custody\"}").refused(409);
+    server.post_json(GALLERIES, "{\"name\":\"custody\",\"purpose\":\"Another\"}").refused(409);
 
     let anne = enrol(&server, "Anne / 1", &people.anne);
     assert_eq!((&anne["enrolled"], &anne["failed"]), (&1.into(), &0.into()), "{anne}");
@@ -279,7 +281,10 @@ fn the_life_of_a_gallery() {
     assert_eq!(found.header("cache-control"), Some("no-store"));
     let found = found.good();
     assert_eq!(subjects(&found), ["Anne / 1", "Bob"]);
-    assert!(found["notice"].as_str().unwrap().contains("leads") && found["search"].as_i64().unwrap() > 0);
+    assert!(
+        found["notice"].as_str().unwrap().contains("leads")
+            && found["pictures"][0]["probes"][0]["search"].as_i64().unwrap() > 0
+    );
     assert_eq!(found["pictures"][0]["probes"][0]["candidates"][0]["rank"], 1);
     let one = server.post_form(SEARCHES, Form::default().image("p.jpg", &people.anne_again).text("top", "1")).good();
     assert_eq!(subjects(&one), ["Anne / 1"]);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::base::ids::GalleryName;
-use crate::base::limits::PURPOSE_CHARS_MAX;
+use crate::base::limits::RECORD_TEXT_BYTES_MAX;
 use crate::casework::enrol::ensure_gallery;
 use crate::gallery::GallerySummary;
 use crate::http::problem::{Problem, ProblemShape};
@@ -31,8 +31,7 @@ pub struct NewGalleryShape {
     /// 1 to 63 of a-z, 0-9, '-' and '_', beginning with a letter or digit.
     #[schema(example = "custody")]
     pub name: String,
-    /// What it is for, and on what authority: up to 500 characters.
-    #[serde(default)]
+    /// What it is for, and on what authority: 1 to 1024 bytes without control characters.
     #[schema(example = "Custody pictures of the district")]
     pub purpose: String,
 }
@@ -69,9 +68,10 @@ pub async fn show(reception: Data<Reception>, name: Path<String>) -> Result<Json
 pub async fn create(reception: Data<Reception>, new: Json<NewGalleryShape>) -> Result<HttpResponse, Problem> {
     let NewGalleryShape { name, purpose } = new.into_inner();
     let name: GalleryName = name.parse()?;
-    if purpose.chars().count() > PURPOSE_CHARS_MAX || purpose.chars().any(char::is_control) {
-        let detail = format!("A purpose has up to {PURPOSE_CHARS_MAX} characters, none of them a control character.");
-        return Err(Problem::malformed(detail));
+    if purpose.trim().is_empty() || purpose.len() > RECORD_TEXT_BYTES_MAX || purpose.chars().any(char::is_control) {
+        return Err(Problem::malformed(format!(
+            "Say in \"purpose\" what the gallery is for: 1 to {RECORD_TEXT_BYTES_MAX} bytes, no control characters."
+        )));
     }
     let (desk, wanted) = (Arc::clone(&reception.desk), name.clone());
     let made = reception.run(async move { ensure_gallery(&desk, &wanted, &purpose).await }).await?;
