@@ -109,7 +109,7 @@ pub const MODEL_SETS_MAX: usize = 256;
 /// Lines of an enrolment report on a terminal.
 pub const REPORT_LINES_MAX: usize = 50;
 /// Most templates looked at when a gallery's statistics are measured.
-pub const STATISTICS_PEOPLE_MAX: usize = 20_000;
+pub const STATISTICS_PEOPLE_MAX: usize = TOP_K_MAX;
 /// Longest time that any one step of an installation may take: a download of the largest model on a slow line.
 pub const INSTALL_STEP_S_MAX: u64 = 2 * 3600;
 /// Longest time that making a virtual environment, or converting or unpacking one file, may take.

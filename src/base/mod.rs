@@ -1,6 +1,7 @@
-//! What every other room may use: identifiers, limits, the clock and hexadecimal text. Knows nothing of faces or files.
+//! What every other room may use: identifiers, limits, the clock, numbers and hashes as text. Knows nothing of faces or files.
 
 pub mod clock;
 pub mod hex;
 pub mod ids;
 pub mod limits;
+pub mod text;

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use crate::base::clock::now_rfc3339;
+use crate::base::text::thousands;
 use crate::casework::demo::{CrowdCheck, Outcome, Probe};
 use crate::casework::search::{Answer, ProbeAnswer};
 use crate::identify::Candidate;
@@ -43,17 +44,14 @@ pub fn contact_sheet(outcome: &Outcome, pictures: &str) -> String {
 }
 
 fn crowd_words(synthetic: u64, check: Option<&CrowdCheck>) -> String {
-    let Some(CrowdCheck { real, source, members }) = check else {
+    let Some(check) = check else {
         return "There is no synthetic crowd.".to_owned();
     };
+    let synthetic = thousands(synthetic);
     format!(
-        "The gallery holds {synthetic} <b>synthetic</b> templates: drawn by a generator with the model's own statistics, nobody's face. \
-         Different real people score {:.3} &plusmn; {:.3} ({}); members of the crowd score {:.3} &plusmn; {:.3} with each other.",
-        real.mean,
-        real.deviation,
-        escape(source),
-        members.mean,
-        members.deviation
+        "The gallery holds {synthetic} <b>synthetic</b> templates: drawn by a generator with the model's own statistics, \
+         nobody's face. {}",
+        escape(&check.words())
     )
 }
 
@@ -140,7 +138,7 @@ fn cost(answer: &Answer) -> String {
         stages.detect_ms,
         stages.align_ms,
         stages.embed_ms,
-        answer.work.rows,
+        thousands(answer.work.rows),
         answer.scoring_ms,
         escape(&answer.work.back_end),
         answer.people_ms

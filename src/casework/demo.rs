@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::base::ids::{GalleryName, SubjectRef};
+use crate::base::text::thousands;
 use crate::casework::contact_sheet::contact_sheet;
 use crate::casework::enrol::{Bytes, Enrolled, NewPicture, enrol_pictures, ensure_gallery};
 use crate::casework::faces::FaceChoice;
@@ -71,6 +72,20 @@ pub struct CrowdCheck {
     pub source: String,
     /// Between members of the crowd.
     pub members: ImpostorScores,
+}
+
+impl CrowdCheck {
+    /// Both in words. The largest scores are told as well: a crowd may agree in mean and spread and still lack the
+    /// look-alikes that a real city has.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let of = |scores: &ImpostorScores| {
+            let ImpostorScores { mean, deviation, largest, pairs } = *scores;
+            format!("{mean:.3} \u{b1} {deviation:.3}, at most {largest:.3} in {} pairs", thousands(pairs))
+        };
+        let Self { real, source, members } = self;
+        format!("Different real people score {} ({source}); members of the crowd {}.", of(real), of(members))
+    }
 }
 
 /// What the demonstration came to.

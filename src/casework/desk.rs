@@ -66,8 +66,8 @@ impl Desk {
         let theirs = self.vault.snapshot(gallery).await?.model().clone();
         match self.catalogue.set(&theirs.name) {
             Ok(set) if set.id().hash == theirs.hash => self.load(set),
-            Ok(set) => Err(self.unknown(gallery, theirs, format!("its {}", set.id()))),
-            Err(_) => Err(self.unknown(gallery, theirs, "it has no set of that name".to_owned())),
+            Ok(set) => Err(unknown(gallery, theirs, format!("its {}", set.id()))),
+            Err(_) => Err(unknown(gallery, theirs, "it has no set of that name".to_owned())),
         }
     }
 
@@ -86,10 +86,6 @@ impl Desk {
         self.settings.models_folder()
     }
 
-    fn unknown(&self, gallery: &GalleryName, theirs: ModelId, here: String) -> CaseworkError {
-        CaseworkError::ModelUnknown { gallery: gallery.clone(), theirs, here }
-    }
-
     fn load(&self, set: &ModelSet) -> Result<Arc<Vision>, CaseworkError> {
         let id = set.id();
         // Held while loading, so that two requests do not load the same hundred megabytes twice.
@@ -104,6 +100,10 @@ impl Desk {
         eyes.insert(id.hash, Arc::clone(&vision));
         Ok(vision)
     }
+}
+
+fn unknown(gallery: &GalleryName, theirs: ModelId, here: String) -> CaseworkError {
+    CaseworkError::ModelUnknown { gallery: gallery.clone(), theirs, here }
 }
 
 /// The built-in catalogue, joined by the user's own.

@@ -7,7 +7,8 @@ use std::time::Instant;
 use anyhow::Result;
 use tokio::runtime::Runtime;
 
-use crate::casework::demo::{self, CrowdCheck, Outcome, Probe};
+use crate::base::text::thousands;
+use crate::casework::demo::{self, Outcome, Probe};
 use crate::casework::desk::catalogue_of;
 use crate::casework::{Desk, enrol};
 use crate::cli::args::Demo;
@@ -86,17 +87,11 @@ fn references_line(outcome: &Outcome) -> String {
 }
 
 fn crowd_line(outcome: &Outcome) -> String {
-    let Some(CrowdCheck { real, source, members }) = &outcome.crowd else {
+    let Some(check) = &outcome.crowd else {
         return "No synthetic crowd.".to_owned();
     };
-    format!(
-        "Among {} SYNTHETIC templates, drawn with the model's own statistics. Different people score {:.3} +- {:.3}\n({source}); members of the crowd score {:.3} +- {:.3} with each other.",
-        print::count(outcome.synthetic),
-        real.mean,
-        real.deviation,
-        members.mean,
-        members.deviation
-    )
+    let synthetic = thousands(outcome.synthetic);
+    format!("Among {synthetic} SYNTHETIC templates, drawn with the model's own statistics.\n{}", check.words())
 }
 
 fn show_probe(probe: &Probe) -> Result<()> {

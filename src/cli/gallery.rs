@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use crate::base::ids::{GalleryName, TemplateId};
+use crate::base::text::thousands;
 use crate::casework::{Desk, enrol, statistics};
 use crate::cli::args::GalleryCommand;
 use crate::cli::{desk, print};
@@ -69,7 +70,8 @@ async fn erase(settings: Settings, gallery: &GalleryName, what: Erase, yes: bool
     let scorer = std::sync::Arc::clone(&desk.engine.scorer);
     let erased = desk.vault.erase(gallery, what, move |rows| scorer.refresh(rows)).await?;
     let ids: Vec<String> = erased.templates.iter().map(ToString::to_string).collect();
-    print::line(&format!("erased {} templates from {gallery}: {}", ids.len(), ids.join(", ")))
+    let what = if ids.len() == 1 { "template" } else { "templates" };
+    print::line(&format!("erased {} {what} from {gallery}: {}", ids.len(), ids.join(", ")))
 }
 
 fn confirm(gallery: &GalleryName, what: &Erase) -> Result<()> {
@@ -95,7 +97,7 @@ async fn measure(settings: Settings, gallery: &GalleryName, source: &str, out: &
     print::line(&format!(
         "{} people, {} pairs of different people: comparison scores {:.4} on average, deviation {:.4}, largest {:.4}",
         statistics.people,
-        print::count(impostor.pairs),
+        thousands(impostor.pairs),
         impostor.mean,
         impostor.deviation,
         impostor.largest

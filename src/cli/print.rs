@@ -5,6 +5,7 @@ use std::io::Write;
 use anyhow::Result;
 use serde::Serialize;
 
+use crate::base::text::thousands as count;
 use crate::casework::search::{Answer, PictureAnswer, ProbeAnswer};
 use crate::gallery::GallerySummary;
 use crate::http::shapes::LEAD_NOTICE;
@@ -42,12 +43,6 @@ pub fn config(settings: &Settings, template: bool) -> Result<()> {
 #[must_use]
 pub fn bytes(count: u64) -> String {
     indicatif::HumanBytes(count).to_string()
-}
-
-/// A number with its thousands set apart.
-#[must_use]
-pub fn count(number: u64) -> String {
-    indicatif::HumanCount(number).to_string()
 }
 
 /// Prints an answer: a table a face, then what it took.

@@ -20,7 +20,7 @@ pub enum GalleryError {
     #[error(transparent)]
     Records(#[from] RecordsError),
     /// Another process writes here.
-    #[error("{path} is in use by {}: {}", holder_text(.holder, .address), advice(.address))]
+    #[error("{path} is in use by {}: {}", holder_text(*.holder, .address.as_deref()), advice(.address.as_deref()))]
     InUse {
         /// The data folder.
         path: PathBuf,
@@ -147,12 +147,12 @@ pub enum GalleryError {
     },
 }
 
-fn holder_text(holder: &Option<u32>, address: &Option<String>) -> String {
+fn holder_text(holder: Option<u32>, address: Option<&str>) -> String {
     let process = holder.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
-    address.as_ref().map_or(process.clone(), |address| format!("{process}, which serves {address}"))
+    address.map_or(process.clone(), |address| format!("{process}, which serves {address}"))
 }
 
-fn advice(address: &Option<String>) -> &'static str {
+fn advice(address: Option<&str>) -> &'static str {
     match address {
         Some(_) => "send this to that server, or stop it first",
         None => "wait for it to end, or stop it",

@@ -7,6 +7,7 @@ use crate::base::limits::{IMPORT_ROWS_MAX, SEGMENT_ROWS_MAX, TEMPLATE_ID_MAX};
 use crate::gallery::GalleryError;
 use crate::gallery::manifest::{GallerySpec, SegmentEntry, segment_file};
 use crate::gallery::room::{Room, blocking, detached};
+use crate::gallery::shelf::Shelf;
 use crate::gallery::vault::{Inner, Vault};
 use crate::segment::SegmentWriter;
 use crate::store::Folder;
@@ -87,7 +88,7 @@ impl Inner {
             (entries.first().map_or(0, |entry| entry.first), entries.last().map_or(0, |entry| entry.last));
         match self.commit(&room.name, last, async |_change| Ok(())).await {
             Ok(number) => {
-                let (mut guard, adopted) = blocking(guard, |shelf| shelf.adopt_import()).await?;
+                let (mut guard, adopted) = blocking(guard, Shelf::adopt_import).await?;
                 guard.unsettled = adopted.is_err();
                 adopted?;
                 room.publish(&guard, number);
@@ -95,7 +96,7 @@ impl Inner {
             }
             Err(error) => {
                 let unsettled = matches!(error, GalleryError::Unsettled(_));
-                let undo = move |shelf: &mut crate::gallery::shelf::Shelf| {
+                let undo = move |shelf: &mut Shelf| {
                     if unsettled { Ok(()) } else { shelf.disown_import() }
                 };
                 let (mut guard, undone) = blocking(guard, undo).await?;

@@ -6,20 +6,23 @@
 //! on no search shows it), a snapshot without the row is published, older ones run out, the bytes are overwritten and
 //! synced, devices refresh their copies, details leave the records and their journal, SQL says "erased", the caller is told.
 
+mod enrol;
 mod erase;
 mod error;
 mod import;
 mod lock;
 mod manifest;
+mod opening;
 mod room;
 mod shelf;
 mod snapshot;
 mod tail;
 mod vault;
 
+pub use enrol::{Enrolment, NewReference};
 pub use erase::{Erase, Erased};
 pub use error::GalleryError;
 pub use import::Imported;
 pub use manifest::GallerySpec;
 pub use snapshot::Snapshot;
-pub use vault::{Access, Enrolment, GallerySummary, NewReference, Reference, Vault, VaultOptions};
+pub use vault::{Access, GallerySummary, Reference, Vault, VaultOptions};

@@ -8,9 +8,10 @@ use std::sync::{Arc, Weak};
 
 use crate::base::ids::TemplateId;
 use crate::gallery::GalleryError;
-use crate::gallery::manifest::{GallerySpec, MANIFEST, Manifest, SegmentEntry, damaged};
-use crate::gallery::snapshot::{SegmentRun, Sizes, Snapshot};
-use crate::gallery::tail::{self, Chunks, Committed, Tail, TailRow};
+use crate::gallery::manifest::{GallerySpec, MANIFEST, Manifest, SegmentEntry, segment_file};
+use crate::gallery::opening::{Held, assemble, drop_uncommitted, hold, open_segment, open_segments};
+use crate::gallery::snapshot::{SegmentRun, Snapshot};
+use crate::gallery::tail::{Committed, Tail, TailRow};
 use crate::segment::{Before, Segment, SegmentWriter, erase_rows};
 use crate::store::{DRAFT_SUFFIX, Folder, Mode};
 use crate::vector::codec::Code;
@@ -32,11 +33,6 @@ pub(super) struct Shelf {
     pub(super) doubtful: bool,
     /// Set when files and records may differ; nothing is written any more.
     pub(super) unsettled: bool,
-}
-
-struct Held {
-    entry: SegmentEntry,
-    run: Arc<SegmentRun>,
 }
 
 impl Shelf {
@@ -106,7 +102,7 @@ impl Shelf {
     pub(super) fn commit(&mut self) {
         let rows = std::mem::take(&mut self.pending);
         self.last_id = rows.last().map_or(self.last_id, |row| row.id.0);
-        self.tail.commit(rows, &mut self.retired);
+        self.tail.commit(&rows, &mut self.retired);
         self.forget_dropped();
     }
 
@@ -162,7 +158,7 @@ impl Shelf {
             return Ok(None);
         }
         let spec = self.manifest.spec.of_segment(false);
-        let name = crate::gallery::manifest::segment_file(self.manifest.next_segment);
+        let name = segment_file(self.manifest.next_segment);
         let mut writer = SegmentWriter::create(Arc::clone(&self.folder), &name, &spec, live)?;
         let mut original = vec![0.0; spec.dimension.get()];
         for chunk in chunks {
@@ -266,9 +262,9 @@ impl Shelf {
         let tail = self.manifest.tail_file();
         let segments: Vec<String> = self.manifest.segments.iter().map(SegmentEntry::file).collect();
         for name in self.folder.list()? {
-            let ours = (name.starts_with("segment-") && name.ends_with(".seg"))
-                || (name.starts_with("tail-") && name.ends_with(".log"))
-                || name.ends_with(DRAFT_SUFFIX);
+            let between =
+                |start, end| name.strip_prefix(start).is_some_and(|rest: &str| rest.strip_suffix(end).is_some());
+            let ours = between("segment-", ".seg") || between("tail-", ".log") || between("", DRAFT_SUFFIX);
             if ours && name != tail && !segments.contains(&name) {
                 tracing::info!(file = %self.folder.path(&name).display(), "removing what an interrupted step left");
                 self.folder.remove(&name)?;
@@ -280,80 +276,6 @@ impl Shelf {
     fn forget_dropped(&mut self) {
         self.retired.retain(|run| run.strong_count() > 0);
     }
-}
-
-impl Held {
-    fn row_of(&self, id: TemplateId) -> Option<u32> {
-        if (self.entry.first..=self.entry.last).contains(&id.0) { self.run.segment.row_of(id) } else { None }
-    }
-}
-
-/// What a process that does not write sees: the files as the manifest and the records say, nothing repaired.
-pub(super) fn read_only(folder: &dyn Folder, committed: &Committed, number: u64) -> Result<Snapshot, GalleryError> {
-    let mut manifest = Manifest::load(folder)?;
-    drop_uncommitted(&mut manifest, committed, folder)?;
-    let segments = open_segments(folder, &manifest, committed)?;
-    let blob = folder.open(&manifest.tail_file(), Mode::Read)?;
-    let chunks = tail::read(folder, blob.as_ref(), &manifest.spec, manifest.tail, manifest.sealed_through, committed)?;
-    Ok(assemble(&manifest, &segments, &chunks, number))
-}
-
-fn assemble(manifest: &Manifest, segments: &[Held], tail: &Chunks, number: u64) -> Snapshot {
-    let mut rows: Vec<Arc<dyn Rows>> = Vec::with_capacity(segments.len() + tail.as_slice().len());
-    for held in segments {
-        rows.push(Arc::<SegmentRun>::clone(&held.run));
-    }
-    for chunk in tail.as_slice() {
-        rows.push(Arc::<crate::vector::memory::MemoryRows>::clone(chunk));
-    }
-    let synthetic = segments.iter().filter(|held| held.entry.synthetic).map(|held| (held.entry.first, held.entry.last));
-    let sizes = Sizes {
-        segments: segments.len(),
-        tail_rows: tail.len(),
-        bytes: tail.file_bytes() + segments.iter().map(|held| held.run.segment.size_bytes()).sum::<u64>(),
-    };
-    Snapshot { rows, number, spec: manifest.spec.clone(), sizes, synthetic: synthetic.collect(), _readers: None }
-}
-
-/// Drops segments of an import that was not committed; whether there were any.
-fn drop_uncommitted(manifest: &mut Manifest, committed: &Committed, folder: &dyn Folder) -> Result<bool, GalleryError> {
-    let keep = manifest.segments.partition_point(|entry| entry.last <= committed.last_id);
-    let dropped = manifest.segments.split_off(keep);
-    // Enrolled templates are in a segment only after they were committed, so these records are older than the files.
-    if let Some(entry) = dropped.iter().find(|entry| !entry.synthetic || entry.first <= committed.last_id) {
-        let (found, committed) = (entry.last, committed.last_id);
-        return Err(GalleryError::RecordsOlder { path: folder.path(""), found, committed });
-    }
-    if manifest.sealed_through > committed.last_id && dropped.is_empty() {
-        let (found, committed) = (manifest.sealed_through, committed.last_id);
-        return Err(GalleryError::RecordsOlder { path: folder.path(""), found, committed });
-    }
-    manifest.sealed_through = manifest.sealed_through.min(committed.last_id);
-    Ok(!dropped.is_empty())
-}
-
-fn open_segments(folder: &dyn Folder, manifest: &Manifest, committed: &Committed) -> Result<Vec<Held>, GalleryError> {
-    let open = |entry: &SegmentEntry| Ok(hold(entry.clone(), open_segment(folder, manifest, entry)?, committed));
-    manifest.segments.iter().map(open).collect()
-}
-
-fn open_segment(folder: &dyn Folder, manifest: &Manifest, entry: &SegmentEntry) -> Result<Segment, GalleryError> {
-    let segment = Segment::open(folder, &entry.file())?;
-    let range = (TemplateId(entry.first), TemplateId(entry.last));
-    let same = segment.spec() == &manifest.spec.of_segment(entry.synthetic)
-        && segment.id_range() == range
-        && segment.len() as u64 == entry.rows;
-    if same {
-        Ok(segment)
-    } else {
-        Err(damaged(segment.path().to_owned(), "it is not the segment that the manifest names"))
-    }
-}
-
-fn hold(entry: SegmentEntry, segment: Segment, committed: &Committed) -> Held {
-    let erasing = committed.erasing.iter().filter_map(|&id| segment.row_of(id));
-    let erased = segment.erased().as_slice().iter().copied().chain(erasing).collect();
-    Held { entry, run: Arc::new(SegmentRun { segment: Arc::new(segment), erased: ErasedRows::new(erased) }) }
 }
 
 #[cfg(test)]
@@ -422,7 +344,7 @@ mod tests {
         fn import(&mut self, count: u64) -> Result<(), GalleryError> {
             let (folder, number) = self.shelf.begin_import()?;
             let first = self.committed.last_id + 1;
-            let name = crate::gallery::manifest::segment_file(number);
+            let name = segment_file(number);
             let mut writer = SegmentWriter::create(folder, &name, &spec().of_segment(true), count)?;
             for id in first..first + count {
                 writer.push(TemplateId(id), &row(id).original, &row(id).code)?;

@@ -48,7 +48,7 @@ impl Committed {
 #[derive(Clone)]
 pub(super) struct Chunks {
     spec: GallerySpec,
-    chunks: Vec<Arc<MemoryRows>>,
+    runs: Vec<Arc<MemoryRows>>,
     rows: usize,
 }
 
@@ -106,8 +106,8 @@ impl Tail {
     }
 
     /// Takes the appended rows into memory; the chunk that grows is replaced, and pointed to by `retired`.
-    pub(super) fn commit(&mut self, rows: Vec<TailRow>, retired: &mut Vec<Weak<dyn Rows>>) {
-        for row in &rows {
+    pub(super) fn commit(&mut self, rows: &[TailRow], retired: &mut Vec<Weak<dyn Rows>>) {
+        for row in rows {
             self.chunks.push(row, retired);
         }
         self.dirty = false;
@@ -164,7 +164,7 @@ impl Tail {
 
 impl Chunks {
     fn new(spec: &GallerySpec) -> Self {
-        Self { spec: spec.clone(), chunks: Vec::new(), rows: 0 }
+        Self { spec: spec.clone(), runs: Vec::new(), rows: 0 }
     }
 
     /// Rows, erased ones included.
@@ -173,7 +173,7 @@ impl Chunks {
     }
 
     pub(super) fn as_slice(&self) -> &[Arc<MemoryRows>] {
-        &self.chunks
+        &self.runs
     }
 
     /// Length of the file that holds them.
@@ -183,9 +183,9 @@ impl Chunks {
 
     fn push(&mut self, row: &TailRow, retired: &mut Vec<Weak<dyn Rows>>) {
         if self.rows.is_multiple_of(TAIL_CHUNK_ROWS) {
-            self.chunks.push(Arc::new(MemoryRows::new(self.spec.dimension)));
+            self.runs.push(Arc::new(MemoryRows::new(self.spec.dimension)));
         }
-        if let Some(chunk) = self.chunks.last_mut() {
+        if let Some(chunk) = self.runs.last_mut() {
             let rows = changed(chunk, retired);
             rows.push_coded(row.id, &row.original, &row.code);
             if rows.len() == TAIL_CHUNK_ROWS {
@@ -197,8 +197,8 @@ impl Chunks {
     }
 
     fn row_of(&self, id: TemplateId) -> Option<usize> {
-        let chunk = self.chunks.partition_point(|chunk| chunk.ids().last().is_some_and(|&last| last < id));
-        let row = self.chunks.get(chunk)?.ids().binary_search(&id).ok()?;
+        let chunk = self.runs.partition_point(|chunk| chunk.ids().last().is_some_and(|&last| last < id));
+        let row = self.runs.get(chunk)?.ids().binary_search(&id).ok()?;
         Some(chunk * TAIL_CHUNK_ROWS + row)
     }
 
@@ -211,7 +211,7 @@ impl Chunks {
         let mut rows: Vec<usize> = ids.iter().filter_map(|&id| self.row_of(id)).collect();
         rows.sort_unstable();
         for group in rows.chunk_by(|a, b| a / TAIL_CHUNK_ROWS == b / TAIL_CHUNK_ROWS) {
-            let Some(chunk) = group.first().and_then(|row| self.chunks.get_mut(row / TAIL_CHUNK_ROWS)) else {
+            let Some(chunk) = group.first().and_then(|row| self.runs.get_mut(row / TAIL_CHUNK_ROWS)) else {
                 continue;
             };
             let inside: Vec<u32> = group.iter().map(|row| (row % TAIL_CHUNK_ROWS) as u32).collect();
@@ -270,7 +270,7 @@ pub(super) fn read(
 }
 
 fn mark_dead(chunks: &mut Chunks, committed: &Committed) {
-    for chunk in &mut chunks.chunks {
+    for chunk in &mut chunks.runs {
         let dead = |&(row, id): &(usize, &TemplateId)| {
             chunk.scales().get(row).is_none_or(|&scale| scale <= 0.0) || committed.is_erasing(id.0)
         };

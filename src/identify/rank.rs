@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use crate::base::ids::{GalleryName, SubjectRef, TemplateId};
+use crate::base::ids::{GalleryName, SubjectRef};
 use crate::gallery::{Snapshot, Vault};
 use crate::identify::IdentifyError;
+use crate::identify::search::references_of;
 use crate::vector::score::exact_score;
 use crate::vector::template::Template;
 use crate::vector::topk::{Scored, rank_order};
@@ -24,8 +25,7 @@ pub async fn rank_of(
     let probe = probe.clone();
     let scored = tokio::task::spawn_blocking(move || Split::of(&snapshot, &probe)).await;
     let Split { real, synthetic } = scored.map_err(|error| IdentifyError::Stopped(error.to_string()))?;
-    let ids: Vec<TemplateId> = real.iter().map(|scored| scored.id).collect();
-    let references = vault.references(gallery, &ids).await?;
+    let references = references_of(vault, gallery, std::slice::from_ref(&real)).await?;
     let mut best: HashMap<&SubjectRef, Scored> = HashMap::new();
     for scored in &real {
         if let Some(reference) = references.get(&scored.id) {

@@ -110,7 +110,8 @@ async fn score(
     Ok(scored.map_err(|error| IdentifyError::Stopped(error.to_string()))??)
 }
 
-async fn references_of(
+/// Who is behind the templates of these lists, asked for in portions of the size that the vault allows.
+pub(super) async fn references_of(
     vault: &Vault,
     gallery: &GalleryName,
     lists: &[Vec<Scored>],
@@ -118,7 +119,11 @@ async fn references_of(
     let mut ids: Vec<TemplateId> = lists.iter().flatten().map(|scored| scored.id).collect();
     ids.sort_unstable();
     ids.dedup();
-    Ok(vault.references(gallery, &ids).await?)
+    let mut references = HashMap::with_capacity(ids.len());
+    for portion in ids.chunks(TOP_K_MAX) {
+        references.extend(vault.references(gallery, portion).await?);
+    }
+    Ok(references)
 }
 
 /// Fewest people on any list that was cut off before it had enough of them above the threshold; `None` when none was.

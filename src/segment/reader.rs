@@ -49,9 +49,10 @@ impl Segment {
             return Err(segment.damaged("its first or last template is not the one its header names"));
         }
         let scales = segment.scales().iter().take(segment.len());
-        // Written so that a scale which is not a number counts as dead.
-        let dead =
-            scales.enumerate().filter(|&(_, &scale)| !(scale > 0.0)).filter_map(|(row, _)| u32::try_from(row).ok());
+        let dead = scales
+            .enumerate()
+            .filter(|&(_, &scale)| scale <= 0.0 || scale.is_nan())
+            .filter_map(|(row, _)| u32::try_from(row).ok());
         segment.erased = ErasedRows::new(dead.collect());
         Ok(segment)
     }

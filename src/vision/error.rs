@@ -199,10 +199,6 @@ impl VisionError {
             | Self::ModelMissing { .. }
             | Self::Damaged { .. }
             | Self::ModelRefused { .. }
-            | Self::ToolMissing { .. }
-            | Self::Tool { .. }
-            | Self::LocalMissing { .. }
-            | Self::Machine { .. }
             | Self::ModelRun { .. }
             | Self::ModelOutput { .. }
             | Self::ToolMissing { .. }

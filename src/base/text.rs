@@ -1,0 +1,28 @@
+//! Numbers as people read them.
+
+/// A number with its thousands set apart by commas.
+#[must_use]
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commas_stand_before_every_third_digit() {
+        let cases = [(0, "0"), (999, "999"), (1_000, "1,000"), (1_000_003, "1,000,003"), (12_345, "12,345")];
+        for (number, text) in cases {
+            assert_eq!(thousands(number), text);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The program as people use it: the built binary, real pictures, real models, and what it says when something is wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod faces;
+
+use std::process::{Command, Output};
+
+use faces::{frll, models_dir};
+use serde_json::Value;
+
+struct Desk {
+    folder: tempfile::TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bertillon"));
+        command.args(arguments).current_dir(self.folder.path()).env_remove("BERTILLON_DATA");
+        command.env("BERTILLON_MODELS", fs_err::canonicalize(models_dir()).unwrap_or_else(|_| models_dir()));
+        command.output().unwrap()
+    }
+
+    /// What a successful command printed.
+    fn good(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{arguments:?}: {said}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What a command that must fail said.
+    fn bad(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success(), "{arguments:?} should fail");
+        assert!(!said.contains("panicked"), "{said}");
+        said
+    }
+
+    /// A folder `people` with pictures of the first London people, a subfolder each, and their smiling pictures apart.
+    fn people(&self, count: usize) -> Option<Vec<(String, String)>> {
+        let faces = frll()?;
+        let mut probes = Vec::new();
+        for (person, neutral, smiling) in faces.into_iter().take(count) {
+            let folder = self.folder.path().join("people").join(&person);
+            fs_err::create_dir_all(&folder).unwrap();
+            fs_err::copy(neutral, folder.join("1.jpg")).unwrap();
+            let probe = format!("{person}-smiling.jpg");
+            fs_err::copy(smiling, self.folder.path().join(&probe)).unwrap();
+            probes.push((person, probe));
+        }
+        Some(probes)
+    }
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn help_teaches() {
+    let desk = Desk::new();
+    let help = desk.good(&["--help"]);
+    for word in ["models install", "enrol", "search", "serve", "never an identification"] {
+        assert!(help.contains(word), "{word} is missing: {help}");
+    }
+    assert!(desk.good(&["enrol", "--help"]).contains("subject"));
+    assert!(desk.good(&["config", "--template"]).contains("back_end"));
+}
+
+#[test]
+fn a_folder_in_a_candidate_list_out() {
+    let desk = Desk::new();
+    let Some(probes) = desk.people(8) else { return };
+    let first = json(&desk.good(&["enrol", "custody", "people", "--json"]));
+    assert_eq!((&first["enrolled"], &first["failed"]), (&8.into(), &0.into()));
+    let again = json(&desk.good(&["enrol", "custody", "people", "--json"]));
+    assert_eq!((&again["enrolled"], &again["already_enrolled"]), (&0.into(), &8.into()));
+
+    let files: Vec<&str> = probes.iter().map(|(_, file)| file.as_str()).collect();
+    let answer = json(&desk.good(&[&["search", "custody", "--json", "--top", "3"], files.as_slice()].concat()));
+    assert!(answer["notice"].as_str().unwrap().contains("not evidence of identity"));
+    for (picture, (person, _)) in answer["pictures"].as_array().unwrap().iter().zip(&probes) {
+        let candidates = picture["probes"][0]["candidates"].as_array().unwrap();
+        assert_eq!(candidates.len(), 3);
+        assert_eq!(candidates[0]["subject"], person.as_str());
+    }
+    // The same list from every back end, to the digit.
+    for back_end in ["cpu-scalar", "cpu-avx2", "gpu"] {
+        let other = ["search", "custody", "--json", "--top", "3", "--back-end", back_end];
+        let other = json(&desk.good(&[&other, files.as_slice()].concat()));
+        for (one, two) in answer["pictures"].as_array().unwrap().iter().zip(other["pictures"].as_array().unwrap()) {
+            assert_eq!(one["probes"][0]["candidates"], two["probes"][0]["candidates"], "{back_end}");
+        }
+    }
+    let shown = desk.good(&["search", "custody", files[0]]);
+    assert!(shown.contains("rank   score  subject") && shown.contains("on record"), "{shown}");
+
+    desk.good(&["gallery", "erase", "custody", "--subject", &probes[0].0, "--yes"]);
+    let after = json(&desk.good(&["search", "custody", "--json", files[0]]));
+    let subjects: Vec<&Value> =
+        after["pictures"][0]["probes"][0]["candidates"].as_array().unwrap().iter().map(|one| &one["subject"]).collect();
+    assert_eq!(subjects.len(), 7);
+    assert!(!subjects.contains(&&Value::from(probes[0].0.as_str())));
+    let galleries = json(&desk.good(&["gallery", "list", "--json"]));
+    assert_eq!((&galleries[0]["templates"], &galleries[0]["erased"]), (&7.into(), &1.into()));
+}
+
+#[test]
+fn pictures_that_fail_are_told_and_stop_nobody() {
+    let desk = Desk::new();
+    let Some(probes) = desk.people(2) else { return };
+    let people = desk.folder.path().join("people");
+    fs_err::write(people.join("text.jpg"), b"no picture at all").unwrap();
+    fs_err::write(people.join("empty.png"), b"").unwrap();
+    let report = json(&desk.good(&["enrol", "custody", "people", "--json"]));
+    assert_eq!((&report["enrolled"], &report["failed"]), (&2.into(), &2.into()));
+    let search = json(&desk.good(&["search", "custody", "--json", "people/text.jpg", &probes[0].1]));
+    assert!(search["pictures"][0]["failure"].as_str().unwrap().contains("picture"), "{search}");
+    assert_eq!(search["pictures"][1]["probes"][0]["candidates"][0]["subject"], probes[0].0.as_str());
+    let said = desk.bad(&["search", "custody", "people/text.jpg"]);
+    assert!(said.contains("people/text.jpg") && said.contains("not a JPEG"), "{said}");
+}
+
+#[test]
+fn a_gallery_of_another_model_is_searched_with_that_model_or_not_at_all() {
+    let desk = Desk::new();
+    let Some(probes) = desk.people(2) else { return };
+    desk.good(&["enrol", "custody", "people"]);
+    // The default set for new galleries does not matter to one that is there.
+    desk.good(&["search", "custody", &probes[0].1, "--model-set", "yunet-omz"]);
+    // The same files with another detector size are another model: both are named, and nothing is compared.
+    let changed = include_str!("../models/catalogue.toml").replace("face_px_min = 30", "face_px_min = 31");
+    fs_err::write(desk.folder.path().join("own.toml"), changed).unwrap();
+    let said = desk.bad(&["search", "custody", &probes[0].1, "--catalogue", "own.toml"]);
+    let hashes = said.matches("mtcnn-dlib (").count();
+    assert!(hashes == 2 && said.contains("made with the model"), "{said}");
+}
+
+#[test]
+fn mistakes_are_explained() {
+    let desk = Desk::new();
+    assert!(desk.bad(&["gallery", "list"]).contains("no data folder yet"));
+    assert!(desk.bad(&["enrol", "custody", "nowhere"]).contains("nowhere"));
+    assert!(desk.bad(&["search", "custody", "missing.jpg"]).contains("missing.jpg"));
+    assert!(desk.bad(&["enrol", "No Such Name", "."]).contains("can't name a gallery"));
+    assert!(desk.bad(&["models", "verify", "no-such-set"]).contains("mtcnn-dlib"));
+    assert!(desk.bad(&["serve", "--data", "x", "--config", "no.toml"]).contains("no.toml"));
+    assert!(desk.bad(&["search", "custody"]).contains("IMAGE"));
+}
+
+#[test]
+fn reading_works_beside_a_writer_and_writing_does_not() {
+    let desk = Desk::new();
+    let Some(probes) = desk.people(2) else { return };
+    desk.good(&["enrol", "custody", "people"]);
+    let mut server = Command::new(env!("CARGO_BIN_EXE_bertillon"));
+    server.args(["serve", "--port", "0"]).current_dir(desk.folder.path()).env("BERTILLON_MODELS", models_dir());
+    let mut server = server.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    let mut lines = std::io::BufReader::new(server.stderr.take().unwrap());
+    while !said.contains("answers at") {
+        assert!(std::io::BufRead::read_line(&mut lines, &mut said).unwrap() > 0, "the server ended: {said}");
+    }
+    let search = json(&desk.good(&["search", "custody", "--json", &probes[1].1]));
+    assert_eq!(search["pictures"][0]["probes"][0]["candidates"][0]["subject"], probes[1].0.as_str());
+    let refused = desk.bad(&["gallery", "erase", "custody", "--subject", &probes[0].0, "--yes"]);
+    assert!(refused.contains(&server.id().to_string()) && refused.contains("http://127.0.0.1:"), "{refused}");
+    server.kill().unwrap();
+    server.wait().unwrap();
+    // A killed server leaves no lock behind.
+    desk.good(&["gallery", "erase", "custody", "--subject", &probes[0].0, "--yes"]);
+}

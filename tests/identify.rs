@@ -1,0 +1,189 @@
+//! From templates to people: candidate lists through the vault, against a plain count over everything. No models needed: the
+//! templates are made up.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bertillon::base::ids::{GalleryName, ModelId, SubjectRef};
+use bertillon::evaluation::random::Stream;
+use bertillon::gallery::{Access, Enrolment, Erase, NewReference, Vault, VaultOptions};
+use bertillon::identify::rank::rank_of;
+use bertillon::identify::{Identification, IdentifyError, ListRule, identify};
+use bertillon::kernel;
+use bertillon::scoring::{CertifiedScorer, CpuPass};
+use bertillon::segment::Precision;
+use bertillon::vector::dimension::Dimension;
+use bertillon::vector::score::exact_score;
+use bertillon::vector::scorer::Scorer;
+use bertillon::vector::template::Template;
+
+const D: usize = 32;
+
+fn template(stream: u64) -> Template {
+    let mut stream = Stream::new(11, stream);
+    Template::from_raw(&(0..D).map(|_| stream.normal()).collect::<Vec<f32>>()).unwrap()
+}
+
+/// Something near `of`: the nearer, the smaller `off`.
+fn near(of: &Template, off: f32, stream: u64) -> Template {
+    let mut stream = Stream::new(12, stream);
+    let raw: Vec<f32> = of.values().iter().map(|value| value + off * stream.normal()).collect();
+    Template::from_raw(&raw).unwrap()
+}
+
+fn model(byte: u8) -> ModelId {
+    ModelId { name: format!("made-up-{byte}"), hash: [byte; 32] }
+}
+
+fn name() -> GalleryName {
+    "custody".parse().unwrap()
+}
+
+fn scorer() -> Arc<dyn Scorer> {
+    Arc::new(CertifiedScorer::new(Arc::new(CpuPass::new(kernel::best(), 2)), 2))
+}
+
+struct Room {
+    _folder: tempfile::TempDir,
+    vault: Vault,
+    people: BTreeMap<String, Vec<Template>>,
+}
+
+impl Room {
+    async fn new(people: BTreeMap<String, Vec<Template>>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = Vault::open(folder.path(), Access::Writer, VaultOptions::default()).await.unwrap();
+        vault.create_gallery(&name(), &model(1), Dimension::new(D).unwrap(), Precision::F32, "tests").await.unwrap();
+        let mut number = 0_u64;
+        let mut references = Vec::new();
+        for (subject, templates) in &people {
+            for template in templates {
+                number += 1;
+                let mut image_sha256 = [0; 32];
+                image_sha256[..8].copy_from_slice(&number.to_le_bytes());
+                references.push(NewReference {
+                    subject: subject.parse().unwrap(),
+                    image_sha256,
+                    source: format!("{subject}-{number}.jpg"),
+                    width_px: 1,
+                    height_px: 1,
+                    quality_json: "{}".to_owned(),
+                    template: template.clone(),
+                    model: model(1),
+                });
+            }
+        }
+        for some in references.chunks(64) {
+            let enrolled = vault.enrol(&name(), some.to_vec()).await.unwrap();
+            assert!(enrolled.iter().all(|one| matches!(one, Enrolment::New(_))));
+        }
+        Self { _folder: folder, vault, people }
+    }
+
+    async fn ask(
+        &self,
+        probe: &Template,
+        people: usize,
+        threshold: Option<f32>,
+    ) -> Result<Identification, IdentifyError> {
+        let rule = ListRule { people, threshold };
+        identify(&self.vault, &scorer(), &name(), &model(1), vec![probe.clone()], rule).await
+    }
+
+    /// The right list by counting: each person's best score, best person first.
+    fn oracle(&self, probe: &Template, people: usize, threshold: f32) -> Vec<(String, f32)> {
+        let best = |templates: &Vec<Template>| {
+            templates.iter().map(|one| exact_score(probe.values(), one.values())).fold(-2.0, f32::max)
+        };
+        let mut all: Vec<(String, f32)> =
+            self.people.iter().map(|(subject, templates)| (subject.clone(), best(templates))).collect();
+        all.sort_by(|a, b| b.1.total_cmp(&a.1));
+        all.retain(|(_, score)| *score >= threshold);
+        all.truncate(people);
+        all
+    }
+}
+
+fn shown(found: &Identification) -> Vec<(String, f32)> {
+    let list = found.lists.first().unwrap();
+    assert!(list.iter().enumerate().all(|(place, candidate)| candidate.rank == place + 1));
+    list.iter().map(|candidate| (candidate.reference.subject.to_string(), candidate.score)).collect()
+}
+
+fn crowd(people: u64, references: impl Fn(u64) -> u64) -> BTreeMap<String, Vec<Template>> {
+    let person = |number: u64| {
+        let face = template(number);
+        let templates = (0..references(number)).map(|k| near(&face, 0.05, number * 1000 + k)).collect();
+        (format!("person {number}"), templates)
+    };
+    (0..people).map(person).collect()
+}
+
+#[tokio::test]
+async fn lists_name_each_person_once_by_their_best_reference() {
+    let room = Room::new(crowd(60, |number| 1 + number % 3)).await;
+    for probe in 0..20 {
+        let probe = near(&template(probe), 0.2, probe);
+        for people in [1, 5, 60, 100] {
+            assert_eq!(shown(&room.ask(&probe, people, None).await.unwrap()), room.oracle(&probe, people, -1.0));
+        }
+        let above = room.ask(&probe, 20, Some(0.1)).await.unwrap();
+        assert_eq!(shown(&above), room.oracle(&probe, 20, 0.1));
+    }
+}
+
+#[tokio::test]
+async fn a_person_with_very_many_references_does_not_crowd_others_out() {
+    // The first person's 400 references are all nearer to the probe than anybody else's.
+    let room = Room::new(crowd(30, |number| if number == 0 { 400 } else { 1 })).await;
+    let found = room.ask(&template(0), 10, None).await.unwrap();
+    assert_eq!(shown(&found), room.oracle(&template(0), 10, -1.0));
+    assert!(found.lists[0][0].more_references > 300, "{}", found.lists[0][0].more_references);
+}
+
+#[tokio::test]
+async fn models_are_never_mixed() {
+    let room = Room::new(crowd(3, |_| 1)).await;
+    let rule = ListRule { people: 1, threshold: None };
+    let error = identify(&room.vault, &scorer(), &name(), &model(2), vec![template(0)], rule).await.unwrap_err();
+    let said = error.to_string();
+    assert!(matches!(error, IdentifyError::OtherModel { .. }), "{said}");
+    assert!(said.contains("made-up-1 (010101010101)") && said.contains("made-up-2 (020202020202)"), "{said}");
+}
+
+#[tokio::test]
+async fn senseless_rules_are_refused() {
+    let room = Room::new(crowd(3, |_| 1)).await;
+    let probe = template(0);
+    assert!(matches!(room.ask(&probe, 0, None).await, Err(IdentifyError::ListLength { asked: 0, .. })));
+    assert!(matches!(room.ask(&probe, 1001, None).await, Err(IdentifyError::ListLength { asked: 1001, .. })));
+    for threshold in [1.5, f32::NAN, f32::INFINITY] {
+        assert!(matches!(room.ask(&probe, 1, Some(threshold)).await, Err(IdentifyError::Threshold(_))));
+    }
+}
+
+#[tokio::test]
+async fn ranks_agree_with_lists_and_go_all_the_way_down() {
+    let room = Room::new(crowd(40, |_| 2)).await;
+    let probe = near(&template(7), 0.3, 7);
+    for (place, (subject, score)) in room.oracle(&probe, 40, -1.0).into_iter().enumerate() {
+        let subject: SubjectRef = subject.parse().unwrap();
+        let found = rank_of(&room.vault, &name(), &probe, &subject).await.unwrap();
+        assert_eq!(found, Some((place as u64 + 1, score)));
+    }
+    let nobody = rank_of(&room.vault, &name(), &probe, &"nobody".parse().unwrap()).await.unwrap();
+    assert_eq!(nobody, None);
+}
+
+#[tokio::test]
+async fn who_is_erased_is_on_no_list() {
+    let mut room = Room::new(crowd(10, |_| 2)).await;
+    let probe = template(4);
+    assert_eq!(shown(&room.ask(&probe, 1, None).await.unwrap())[0].0, "person 4");
+    room.vault.erase(&name(), Erase::Subject("person 4".parse().unwrap()), |_| ()).await.unwrap();
+    room.people.remove("person 4");
+    let found = room.ask(&probe, 100, None).await.unwrap();
+    assert_eq!(shown(&found), room.oracle(&probe, 100, -1.0));
+    assert_eq!(found.lists[0].len(), 9);
+}
