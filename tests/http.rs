@@ -89,7 +89,8 @@ fn the_browsable_page_needs_no_network() {
     assert_eq!(page.status, 200);
     assert!(page.header("content-security-policy").unwrap().contains("script-src 'self'"));
     let html = page.text();
-    let wanted: Vec<&str> = html.split('"').filter(|part| part.ends_with(".js") || part.ends_with(".css")).collect();
+    let is_file = |part: &&str| matches!(part.rsplit_once('.'), Some((_, "js" | "css")));
+    let wanted: Vec<&str> = html.split('"').filter(is_file).collect();
     assert!(wanted.len() >= 4, "{html}");
     for file in wanted {
         assert!(!file.contains("//"), "{file} is on another server");
@@ -199,7 +200,7 @@ fn signals_stop_the_server() {
         let address = lines.find_map(|line| line.strip_prefix("ADDRESS ").map(str::to_owned)).unwrap();
         // An idle connection that is kept alive must not hold the server up.
         let idle = TcpStream::connect(&address).unwrap();
-        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        let sent = Command::new("sh").args(["-c", &format!("kill {signal} {}", child.id())]).status().unwrap();
         assert!(sent.success());
         let began = Instant::now();
         assert!(child.wait().unwrap().success(), "{signal}");
@@ -385,7 +386,7 @@ fn health_answers_while_every_core_is_busy() {
         while searches.iter().any(|search| !search.is_finished()) {
             let began = Instant::now();
             assert_eq!(server.get("/api/v1/health").status, 200);
-            assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+            assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
             busy += usize::from(server.get("/api/v1/status").good()["requests"]["running"] != 0);
             std::thread::sleep(Duration::from_millis(5));
         }
