@@ -89,7 +89,8 @@ fn the_browsable_page_needs_no_network() {
     assert_eq!(page.status, 200);
     assert!(page.header("content-security-policy").unwrap().contains("script-src 'self'"));
     let html = page.text();
-    let wanted: Vec<&str> = html.split('"').filter(|part| part.ends_with(".js") || part.ends_with(".css")).collect();
+    let is_file = |part: &&str| matches!(part.rsplit_once('.'), Some((_, "js" | "css")));
+    let wanted: Vec<&str> = html.split('"').filter(is_file).collect();
     assert!(wanted.len() >= 4, "{html}");
     for file in wanted {
         assert!(!file.contains("//"), "{file} is on another server");
@@ -117,7 +118,9 @@ fn every_refusal_is_a_problem() {
     let bad = [
         ("{", 400),
         ("{}", 400),
-        ("{\"name\":\"..\"}", 400),
+        ("{\"name\":\"..\",\"purpose\":\"x\"}", 400),
+        ("{\"name\":\"a\"}", 400),
+        ("{\"name\":\"a\",\"purpose\":\" \"}", 400),
         ("{\"name\":\"a\",\"porpose\":\"x\"}", 400),
         ("{\"name\":\"a\",\"purpose\":\"\\u0000\"}", 400),
     ];
@@ -197,7 +200,7 @@ fn signals_stop_the_server() {
         let address = lines.find_map(|line| line.strip_prefix("ADDRESS ").map(str::to_owned)).unwrap();
         // An idle connection that is kept alive must not hold the server up.
         let idle = TcpStream::connect(&address).unwrap();
-        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        let sent = Command::new("sh").args(["-c", &format!("kill {signal} {}", child.id())]).status().unwrap();
         assert!(sent.success());
         let began = Instant::now();
         assert!(child.wait().unwrap().success(), "{signal}");
@@ -238,7 +241,7 @@ fn wall() -> Vec<u8> {
 }
 
 fn with_gallery(server: &Server) {
-    server.post_json(GALLERIES, "{\"name\":\"custody\"}").good();
+    server.post_json(GALLERIES, "{\"name\":\"custody\",\"purpose\":\"A test\"}").good();
 }
 
 fn enrol(server: &Server, subject: &str, picture: &[u8]) -> Value {
@@ -257,7 +260,7 @@ fn the_life_of_a_gallery() {
     let made = server.post_json(GALLERIES, "{\"name\":\"custody\",\"purpose\":\"A test\"}");
     assert_eq!((made.status, made.header("location")), (201, Some("/api/v1/galleries/custody")));
     assert_eq!(made.json()["purpose"], "A test");
-    server.post_json(GALLERIES, "{\"name\":\"custody\"}").refused(409);
+    server.post_json(GALLERIES, "{\"name\":\"custody\",\"purpose\":\"Another\"}").refused(409);
 
     let anne = enrol(&server, "Anne / 1", &people.anne);
     assert_eq!((&anne["enrolled"], &anne["failed"]), (&1.into(), &0.into()), "{anne}");
@@ -279,7 +282,10 @@ fn the_life_of_a_gallery() {
     assert_eq!(found.header("cache-control"), Some("no-store"));
     let found = found.good();
     assert_eq!(subjects(&found), ["Anne / 1", "Bob"]);
-    assert!(found["notice"].as_str().unwrap().contains("leads") && found["search"].as_i64().unwrap() > 0);
+    assert!(
+        found["notice"].as_str().unwrap().contains("leads")
+            && found["pictures"][0]["probes"][0]["search"].as_i64().unwrap() > 0
+    );
     assert_eq!(found["pictures"][0]["probes"][0]["candidates"][0]["rank"], 1);
     let one = server.post_form(SEARCHES, Form::default().image("p.jpg", &people.anne_again).text("top", "1")).good();
     assert_eq!(subjects(&one), ["Anne / 1"]);
@@ -380,7 +386,7 @@ fn health_answers_while_every_core_is_busy() {
         while searches.iter().any(|search| !search.is_finished()) {
             let began = Instant::now();
             assert_eq!(server.get("/api/v1/health").status, 200);
-            assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+            assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
             busy += usize::from(server.get("/api/v1/status").good()["requests"]["running"] != 0);
             std::thread::sleep(Duration::from_millis(5));
         }

@@ -83,8 +83,6 @@ pub const TEXT_FIELDS_MAX: usize = 16;
 pub const PICTURE_NAME_CHARS_MAX: usize = 200;
 /// Largest JSON body.
 pub const JSON_BYTES_MAX: usize = 64 << 10;
-/// Longest description of what a gallery is for, in characters.
-pub const PURPOSE_CHARS_MAX: usize = 500;
 /// Most connections of one thread that talks to clients.
 pub const CONNECTIONS_PER_WORKER_MAX: usize = 1_024;
 

@@ -40,9 +40,7 @@ pub struct Visitor {
 /// A request whose turn it is, until it is dropped.
 #[derive(Debug)]
 pub struct Turn {
-    _seat: OwnedSemaphorePermit,
-    _memory: OwnedSemaphorePermit,
-    _turn: Option<OwnedSemaphorePermit>,
+    _held: (OwnedSemaphorePermit, OwnedSemaphorePermit, Option<OwnedSemaphorePermit>),
 }
 
 impl Admission {
@@ -91,7 +89,7 @@ impl Visitor {
     pub async fn turn(self) -> Turn {
         // The semaphore is never closed, so there is always a permit to come.
         let turn = self.turns.acquire_owned().await.ok();
-        Turn { _seat: self.seat, _memory: self.memory, _turn: turn }
+        Turn { _held: (self.seat, self.memory, turn) }
     }
 }
 

@@ -43,9 +43,10 @@ pub async fn around(
     let pattern = response.request().match_pattern();
     // The pattern, not the path: a path may name a subject.
     let route = pattern.as_deref().unwrap_or("-");
-    match cause {
-        Some(cause) => tracing::error!(number, %method, route, status, ms, cause, "request failed"),
-        None => tracing::info!(number, %method, route, status, ms, "request"),
+    if let Some(cause) = cause {
+        tracing::error!(number, %method, route, status, ms, cause, "request failed");
+    } else {
+        tracing::info!(number, %method, route, status, ms, "request");
     }
     Ok(response)
 }

@@ -128,8 +128,8 @@ pub async fn serve_until(
 }
 
 fn listen(address: SocketAddr) -> Result<std::net::TcpListener, HttpError> {
-    std::net::TcpListener::bind(address).map_err(|source| match source.kind() {
-        ErrorKind::AddrInUse => HttpError::AddressTaken(address),
-        _ => HttpError::Bind { address, source },
+    std::net::TcpListener::bind(address).map_err(|source| {
+        let taken = source.kind() == ErrorKind::AddrInUse;
+        if taken { HttpError::AddressTaken(address) } else { HttpError::Bind { address, source } }
     })
 }

@@ -75,12 +75,14 @@ impl Problem {
     }
 
     /// No such address. 404.
+    #[must_use]
     pub fn no_route() -> Self {
         let detail = "There is nothing at this address. /api/docs/ lists what there is.";
         Self::not_found("no-route", "No such address", detail)
     }
 
     /// An address that knows other methods only. 405.
+    #[must_use]
     pub fn wrong_method(allow: String) -> Self {
         let detail = format!("This address takes {allow}.");
         let problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, "wrong-method", "Wrong method", detail);
@@ -93,6 +95,7 @@ impl Problem {
     }
 
     /// The body is of a type that is not read here. 415.
+    #[must_use]
     pub fn media_type(wanted: &str) -> Self {
         let detail = format!("Send the body as {wanted}.");
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", "Wrong media type", detail)
@@ -124,6 +127,7 @@ impl Problem {
     }
 
     /// For an answer that the framework made by itself.
+    #[must_use]
     pub fn of_status(status: StatusCode) -> Self {
         match status {
             StatusCode::NOT_FOUND => Self::no_route(),
@@ -150,11 +154,13 @@ impl Problem {
     }
 
     /// What the log is told and the client is not.
+    #[must_use]
     pub fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
     }
 
     /// The answer to request number `number`.
+    #[must_use]
     pub fn answer(&self, number: u64) -> HttpResponse {
         let shape = ProblemShape {
             kind: format!("urn:bertillon:problem:{}", self.kind),

@@ -82,11 +82,12 @@ impl From<IdentifyError> for Problem {
     fn from(error: IdentifyError) -> Self {
         match error {
             IdentifyError::OtherModel { .. } => other_model(error.to_string()),
-            IdentifyError::ListLength { .. } | IdentifyError::Threshold(_) => Self::malformed(error.to_string()),
+            IdentifyError::ListLength { .. }
+            | IdentifyError::Threshold(_)
+            | IdentifyError::Score(ScoreError::ListLength(_)) => Self::malformed(error.to_string()),
             IdentifyError::TooManyReferences { .. } => {
                 Self::unusable("many-references", "The list can't be completed", error.to_string())
             }
-            IdentifyError::Score(ScoreError::ListLength(_)) => Self::malformed(error.to_string()),
             IdentifyError::Score(ScoreError::Probes(_)) => Self::too_large(error.to_string()),
             IdentifyError::Gallery(error) => error.into(),
             IdentifyError::Score(ScoreError::Coarse(_)) | IdentifyError::Stopped(_) => failed(error.to_string()),
@@ -95,12 +96,14 @@ impl From<IdentifyError> for Problem {
 }
 
 /// A gallery that is not there.
+#[must_use]
 pub fn no_gallery(name: &str) -> Problem {
     let detail = format!("There is no gallery {name:?}. GET /api/v1/galleries lists those there are.");
     Problem::not_found("no-gallery", "No such gallery", detail)
 }
 
 /// A gallery that is there already.
+#[must_use]
 pub fn gallery_exists(name: &str) -> Problem {
     Problem::conflict("gallery-exists", "The gallery exists", format!("There is a gallery {name:?} already."))
 }

@@ -20,7 +20,7 @@ use ureq::http::Request;
 use crate::faces;
 
 /// No answer takes this long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 /// The boundary of all multipart bodies here.
 pub(crate) const EDGE: &str = "edge-of-a-part";
 
@@ -203,7 +203,7 @@ impl Raw {
     /// The answer's bytes, as far as the connection gives them.
     pub(crate) fn read(mut self) -> Answer {
         let mut bytes = Vec::new();
-        let mut piece = [0; 65_536];
+        let mut piece = vec![0; 65_536];
         loop {
             let count = self.0.read(&mut piece).unwrap();
             bytes.extend_from_slice(&piece[..count]);

@@ -25,7 +25,7 @@ pub struct ErasedShape {
 /// Erases every template of a subject.
 ///
 /// When this is answered the templates are in no search and their bytes in no file of the data folder.
-#[utoipa::path(delete, path = "/api/v1/galleries/{name}/subjects/{subject}", tag = "galleries",
+#[utoipa::path(delete, path = "/api/v1/galleries/{name}/subjects/{subject}", operation_id = "erase_subject", tag = "galleries",
     params(
         ("name" = String, Path, description = "The gallery"),
         ("subject" = String, Path, description = "The subject, as given at enrolment"),
@@ -45,7 +45,7 @@ pub async fn subject(reception: Data<Reception>, path: Path<(String, String)>) -
 /// Erases one template.
 ///
 /// When this is answered the template is in no search and its bytes in no file of the data folder.
-#[utoipa::path(delete, path = "/api/v1/galleries/{name}/references/{template}", tag = "galleries",
+#[utoipa::path(delete, path = "/api/v1/galleries/{name}/references/{template}", operation_id = "erase_reference", tag = "galleries",
     params(
         ("name" = String, Path, description = "The gallery"),
         ("template" = u64, Path, description = "The template's id"),

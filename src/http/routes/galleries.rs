@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::base::ids::GalleryName;
-use crate::base::limits::PURPOSE_CHARS_MAX;
+use crate::base::limits::RECORD_TEXT_BYTES_MAX;
 use crate::casework::enrol::ensure_gallery;
 use crate::gallery::GallerySummary;
 use crate::http::problem::{Problem, ProblemShape};
@@ -31,14 +31,13 @@ pub struct NewGalleryShape {
     /// 1 to 63 of a-z, 0-9, '-' and '_', beginning with a letter or digit.
     #[schema(example = "custody")]
     pub name: String,
-    /// What it is for, and on what authority: up to 500 characters.
-    #[serde(default)]
+    /// What it is for, and on what authority: 1 to 1024 bytes without control characters.
     #[schema(example = "Custody pictures of the district")]
     pub purpose: String,
 }
 
 /// All galleries.
-#[utoipa::path(get, path = "/api/v1/galleries", tag = "galleries", responses(
+#[utoipa::path(get, path = "/api/v1/galleries", operation_id = "list_galleries", tag = "galleries", responses(
     (status = 200, description = "Every gallery, summed up", body = GalleriesShape),
     (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
 ))]
@@ -48,7 +47,7 @@ pub async fn list(reception: Data<Reception>) -> Result<Json<GalleriesShape>, Pr
 }
 
 /// One gallery.
-#[utoipa::path(get, path = "/api/v1/galleries/{name}", tag = "galleries", params(("name" = String, Path, description = "The gallery")), responses(
+#[utoipa::path(get, path = "/api/v1/galleries/{name}", operation_id = "show_gallery", tag = "galleries", params(("name" = String, Path, description = "The gallery")), responses(
     (status = 200, description = "The gallery, summed up", body = GalleryShape),
     (status = 404, description = "There is none of that name", body = ProblemShape, content_type = "application/problem+json"),
     (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
@@ -61,7 +60,7 @@ pub async fn show(reception: Data<Reception>, name: Path<String>) -> Result<Json
 /// Makes a gallery.
 ///
 /// All its templates will be made by the model set that is the default now.
-#[utoipa::path(post, path = "/api/v1/galleries", tag = "galleries", request_body = NewGalleryShape, responses(
+#[utoipa::path(post, path = "/api/v1/galleries", operation_id = "create_gallery", tag = "galleries", request_body = NewGalleryShape, responses(
     (status = 201, description = "Made", body = GalleryShape, headers(("Location" = String, description = "Its address"))),
     (status = 409, description = "There is one of that name", body = ProblemShape, content_type = "application/problem+json"),
     (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
@@ -69,9 +68,10 @@ pub async fn show(reception: Data<Reception>, name: Path<String>) -> Result<Json
 pub async fn create(reception: Data<Reception>, new: Json<NewGalleryShape>) -> Result<HttpResponse, Problem> {
     let NewGalleryShape { name, purpose } = new.into_inner();
     let name: GalleryName = name.parse()?;
-    if purpose.chars().count() > PURPOSE_CHARS_MAX || purpose.chars().any(char::is_control) {
-        let detail = format!("A purpose has up to {PURPOSE_CHARS_MAX} characters, none of them a control character.");
-        return Err(Problem::malformed(detail));
+    if purpose.trim().is_empty() || purpose.len() > RECORD_TEXT_BYTES_MAX || purpose.chars().any(char::is_control) {
+        return Err(Problem::malformed(format!(
+            "Say in \"purpose\" what the gallery is for: 1 to {RECORD_TEXT_BYTES_MAX} bytes, no control characters."
+        )));
     }
     let (desk, wanted) = (Arc::clone(&reception.desk), name.clone());
     let made = reception.run(async move { ensure_gallery(&desk, &wanted, &purpose).await }).await?;

@@ -1,5 +1,9 @@
 //! The addresses of the API. One table says which there are; the server is built from it, and a test holds the OpenAPI
 //! document to it.
+#![allow(
+    clippy::missing_errors_doc,
+    reason = "what is said at a route stands in the OpenAPI document, refusals included"
+)]
 
 pub mod docs;
 pub mod erase;
@@ -26,8 +30,11 @@ pub struct Address {
     /// Its pattern, as OpenAPI writes it.
     pub path: &'static str,
     /// Methods, as OpenAPI writes them, and who answers.
-    pub methods: &'static [(&'static str, fn() -> Route)],
+    pub methods: &'static [(&'static str, Answers)],
 }
+
+/// Makes the route that answers.
+pub type Answers = fn() -> Route;
 
 /// Every address of the API.
 pub const API: &[Address] = &[
@@ -96,11 +103,11 @@ fn allowed(address: &Address) -> String {
 }
 
 fn bad_json(error: &JsonPayloadError) -> Problem {
-    match error {
-        JsonPayloadError::Overflow { .. } | JsonPayloadError::OverflowKnownLength { .. } => {
-            Problem::too_large(format!("A JSON body may have {JSON_BYTES_MAX} bytes."))
-        }
-        JsonPayloadError::ContentType => Problem::media_type("application/json"),
-        other => Problem::malformed(format!("The JSON body is wrong: {other}.")),
+    if matches!(error, JsonPayloadError::Overflow { .. } | JsonPayloadError::OverflowKnownLength { .. }) {
+        Problem::too_large(format!("A JSON body may have {JSON_BYTES_MAX} bytes."))
+    } else if matches!(error, JsonPayloadError::ContentType) {
+        Problem::media_type("application/json")
+    } else {
+        Problem::malformed(format!("The JSON body is wrong: {error}."))
     }
 }

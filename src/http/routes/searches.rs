@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::base::ids::GalleryName;
 use crate::base::limits::CANDIDATES_MAX;
+use crate::casework::faces::FaceChoice;
 use crate::casework::search::{ProbePicture, Requester, SearchRequest, search as search_pictures};
 use crate::http::problem::{Problem, ProblemShape};
 use crate::http::reception::Reception;
@@ -67,7 +68,7 @@ pub async fn search(
     reception.desk.vault.snapshot(&gallery).await?;
     let upload = upload::read(request.headers(), payload, &rules).await?;
     let rule = list_rule(&upload, settings.scoring.candidates)?;
-    let faces = parse(&upload, FACES)?.unwrap_or_default();
+    let faces: FaceChoice = parse(&upload, FACES)?.unwrap_or_default();
     let origin = request.peer_addr().map_or_else(|| "unknown".to_owned(), |peer| peer.ip().to_string());
     let requester = Requester { actor: "not signed in".to_owned(), origin };
     let picture = |picture: upload::Picture| ProbePicture { name: picture.name, bytes: picture.bytes };
