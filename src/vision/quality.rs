@@ -162,7 +162,8 @@ fn judge(quality: &mut Quality) {
     let eyes = quality.inter_eye_px;
     let wanted = INTER_EYE_PX_WANTED;
     let poor = [
-        (eyes < wanted, format!("eyes {eyes:.0} px apart; {wanted:.0} wanted")),
+        // Rounded down: "24 px apart; 24 wanted" would puzzle.
+        (eyes < wanted, format!("eyes {:.0} px apart; {wanted:.0} wanted", eyes.floor())),
         (
             quality.sharpness < SHARPNESS_WANTED,
             format!("blurred: sharpness {:.0}; {SHARPNESS_WANTED:.0} wanted", quality.sharpness),
