@@ -47,8 +47,11 @@ fn rank_one(set: &str, enrolled: &[Face], probes: &[Face]) -> usize {
     first
 }
 
+/// One of the measures of a face.
+type Figure = fn(&Face) -> f32;
+
 fn quality_figures(set: &str, faces: &[Face]) {
-    let figures: [(&str, fn(&Face) -> f32); 8] = [
+    let figures: [(&str, Figure); 8] = [
         ("eyes px", |face| face.quality.inter_eye_px),
         ("sharpness", |face| face.quality.sharpness),
         ("brightness", |face| face.quality.brightness),

@@ -162,7 +162,8 @@ fn judge(quality: &mut Quality) {
     let eyes = quality.inter_eye_px;
     let wanted = INTER_EYE_PX_WANTED;
     let poor = [
-        (eyes < wanted, format!("eyes {eyes:.0} px apart; {wanted:.0} wanted")),
+        // Rounded down: "24 px apart; 24 wanted" would puzzle.
+        (eyes < wanted, format!("eyes {:.0} px apart; {wanted:.0} wanted", eyes.floor())),
         (
             quality.sharpness < SHARPNESS_WANTED,
             format!("blurred: sharpness {:.0}; {SHARPNESS_WANTED:.0} wanted", quality.sharpness),
@@ -217,7 +218,7 @@ mod tests {
         let side = (112.0 * factor) as u32;
         let picture = RgbImage::from_fn(side, side, |x, y| {
             let square = (x as f32 / factor / 8.0) as u32 + (y as f32 / factor / 8.0) as u32;
-            image::Rgb([if square % 2 == 0 { dark } else { light }; 3])
+            image::Rgb([if square.is_multiple_of(2) { dark } else { light }; 3])
         });
         let landmarks = Landmarks { points: FRAME.points }.scaled(factor);
         measure(&picture, &BOUNDS.scaled(factor), &landmarks).unwrap()

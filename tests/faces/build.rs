@@ -1,6 +1,7 @@
 //! Picture files made by the tests: encoders for what the library can't write, and changes to pictures.
 #![allow(dead_code)]
 
+use std::fmt::Write as _;
 use std::io::Cursor;
 
 use image::{DynamicImage, ImageFormat, RgbImage};
@@ -67,14 +68,14 @@ pub(crate) fn jpeg_of_four(colour: [u8; 4], adobe: Option<u8>) -> Vec<u8> {
         let coefficient = (i32::from(value) - 128) * 8;
         let category = 32 - coefficient.unsigned_abs().leading_zeros();
         let raw = if coefficient < 0 { coefficient + (1 << category) - 1 } else { coefficient };
-        bits += &format!("{category:04b}");
+        write!(bits, "{category:04b}").unwrap();
         if category > 0 {
-            bits += &format!("{raw:0width$b}", width = category as usize);
+            write!(bits, "{raw:0width$b}", width = category as usize).unwrap();
         }
-        bits += "0";
+        bits.push('0');
     }
-    while bits.len() % 8 != 0 {
-        bits += "1";
+    while !bits.len().is_multiple_of(8) {
+        bits.push('1');
     }
     for byte in bits.as_bytes().chunks(8) {
         let byte = byte.iter().fold(0_u8, |byte, bit| byte << 1 | (bit - b'0'));
