@@ -336,7 +336,9 @@ fn killed_two_hundred_times_nothing_acknowledged_is_lost_and_nothing_erased_retu
         let (acknowledged, open, was_ready) = run_and_kill(&data, run, &mut dice);
         steps += acknowledged.len();
         starting += u32::from(!was_ready);
-        acknowledged.iter().for_each(|what| model.apply(what));
+        for what in &acknowledged {
+            model.apply(what);
+        }
         block_on(async {
             // As it lies, then (by this process or by the next child) as recovered: a step under way is whole or absent.
             let vault = Vault::open(&data, Access::Reader, options()).await.unwrap();

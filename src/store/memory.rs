@@ -238,8 +238,9 @@ impl Blob for MemoryBlob {
     fn sync(&self) -> Result<(), StoreError> {
         self.folder.change(|_| ())?;
         let mut inode = lock(&self.inode);
-        inode.synced = inode.now.clone();
-        inode.unsynced.clear();
+        let Inode { now, synced, unsynced } = &mut *inode;
+        synced.clone_from(now);
+        unsynced.clear();
         Ok(())
     }
 }

@@ -94,7 +94,7 @@ fn readers_keep_up_with_a_writer_that_seals_and_imports() {
         while !writer.is_finished() || looks < 5 {
             let least = acknowledged.load(Ordering::SeqCst);
             let seen = live(reader.snapshot(&name()).await.unwrap().as_ref()).len();
-            assert!(seen >= least && seen % 5 == 0, "{seen} of at least {least}");
+            assert!(seen >= least && seen.is_multiple_of(5), "{seen} of at least {least}");
             looks += 1;
         }
         writer.await.unwrap();

@@ -217,7 +217,7 @@ fn an_abandoned_call_still_ends_and_a_failed_import_leaves_nothing() {
         assert_eq!(vault.snapshot(&name()).await.unwrap().live(), 2);
         let fill = |row: u64, out: &mut [f32]| {
             if row < 250 {
-                out.fill(1.0)
+                out.fill(1.0);
             }
         };
         let failed = vault.import_synthetic(&name(), 1000, fill, |_| ()).await;

@@ -65,7 +65,7 @@ async fn apply(
             match vault.erase(&name(), Erase::Subject(subject(*whose)), |_| ()).await {
                 Ok(erased) => assert_eq!(erased.templates.iter().map(|id| id.0).collect::<Vec<_>>(), gone),
                 Err(error) => {
-                    assert!(gone.is_empty() && matches!(error, GalleryError::NothingToErase { .. }), "{error}")
+                    assert!(gone.is_empty() && matches!(error, GalleryError::NothingToErase { .. }), "{error}");
                 }
             }
         }
