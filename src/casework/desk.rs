@@ -2,11 +2,12 @@
 //! first needed.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::ids::{GalleryName, ModelId};
 use crate::casework::CaseworkError;
+use crate::casework::enrol::blocking;
 use crate::gallery::{Access, Vault, VaultOptions};
 use crate::scoring::compose::{Engine, compose};
 use crate::settings::Settings;
@@ -24,9 +25,11 @@ pub struct Desk {
     pub catalogue: Catalogue,
     /// Settings in force.
     pub settings: Settings,
-    /// Loaded models by the hash of their set.
-    eyes: Mutex<HashMap<[u8; 32], Arc<Vision>>>,
+    eyes: Eyes,
 }
+
+/// Loaded models by the hash of their set.
+type Eyes = Arc<Mutex<HashMap<[u8; 32], Arc<Vision>>>>;
 
 impl Desk {
     /// Opens the data folder and chooses the back end. Models are loaded when a picture first needs one.
@@ -37,7 +40,7 @@ impl Desk {
         let catalogue = catalogue_of(&settings)?;
         let vault = Vault::open(&settings.data.folder, access, VaultOptions::default()).await?;
         let engine = compose(&settings.scoring);
-        Ok(Self { vault, engine, catalogue, settings, eyes: Mutex::default() })
+        Ok(Self { vault, engine, catalogue, settings, eyes: Eyes::default() })
     }
 
     /// Pictures to work on at once.
@@ -53,9 +56,9 @@ impl Desk {
     ///
     /// # Errors
     /// [`CaseworkError::Vision`] when it is unknown, not installed or damaged.
-    pub fn default_vision(&self) -> Result<Arc<Vision>, CaseworkError> {
+    pub async fn default_vision(&self) -> Result<Arc<Vision>, CaseworkError> {
         let set = self.catalogue.set(&self.settings.models.set)?;
-        self.load(set)
+        self.load(set).await
     }
 
     /// The model that made `gallery`'s templates, loaded.
@@ -65,7 +68,7 @@ impl Desk {
     pub async fn vision_for(&self, gallery: &GalleryName) -> Result<Arc<Vision>, CaseworkError> {
         let theirs = self.vault.snapshot(gallery).await?.model().clone();
         match self.catalogue.set(&theirs.name) {
-            Ok(set) if set.id().hash == theirs.hash => self.load(set),
+            Ok(set) if set.id().hash == theirs.hash => self.load(set).await,
             Ok(set) => Err(unknown(gallery, theirs, format!("its {}", set.id()))),
             Err(_) => Err(unknown(gallery, theirs, "it has no set of that name".to_owned())),
         }
@@ -86,20 +89,25 @@ impl Desk {
         self.settings.models_folder()
     }
 
-    fn load(&self, set: &ModelSet) -> Result<Arc<Vision>, CaseworkError> {
-        let id = set.id();
-        // Held while loading, so that two requests do not load the same hundred megabytes twice.
-        let mut eyes = self.eyes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(vision) = eyes.get(&id.hash) {
-            return Ok(Arc::clone(vision));
-        }
-        let folder = self.models_folder();
-        let runtime = Runtime::load(self.settings.models.runtime.as_deref(), &folder)?;
-        // One thread a picture: several pictures at once use the cores better than one picture on several.
-        let vision = Arc::new(Vision::load(set, &folder, &runtime, 1)?);
-        eyes.insert(id.hash, Arc::clone(&vision));
-        Ok(vision)
+    async fn load(&self, set: &ModelSet) -> Result<Arc<Vision>, CaseworkError> {
+        let (eyes, set, folder) = (Arc::clone(&self.eyes), set.clone(), self.models_folder());
+        let library = self.settings.models.runtime.clone();
+        blocking(move || load(&eyes, &set, &folder, library.as_deref())).await?
     }
+}
+
+fn load(eyes: &Eyes, set: &ModelSet, folder: &Path, library: Option<&Path>) -> Result<Arc<Vision>, CaseworkError> {
+    let id = set.id();
+    // Held while loading, so that two requests do not load the same hundred megabytes twice.
+    let mut eyes = eyes.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(vision) = eyes.get(&id.hash) {
+        return Ok(Arc::clone(vision));
+    }
+    let runtime = Runtime::load(library, folder)?;
+    // One thread a picture: several pictures at once use the cores better than one picture on several.
+    let vision = Arc::new(Vision::load(set, folder, &runtime, 1)?);
+    eyes.insert(id.hash, Arc::clone(&vision));
+    Ok(vision)
 }
 
 fn unknown(gallery: &GalleryName, theirs: ModelId, here: String) -> CaseworkError {

@@ -15,6 +15,7 @@ use crate::casework::folder::{Picture, Plan};
 use crate::casework::{CaseworkError, Desk};
 use crate::gallery::{Enrolment, NewReference};
 use crate::segment::Precision;
+use crate::vision::VisionError;
 use crate::vision::pipeline::Vision;
 
 /// Where a picture's bytes are.
@@ -87,7 +88,7 @@ pub async fn ensure_gallery(desk: &Desk, gallery: &GalleryName, purpose: &str) -
     if desk.vault.galleries().await?.iter().any(|summary| summary.record.name == *gallery) {
         return Ok(false);
     }
-    let vision = desk.default_vision()?;
+    let vision = desk.default_vision().await?;
     desk.vault.create_gallery(gallery, vision.model(), vision.dimension(), Precision::F32, purpose).await?;
     Ok(true)
 }
@@ -197,9 +198,19 @@ pub fn hash(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
+/// What is wrong with a picture, in words for whoever sent it. What is wrong with the installation is nothing of theirs and
+/// names files of this machine: it goes to the log.
+pub(super) fn in_words(error: &VisionError) -> String {
+    if error.is_of_picture() {
+        return error.to_string();
+    }
+    tracing::error!(%error, "a picture could not be worked on");
+    "the models failed on this picture; the server's log says more".to_owned()
+}
+
 fn prepare_one(vision: &Vision, picture: &NewPicture) -> Prepared {
     let prepared = read(&picture.bytes).and_then(|bytes| {
-        let analysis = vision.analyse(&bytes).map_err(|error| error.to_string())?;
+        let analysis = vision.analyse(&bytes).map_err(|error| in_words(&error))?;
         let face = reference_face(&analysis.faces)?;
         let remarks = face.quality.reasons.clone();
         let reference = NewReference {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::base::clock::{Stopwatch, now_rfc3339};
 use crate::base::ids::{GalleryName, ModelId};
-use crate::casework::enrol::{blocking, hash, in_parallel};
+use crate::casework::enrol::{blocking, hash, in_parallel, in_words};
 use crate::casework::faces::{FaceChoice, choose};
 use crate::casework::{CaseworkError, Desk};
 use crate::identify::{Candidate, Identification, ListRule, identify};
@@ -166,7 +166,7 @@ fn analyse_one(vision: &Vision, picture: &ProbePicture, faces: FaceChoice) -> Pi
     };
     let Analysis { width, height, faces: found, stages, .. } = match vision.analyse(&picture.bytes) {
         Ok(analysis) => analysis,
-        Err(error) => return failed(error.to_string(), None),
+        Err(error) => return failed(in_words(&error), None),
     };
     if found.is_empty() {
         return failed("no face found".to_owned(), Some(0));

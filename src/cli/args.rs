@@ -208,6 +208,11 @@ pub enum GalleryCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Read every byte of a gallery's segments and compare checksums.
+    Verify {
+        /// Which.
+        gallery: GalleryName,
+    },
     /// Physically erase one subject's templates, or one template. There is no way back.
     Erase {
         /// From which gallery.

@@ -9,7 +9,7 @@ use crate::base::ids::{GalleryName, TemplateId};
 use crate::base::text::thousands;
 use crate::casework::{Desk, enrol, statistics};
 use crate::cli::args::GalleryCommand;
-use crate::cli::{desk, print};
+use crate::cli::{desk, print, progress};
 use crate::gallery::{Access, Erase, GallerySummary};
 use crate::http::shapes::GalleryShape;
 use crate::settings::Settings;
@@ -23,6 +23,7 @@ pub async fn run(settings: Settings, command: GalleryCommand) -> Result<()> {
         GalleryCommand::Create { gallery, purpose } => create(settings, &gallery, &purpose).await,
         GalleryCommand::List { json } => list(settings, json).await,
         GalleryCommand::Show { gallery, json } => show(settings, &gallery, json).await,
+        GalleryCommand::Verify { gallery } => verify(settings, &gallery).await,
         GalleryCommand::Erase { gallery, subject, template, yes } => {
             let what = match (subject, template) {
                 (Some(subject), _) => Erase::Subject(subject),
@@ -55,6 +56,13 @@ async fn show(settings: Settings, gallery: &GalleryName, json: bool) -> Result<(
     let desk = desk(settings, Access::Reader).await?;
     let summary = summary(&desk, gallery).await?;
     if json { print::json(&GalleryShape::from(&summary)) } else { print::gallery(&summary) }
+}
+
+async fn verify(settings: Settings, gallery: &GalleryName) -> Result<()> {
+    let spinner = progress::spinner("reading");
+    desk(settings, Access::Writer).await?.vault.verify(gallery).await?;
+    spinner.finish_and_clear();
+    print::line(&format!("{gallery} is whole: every checksum agrees"))
 }
 
 async fn summary(desk: &Desk, gallery: &GalleryName) -> Result<GallerySummary> {

@@ -12,6 +12,7 @@ pub mod search;
 pub mod serve;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -21,6 +22,8 @@ use crate::cli::args::{Args, Command};
 use crate::gallery::Access;
 use crate::settings::Settings;
 
+/// How long work that nobody waits for may hold up the end of the process.
+const LAST_WORK: Duration = Duration::from_secs(2);
 /// The filter that nobody chose.
 const DEFAULT_FILTER: &str = "info";
 
@@ -36,7 +39,7 @@ pub fn run() -> Result<()> {
     start_log(&loaded.settings, quiet);
     let settings = loaded.settings;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    match args.command {
+    let done = match args.command {
         Command::Config(config) => print::config(&settings, config.template),
         Command::Models(command) => models::run(&settings, command),
         Command::Enrol(enrol) => runtime.block_on(enrol::run(settings, enrol)),
@@ -44,7 +47,10 @@ pub fn run() -> Result<()> {
         Command::Gallery(command) => runtime.block_on(gallery::run(settings, command)),
         Command::Serve(_) => runtime.block_on(serve::run(settings)),
         Command::Demo(demo) => demo::run(&runtime, settings, &demo),
-    }
+    };
+    // What still runs on blocking threads has no reader any more; a picture under way must not hold up the end.
+    runtime.shutdown_timeout(LAST_WORK);
+    done
 }
 
 /// Opens the desk for a command that changes something, or beside a running server for one that only reads.
