@@ -10,7 +10,7 @@ use crate::base::ids::{GalleryName, ModelId, SubjectRef, TemplateId};
 use crate::base::limits::{RECORD_TEXT_BYTES_MAX, TAIL_ROWS_MAX, TOP_K_MAX};
 use crate::gallery::GalleryError;
 use crate::gallery::lock::{self, WriterLock};
-use crate::gallery::manifest::{GallerySpec, Manifest};
+use crate::gallery::manifest::{GallerySpec, Manifest, SegmentEntry};
 use crate::gallery::opening;
 use crate::gallery::room::{Room, blocking, detached};
 use crate::gallery::shelf::Shelf;
@@ -247,7 +247,7 @@ impl Vault {
         if rest.is_empty() {
             return Ok(found);
         }
-        let synthetic = self.inner.synthetic_ranges(name)?;
+        let synthetic = self.inner.synthetic_ranges(name).await?;
         let touched = self.inner.records.states(name, &rest).await?;
         for id in rest {
             let inside = synthetic.iter().any(|&(first, last)| (first..=last).contains(&id.0));
@@ -369,13 +369,16 @@ impl Inner {
         }
     }
 
-    fn synthetic_ranges(&self, name: &GalleryName) -> Result<Vec<(u64, u64)>, GalleryError> {
+    /// First and last ids of committed synthetic segments.
+    async fn synthetic_ranges(&self, name: &GalleryName) -> Result<Vec<(u64, u64)>, GalleryError> {
         match self.access {
             Access::Writer => Ok(self.room(name)?.snapshot().synthetic.clone()),
             Access::Reader => {
+                // An import is in the manifest shortly before it is committed.
                 let manifest = Manifest::load(&DiskFolder::open(&self.gallery_path(name))?)?;
-                let synthetic = manifest.segments.iter().filter(|entry| entry.synthetic);
-                Ok(synthetic.map(|entry| (entry.first, entry.last)).collect())
+                let last_id = self.records.gallery(name).await?.map_or(0, |record| record.last_template_id);
+                let counts = |entry: &&SegmentEntry| entry.synthetic && entry.last <= last_id;
+                Ok(manifest.segments.iter().filter(counts).map(|entry| (entry.first, entry.last)).collect())
             }
         }
     }

@@ -284,3 +284,49 @@ fn write_fixture(folder: &DiskFolder, file: &str, originals: Precision) {
     writer.finish().unwrap();
     erase_rows(folder, file, &[3], Before::Whole).unwrap();
 }
+
+/// Slow; for figures: `cargo test --release --test storage -- --ignored --nocapture`.
+#[test]
+#[ignore = "writes 700 MB"]
+fn a_million_rows_import_in_bounded_memory() {
+    run(async {
+        let home = tempfile::tempdir().unwrap();
+        let vault = Vault::open(home.path(), Access::Writer, VaultOptions::default()).await.unwrap();
+        let wide = Dimension::new(128).unwrap();
+        vault.create_gallery(&name(), &model_id(1), wide, Precision::F32, "test").await.unwrap();
+        let began = std::time::Instant::now();
+        let fill = |row: u64, out: &mut [f32]| {
+            out.chunks_exact_mut(DIMENSION).zip(row..).for_each(|(to, key)| to.copy_from_slice(&raw(key)));
+        };
+        vault.import_synthetic(&name(), 1_000_000, fill, |_| ()).await.unwrap();
+        let imported = began.elapsed();
+        let status = fs_err::read_to_string("/proc/self/status").unwrap();
+        let peak_kib: u64 = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .unwrap()
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .unwrap();
+        vault.close().await;
+        let began = std::time::Instant::now();
+        let vault = Vault::open(home.path(), Access::Writer, VaultOptions::default()).await.unwrap();
+        let opened = began.elapsed();
+        let began = std::time::Instant::now();
+        vault.verify(&name()).await.unwrap();
+        println!("import {imported:?}, peak {} MiB, open {opened:?}, verify {:?}", peak_kib >> 10, began.elapsed());
+        assert!(peak_kib < 200 << 10, "{peak_kib} KiB");
+        let began = std::time::Instant::now();
+        for round in 0..20_u64 {
+            let mut wide = reference(round, round);
+            wide.template =
+                Template::from_raw(&[raw(round), raw(round + 1), raw(round + 2), raw(round + 3)].concat()).unwrap();
+            enrol(&vault, vec![wide]).await;
+        }
+        println!("one enrolment {:?}", began.elapsed() / 20);
+        let began = std::time::Instant::now();
+        vault.erase(&name(), Erase::Template(TemplateId(777_777)), |_| ()).await.unwrap();
+        println!("one erasure {:?}", began.elapsed());
+    });
+}
