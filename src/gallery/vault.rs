@@ -18,7 +18,7 @@ use crate::gallery::snapshot::Snapshot;
 use crate::gallery::tail::Committed;
 use crate::records::{GalleryRecord, Records, ReferenceImage, SearchRecord};
 use crate::segment::{Precision, check_model_name};
-use crate::store::disk::DiskFolder;
+use crate::store::disk::{self, DiskFolder};
 use crate::vector::dimension::Dimension;
 
 const RECORDS_FILE: &str = "records.sqlite";
@@ -106,8 +106,13 @@ impl Vault {
         let records_path = data.join(RECORDS_FILE);
         let (lock, records) = match access {
             Access::Writer => {
-                DiskFolder::create(&data.join("gallery"))?;
-                (Some(WriterLock::take(data)?), Records::create(&records_path).await?)
+                let galleries = data.join("gallery");
+                DiskFolder::create(&galleries)?;
+                disk::keep_private(&galleries)?;
+                let lock = WriterLock::take(data)?;
+                // Made by us before SQLite opens it: its journals take over the rights of the file.
+                disk::touch_private(&records_path)?;
+                (Some(lock), Records::create(&records_path).await?)
             }
             Access::Reader if !records_path.is_file() => return Err(GalleryError::NoData(data.to_owned())),
             Access::Reader => (None, Records::join(&records_path).await?),

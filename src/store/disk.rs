@@ -1,6 +1,7 @@
 //! A folder on disk.
 
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -141,6 +142,32 @@ fn missing_or(error: io::Error, path: PathBuf) -> StoreError {
 
 fn sync_folder(path: &Path) -> Result<(), StoreError> {
     Ok(fs::File::open(path)?.sync_all()?)
+}
+
+/// Takes a folder's rights away from everybody but its owner: templates are biometric data.
+///
+/// # Errors
+/// [`StoreError::Io`].
+pub fn keep_private(folder: &Path) -> Result<(), StoreError> {
+    set_rights(folder, 0o700)
+}
+
+/// Makes an empty file that its owner alone can read, unless there is one; its rights are set either way.
+///
+/// # Errors
+/// [`StoreError::Io`].
+pub fn touch_private(file: &Path) -> Result<(), StoreError> {
+    fs::OpenOptions::new().create(true).append(true).open(file)?;
+    set_rights(file, 0o600)
+}
+
+fn set_rights(path: &Path, mode: u32) -> Result<(), StoreError> {
+    let mut rights = fs::metadata(path)?.permissions();
+    if rights.mode() & 0o777 != mode {
+        rights.set_mode(mode);
+        fs::set_permissions(path, rights)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

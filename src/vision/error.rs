@@ -228,5 +228,5 @@ fn lines(paths: &[PathBuf]) -> String {
 
 /// A tool's last words, indented below the message.
 fn tail(output: &str) -> String {
-    output.lines().filter(|line| !line.trim().is_empty()).map(|line| format!("\n  | {line}")).collect()
+    output.lines().filter(|line| !line.trim().is_empty()).flat_map(|line| ["\n  | ", line]).collect()
 }

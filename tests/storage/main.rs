@@ -330,3 +330,16 @@ fn a_million_rows_import_in_bounded_memory() {
         println!("one erasure {:?}", began.elapsed());
     });
 }
+
+#[tokio::test]
+async fn nobody_but_the_owner_reads_templates_or_records() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let _vault = Vault::open(folder.path(), Access::Writer, VaultOptions::default()).await.unwrap();
+    let rights = |name: &str| fs_err::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((rights("gallery"), rights("records.sqlite")), (0o700, 0o600));
+    for entry in fs_err::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap()) {
+        let name = entry.file_name().into_string().unwrap();
+        assert!(!name.starts_with("records") || rights(&name) == 0o600, "{name}");
+    }
+}
