@@ -37,10 +37,11 @@ pub(super) fn run(
                 failed(error.to_string(), String::new())
             }
         })?;
-    let words = Arc::new(Mutex::new(Vec::new()));
+    // Apart, so that much chatter on one can't push the reason out that stands on the other.
+    let (chatter, reasons) = (Words::default(), Words::default());
     let ended: Vec<_> = [
-        child.stdout.take().map(|pipe| listen(pipe, Arc::clone(&words))),
-        child.stderr.take().map(|pipe| listen(pipe, Arc::clone(&words))),
+        child.stdout.take().map(|pipe| listen(pipe, Arc::clone(&chatter))),
+        child.stderr.take().map(|pipe| listen(pipe, Arc::clone(&reasons))),
     ]
     .into_iter()
     .flatten()
@@ -50,7 +51,9 @@ pub(super) fn run(
         // An error only says that the pipe is still held by a grandchild: what was heard so far must do.
         let _ = end.recv_timeout(LAST_WORDS);
     }
-    let output = String::from_utf8_lossy(&words.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
+    let heard =
+        |words: &Words| String::from_utf8_lossy(&words.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
+    let output = format!("{}\n{}", heard(&chatter), heard(&reasons));
     match status {
         Some(status) if status.success() => Ok(()),
         Some(status) => Err(failed(status.to_string(), output)),
@@ -75,8 +78,11 @@ fn wait(child: &mut std::process::Child, limit_s: u64, watch: &dyn Fn()) -> Resu
     }
 }
 
+/// What a pipe said last.
+type Words = Arc<Mutex<Vec<u8>>>;
+
 /// Reads a pipe to its end on a thread, keeping the last bytes.
-fn listen(mut pipe: impl Read + Send + 'static, words: Arc<Mutex<Vec<u8>>>) -> Receiver<()> {
+fn listen(mut pipe: impl Read + Send + 'static, words: Words) -> Receiver<()> {
     let (done, ended) = sync_channel(1);
     thread::spawn(move || {
         let mut block = [0; 1024];
