@@ -110,6 +110,68 @@ fn a_folder_in_a_candidate_list_out() {
     assert_eq!((&galleries[0]["templates"], &galleries[0]["erased"]), (&7.into(), &1.into()));
 }
 
+/// Issue 2's acceptance: neutral faces enrolled, smiling ones as probes, through the program itself, for both model sets.
+#[test]
+fn the_london_people_are_found_with_both_sets() {
+    let Some(people) = frll() else { return };
+    let desk = Desk::new();
+    let installed = fs_err::canonicalize(models_dir()).unwrap();
+    let runtime = installed.join("runtime");
+    let own = desk.folder.path().join("models-omz");
+    for (set, at_least) in [("mtcnn-dlib", 100), ("yunet-omz", 102)] {
+        let mut settings = vec!["--model-set", set];
+        if set == "yunet-omz" {
+            let shared = fs_err::canonicalize("../shared/models").unwrap();
+            settings.extend(["--models-folder", own.to_str().unwrap(), "--runtime", runtime.to_str().unwrap()]);
+            let from = ["models", "install", set, "--from", shared.to_str().unwrap()];
+            desk.good(&[&from, settings.as_slice()].concat());
+        }
+        let faces = fs_err::canonicalize("../shared/faces/frll").unwrap();
+        let enrol = ["enrol", set, faces.to_str().unwrap(), "--only", "neutral", "--json"];
+        let enrolled = json(&desk.good(&[&enrol, settings.as_slice()].concat()));
+        assert_eq!(enrolled["enrolled"], people.len(), "{set}");
+        let probes: Vec<String> =
+            people.iter().map(|(_, _, smiling)| fs_err::canonicalize(smiling).unwrap().display().to_string()).collect();
+        let probes: Vec<&str> = probes.iter().map(String::as_str).collect();
+        let search = ["search", set, "--top", "1", "--json"];
+        let answer = json(&desk.good(&[&search, settings.as_slice(), probes.as_slice()].concat()));
+        let first = |picture: &Value| picture["probes"][0]["candidates"][0]["subject"].as_str().unwrap().to_owned();
+        let answers = answer["pictures"].as_array().unwrap().iter().map(first);
+        let right = answers.zip(&people).filter(|(found, (person, ..))| found == person).count();
+        println!("{set}: {right} of {} people at rank 1", people.len());
+        assert!(right >= at_least, "{set}: {right} of {}", people.len());
+    }
+}
+
+#[test]
+fn a_file_that_ends_early_is_noted() {
+    let desk = Desk::new();
+    let Some(probes) = desk.people(1) else { return };
+    let whole = fs_err::read(desk.folder.path().join(&probes[0].1)).unwrap();
+    let cut = desk.folder.path().join("people").join("cut.jpg");
+    fs_err::write(&cut, &whole[..whole.len() * 9 / 10]).unwrap();
+    let report = json(&desk.good(&["enrol", "custody", "people", "--json"]));
+    let cut = report["pictures"].as_array().unwrap().iter().find(|picture| picture["source"] == "cut.jpg").unwrap();
+    assert!(cut["remarks"][0].as_str().is_some_and(|remark| remark.contains("ends early")), "{cut}");
+    let shown = desk.good(&["search", "custody", "people/cut.jpg"]);
+    assert!(shown.contains("ends early"), "{shown}");
+}
+
+#[test]
+fn the_same_picture_for_another_subject_is_no_success() {
+    let desk = Desk::new();
+    let Some(people) = desk.people(1) else { return };
+    desk.good(&["enrol", "custody", "people"]);
+    let other = desk.folder.path().join("other").join("somebody else");
+    fs_err::create_dir_all(&other).unwrap();
+    fs_err::copy(desk.folder.path().join("people").join(&people[0].0).join("1.jpg"), other.join("1.jpg")).unwrap();
+    let output = desk.run(&["enrol", "custody", "other", "--json"]);
+    assert!(!output.status.success());
+    let report = json(&String::from_utf8(output.stdout).unwrap());
+    assert_eq!((&report["enrolled_for_another"], &report["already_enrolled"]), (&1.into(), &0.into()));
+    assert_eq!(report["pictures"][0]["enrolled_for"], people[0].0.as_str());
+}
+
 #[test]
 fn pictures_that_fail_are_told_and_stop_nobody() {
     let desk = Desk::new();

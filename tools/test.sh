@@ -21,8 +21,11 @@ step "models${BERTILLON_MODELS:+ in $BERTILLON_MODELS}"
 
 export BERTILLON_REQUIRE_GPU_TESTS=1
 # Where the second model set and the real faces are at hand, a test that can't find them has a fault.
+lacking=''
 if [ -d ../shared/models ] && [ -d ../shared/faces ]; then
     export BERTILLON_REQUIRE_MODEL_TESTS=1
+else
+    lacking='NOT TESTED: whole paths on the London faces and with the second model set (../shared/faces, ../shared/models).'
 fi
 step "examples in the documentation"
 cargo test --release --locked --doc
@@ -33,3 +36,4 @@ if cargo nextest --version >/dev/null 2>&1; then
 else
     cargo test --release --locked
 fi
+[ -z "$lacking" ] || printf '\n%s\n' "$lacking"

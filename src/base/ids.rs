@@ -28,6 +28,11 @@ pub enum IdError {
     /// A subject's reference is shown on screens and written into records.
     #[error("{0:?} can't refer to a subject: use 1 to 128 characters, none of them a control character")]
     Subject(String),
+    /// A name that is kept for what a generator made.
+    #[error(
+        "{0:?} can't refer to a person: names beginning with \"synthetic\" and a number are kept for synthetic templates"
+    )]
+    Reserved(String),
 }
 
 /// A gallery's name, unique in one data folder: 1 to 63 of `a-z 0-9 - _`, beginning with a letter or digit.
@@ -69,6 +74,21 @@ impl fmt::Display for GalleryName {
 pub struct SubjectRef(String);
 
 impl SubjectRef {
+    /// The reference of a real person, to be enrolled under: as parsed, but never one that reads like the name of a
+    /// synthetic template, with which it would be mixed up on a candidate list.
+    ///
+    /// # Errors
+    /// [`IdError::Subject`], [`IdError::Reserved`].
+    pub fn of_person(text: &str) -> Result<Self, IdError> {
+        let reference: Self = text.parse()?;
+        let lower = reference.0.to_lowercase();
+        let rest = lower.strip_prefix("synthetic").map(|rest| rest.trim_start_matches([' ', '#', '-', '_', '.', ':']));
+        if rest.is_some_and(|rest| !rest.is_empty() && rest.chars().all(|letter| letter.is_ascii_digit())) {
+            return Err(IdError::Reserved(reference.0));
+        }
+        Ok(reference)
+    }
+
     /// The reference as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -139,6 +159,16 @@ mod tests {
         assert_eq!("  Anne Example ".parse::<SubjectRef>().map(|s| s.to_string()), Ok("Anne Example".to_owned()));
         for bad in ["", "   ", "a\nb", &"x".repeat(129)] {
             assert!(bad.parse::<SubjectRef>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn no_person_is_called_like_a_synthetic_template() {
+        for bad in ["synthetic #5", "Synthetic 12", "SYNTHETIC-#3", " synthetic #1 "] {
+            assert!(matches!(SubjectRef::of_person(bad), Err(IdError::Reserved(_))), "{bad}");
+        }
+        for good in ["synthetic", "Synthetic Sally", "5", "synthetic #5a"] {
+            assert!(SubjectRef::of_person(good).is_ok(), "{good}");
         }
     }
 

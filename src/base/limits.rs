@@ -26,7 +26,7 @@ pub const CANDIDATES_MAX: usize = 1_000;
 /// Most templates asked of a scorer for each probe (people with several references need more templates than people).
 pub const TOP_K_MAX: usize = 16_384;
 /// Survivors of the coarse pass kept for each probe on the CPU; past this the probe is scored exhaustively.
-pub const SURVIVORS_MAX: usize = 1 << 20;
+pub const SURVIVORS_MAX: usize = 1 << 18;
 /// Survivors of the coarse pass kept for each probe on a GPU; past this the probe has overflowed.
 pub const GPU_SURVIVORS_MAX: usize = 1 << 16;
 /// Probes that a GPU scores in one round; more probes take more rounds.

@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Numbers and foreign words as people read them.
 
 /// A number with its thousands set apart by commas.
 #[must_use]
@@ -14,9 +14,21 @@ pub fn thousands(number: u64) -> String {
     text
 }
 
+/// A text from outside on one line of a terminal or a record: control characters, which could move the cursor, colour the
+/// screen or forge lines, become a visible mark.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_can_not_forge_lines_or_colours() {
+        assert_eq!(printable("a\u{1b}[31m\nrank 1 \u{e9}"), "a\u{fffd}[31m\u{fffd}rank 1 \u{e9}");
+    }
 
     #[test]
     fn commas_stand_before_every_third_digit() {

@@ -160,7 +160,7 @@ async fn ensure_crowd(
     let statistics = Statistics::builtin(snapshot.model())?;
     let crowd = Crowd::new(&statistics, SEED)?;
     let members = crowd.impostor_scores()?;
-    let there = snapshot.live_synthetic();
+    let there = snapshot.imported_synthetic();
     drop(snapshot);
     if there < wanted {
         let member = move |index: u64, out: &mut [f32]| crowd.member(there + index, out);

@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::base::ids::{GalleryName, ModelId};
 use crate::casework::CaseworkError;
 use crate::casework::enrol::blocking;
+use crate::casework::eyes::Eyes;
 use crate::gallery::{Access, Vault, VaultOptions};
 use crate::scoring::compose::{Engine, compose};
 use crate::settings::Settings;
 use crate::vision::catalogue::{Catalogue, ModelSet};
-use crate::vision::pipeline::Vision;
 use crate::vision::runtime::Runtime;
 
 /// Everything a use case needs, put together from the settings.
@@ -25,11 +25,11 @@ pub struct Desk {
     pub catalogue: Catalogue,
     /// Settings in force.
     pub settings: Settings,
-    eyes: Eyes,
+    eyes: Loaded,
 }
 
 /// Loaded models by the hash of their set.
-type Eyes = Arc<Mutex<HashMap<[u8; 32], Arc<Vision>>>>;
+type Loaded = Arc<Mutex<HashMap<[u8; 32], Arc<Eyes>>>>;
 
 impl Desk {
     /// Opens the data folder and chooses the back end. Models are loaded when a picture first needs one.
@@ -40,7 +40,7 @@ impl Desk {
         let catalogue = catalogue_of(&settings)?;
         let vault = Vault::open(&settings.data.folder, access, VaultOptions::default()).await?;
         let engine = compose(&settings.scoring);
-        Ok(Self { vault, engine, catalogue, settings, eyes: Eyes::default() })
+        Ok(Self { vault, engine, catalogue, settings, eyes: Loaded::default() })
     }
 
     /// Pictures to work on at once.
@@ -56,7 +56,7 @@ impl Desk {
     ///
     /// # Errors
     /// [`CaseworkError::Vision`] when it is unknown, not installed or damaged.
-    pub async fn default_vision(&self) -> Result<Arc<Vision>, CaseworkError> {
+    pub async fn default_vision(&self) -> Result<Arc<Eyes>, CaseworkError> {
         let set = self.catalogue.set(&self.settings.models.set)?;
         self.load(set).await
     }
@@ -65,7 +65,7 @@ impl Desk {
     ///
     /// # Errors
     /// [`CaseworkError::ModelUnknown`] when no catalogue has it any more.
-    pub async fn vision_for(&self, gallery: &GalleryName) -> Result<Arc<Vision>, CaseworkError> {
+    pub async fn vision_for(&self, gallery: &GalleryName) -> Result<Arc<Eyes>, CaseworkError> {
         let theirs = self.vault.snapshot(gallery).await?.model().clone();
         match self.catalogue.set(&theirs.name) {
             Ok(set) if set.id().hash == theirs.hash => self.load(set).await,
@@ -89,23 +89,29 @@ impl Desk {
         self.settings.models_folder()
     }
 
-    async fn load(&self, set: &ModelSet) -> Result<Arc<Vision>, CaseworkError> {
+    async fn load(&self, set: &ModelSet) -> Result<Arc<Eyes>, CaseworkError> {
         let (eyes, set, folder) = (Arc::clone(&self.eyes), set.clone(), self.models_folder());
         let library = self.settings.models.runtime.clone();
-        blocking(move || load(&eyes, &set, &folder, library.as_deref())).await?
+        let most = self.vision_threads();
+        blocking(move || load(&eyes, set, folder, library.as_deref(), most)).await?
     }
 }
 
-fn load(eyes: &Eyes, set: &ModelSet, folder: &Path, library: Option<&Path>) -> Result<Arc<Vision>, CaseworkError> {
+fn load(
+    eyes: &Loaded,
+    set: ModelSet,
+    folder: PathBuf,
+    library: Option<&Path>,
+    most: usize,
+) -> Result<Arc<Eyes>, CaseworkError> {
     let id = set.id();
     // Held while loading, so that two requests do not load the same hundred megabytes twice.
     let mut eyes = eyes.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(vision) = eyes.get(&id.hash) {
         return Ok(Arc::clone(vision));
     }
-    let runtime = Runtime::load(library, folder)?;
-    // One thread a picture: several pictures at once use the cores better than one picture on several.
-    let vision = Arc::new(Vision::load(set, folder, &runtime, 1)?);
+    let runtime = Runtime::load(library, &folder)?;
+    let vision = Arc::new(Eyes::open(set, folder, runtime, most)?);
     eyes.insert(id.hash, Arc::clone(&vision));
     Ok(vision)
 }

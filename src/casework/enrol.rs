@@ -10,13 +10,13 @@ use sha2::{Digest, Sha256};
 
 use crate::base::ids::{GalleryName, SubjectRef, TemplateId};
 use crate::base::limits::{ENROL_CHUNK, IMAGE_BYTES_MAX};
+use crate::casework::eyes::Eyes;
 use crate::casework::faces::reference_face;
 use crate::casework::folder::{Picture, Plan};
 use crate::casework::{CaseworkError, Desk};
 use crate::gallery::{Enrolment, NewReference};
 use crate::segment::Precision;
 use crate::vision::VisionError;
-use crate::vision::pipeline::Vision;
 
 /// Where a picture's bytes are.
 #[derive(Debug, Clone)]
@@ -208,11 +208,11 @@ pub(super) fn in_words(error: &VisionError) -> String {
     "the models failed on this picture; the server's log says more".to_owned()
 }
 
-fn prepare_one(vision: &Vision, picture: &NewPicture) -> Prepared {
+fn prepare_one(vision: &Eyes, picture: &NewPicture) -> Prepared {
     let prepared = read(&picture.bytes).and_then(|bytes| {
         let analysis = vision.analyse(&bytes).map_err(|error| in_words(&error))?;
         let face = reference_face(&analysis.faces)?;
-        let remarks = face.quality.reasons.clone();
+        let remarks = [analysis.warnings.as_slice(), face.quality.reasons.as_slice()].concat();
         let reference = NewReference {
             subject: picture.subject.clone(),
             image_sha256: hash(&bytes),

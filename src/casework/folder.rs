@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use crate::base::ids::SubjectRef;
 use crate::base::limits::{FOLDER_DEPTH_MAX, FOLDER_FILES_MAX};
+use crate::base::text::printable;
 use crate::casework::CaseworkError;
 
-const ENDINGS: [&str; 7] = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff"];
+const ENDINGS: [&str; 10] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib", "tif", "tiff"];
 
 /// A picture to enrol.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,13 +38,15 @@ pub struct Plan {
 /// [`CaseworkError`] for an unreadable folder or list, or when there is nothing to enrol.
 pub fn plan(folder: &Path, subjects: Option<&Path>, only: Option<&str>) -> Result<Plan, CaseworkError> {
     let listed = subjects.map(read_subjects).transpose()?;
-    let mut files = Vec::new();
-    walk(folder, 0, &mut files)?;
+    let mut walk = Walk { root: folder, files: Vec::new(), passed_over: Vec::new() };
+    walk.enter(folder, 0)?;
+    let Walk { mut files, mut passed_over, .. } = walk;
     files.sort();
-    let mut plan = Plan::default();
+    passed_over.sort();
+    let mut plan = Plan { pictures: Vec::new(), passed_over };
     for path in files {
         let inside = path.strip_prefix(folder).unwrap_or(&path);
-        let source = inside.to_string_lossy().into_owned();
+        let source = printable(&inside.to_string_lossy());
         if only.is_some_and(|only| !source.contains(only)) {
             continue;
         }
@@ -51,11 +54,12 @@ pub fn plan(folder: &Path, subjects: Option<&Path>, only: Option<&str>) -> Resul
             Some(listed) => listed.get(&source).cloned().ok_or_else(|| "not in the list of subjects".to_owned()),
             None => name_by_path(inside),
         };
-        match named.and_then(|name| name.parse().map_err(|error: crate::base::ids::IdError| error.to_string())) {
+        match named.and_then(|name| SubjectRef::of_person(&name).map_err(|error| error.to_string())) {
             Ok(subject) => plan.pictures.push(Picture { path, source, subject }),
             Err(reason) => plan.passed_over.push((source, reason)),
         }
     }
+    let listed_nothing = listed.as_ref().is_none_or(HashMap::is_empty);
     if let Some(listed) = listed {
         let known: std::collections::HashSet<&str> =
             plan.pictures.iter().map(|picture| picture.source.as_str()).collect();
@@ -66,7 +70,7 @@ pub fn plan(folder: &Path, subjects: Option<&Path>, only: Option<&str>) -> Resul
         plan.passed_over
             .extend(missing.map(|file| (file.clone(), "listed, but not a picture in this folder".to_owned())));
     }
-    if plan.pictures.is_empty() && plan.passed_over.is_empty() {
+    if plan.pictures.is_empty() && listed_nothing {
         return Err(CaseworkError::NoPictures(folder.to_owned()));
     }
     Ok(plan)
@@ -82,23 +86,44 @@ fn unreadable(path: &Path, error: &std::io::Error) -> CaseworkError {
     CaseworkError::Unreadable { path: path.to_owned(), reason: error.to_string() }
 }
 
-fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), CaseworkError> {
-    let entries = fs_err::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
-    for entry in entries {
-        let entry = entry.map_err(|error| unreadable(folder, &error))?;
-        let kind = entry.file_type().map_err(|error| unreadable(folder, &error))?;
-        let path = entry.path();
-        // Links are not followed: a loop would never end, and a link may lead out of the folder that was named.
-        if kind.is_dir() && depth < FOLDER_DEPTH_MAX {
-            walk(&path, depth + 1, files)?;
-        } else if kind.is_file() && is_picture(&path) {
-            files.push(path);
+/// A walk through a folder. Whatever is not taken is noted: a missed picture is a missed person.
+struct Walk<'a> {
+    root: &'a Path,
+    files: Vec<PathBuf>,
+    passed_over: Vec<(String, String)>,
+}
+
+impl Walk<'_> {
+    fn enter(&mut self, folder: &Path, depth: usize) -> Result<(), CaseworkError> {
+        let entries = fs_err::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| unreadable(folder, &error))?;
+            let kind = entry.file_type().map_err(|error| unreadable(folder, &error))?;
+            let path = entry.path();
+            // Links are not followed: a loop would never end, and a link may lead out of the folder that was named.
+            if kind.is_dir() && depth < FOLDER_DEPTH_MAX {
+                self.enter(&path, depth + 1)?;
+            } else if kind.is_dir() {
+                self.pass(&path, "a folder this deep is not entered");
+            } else if !kind.is_file() {
+                self.pass(&path, "a link or device is not followed: name the folder that it leads to");
+            } else if is_picture(&path) {
+                self.files.push(path);
+            } else {
+                self.pass(&path, "not a picture by the ending of its name");
+            }
+            let found = self.files.len() + self.passed_over.len();
+            if found > FOLDER_FILES_MAX {
+                return Err(CaseworkError::TooMany { found, most: FOLDER_FILES_MAX, what: "folder" });
+            }
         }
-        if files.len() > FOLDER_FILES_MAX {
-            return Err(CaseworkError::TooMany { found: files.len(), most: FOLDER_FILES_MAX, what: "folder" });
-        }
+        Ok(())
     }
-    Ok(())
+
+    fn pass(&mut self, path: &Path, reason: &str) {
+        let inside = path.strip_prefix(self.root).unwrap_or(path);
+        self.passed_over.push((printable(&inside.to_string_lossy()), reason.to_owned()));
+    }
 }
 
 fn is_picture(path: &Path) -> bool {
@@ -160,8 +185,11 @@ mod tests {
 
     #[test]
     fn folders_name_subjects_and_so_do_loose_files() {
-        let folder = folder_with(&["anne/1.jpg", "anne/2.PNG", "bob.jpeg", "notes.txt"]);
+        let folder = folder_with(&["anne/1.jpg", "anne/2.PNG", "bob.jpeg", "notes.txt", "synthetic #5/1.jpg"]);
+        std::os::unix::fs::symlink("anne/1.jpg", folder.path().join("link.jpg")).unwrap();
         let plan = plan(folder.path(), None, None).unwrap();
+        let passed_over: Vec<&str> = plan.passed_over.iter().map(|(file, _)| file.as_str()).collect();
+        assert_eq!(passed_over, ["link.jpg", "notes.txt", "synthetic #5/1.jpg"], "nothing is left out without a word");
         assert_eq!(subjects(&plan), [("anne/1.jpg", "anne"), ("anne/2.PNG", "anne"), ("bob.jpeg", "bob")]);
     }
 
@@ -173,7 +201,7 @@ mod tests {
         let plan = plan(folder.path(), Some(&list), None).unwrap();
         assert_eq!(subjects(&plan), [("1.jpg", "Example, Anne")]);
         let passed_over: Vec<&str> = plan.passed_over.iter().map(|(file, _)| file.as_str()).collect();
-        assert_eq!(passed_over, ["2.jpg", "9.jpg"]);
+        assert_eq!(passed_over, ["subjects.csv", "2.jpg", "9.jpg"]);
     }
 
     #[test]

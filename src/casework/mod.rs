@@ -5,6 +5,7 @@ pub mod contact_sheet;
 pub mod demo;
 pub mod desk;
 pub mod enrol;
+pub mod eyes;
 pub mod faces;
 pub mod folder;
 pub mod search;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use crate::base::clock::{Stopwatch, now_rfc3339};
 use crate::base::ids::{GalleryName, ModelId};
 use crate::casework::enrol::{blocking, hash, in_parallel, in_words};
+use crate::casework::eyes::Eyes;
 use crate::casework::faces::{FaceChoice, choose};
 use crate::casework::{CaseworkError, Desk};
 use crate::identify::{Candidate, Identification, ListRule, identify};
 use crate::records::{FaceBox, RecordedCandidate, SearchRecord};
 use crate::vector::scorer::Work;
 use crate::vector::template::Template;
-use crate::vision::pipeline::{Analysis, Face, Stages, Vision};
+use crate::vision::pipeline::{Analysis, Face, Stages};
 
 /// A picture to search with.
 #[derive(Debug, Clone)]
@@ -72,6 +73,8 @@ pub struct PictureAnswer {
     pub height: u32,
     /// Faces found, whether or not they were searched for; `None` when the picture could not be read.
     pub faces_found: Option<usize>,
+    /// What is wrong with the picture as a whole, in words: a file that ends early, say.
+    pub warnings: Vec<String>,
     /// Faces searched for.
     pub probes: Vec<ProbeAnswer>,
     /// Failure to extract, in words: no probe was taken from this picture.
@@ -95,6 +98,8 @@ pub struct Answer {
     pub work: Work,
     /// One entry a picture, in order.
     pub pictures: Vec<PictureAnswer>,
+    /// Milliseconds of loading the models, which only the first search of a process needs.
+    pub models_ms: f64,
     /// Milliseconds of scoring, of joining people, and of everything from picture to answer.
     pub scoring_ms: f64,
     /// See `scoring_ms`.
@@ -109,7 +114,9 @@ pub struct Answer {
 /// [`CaseworkError`]; [`CaseworkError::NoProbe`] when no picture gave a probe.
 pub async fn search(desk: &Desk, request: SearchRequest) -> Result<Answer, CaseworkError> {
     let mut total = Stopwatch::start();
+    let mut models = Stopwatch::start();
     let vision = desk.vision_for(&request.gallery).await?;
+    let models_ms = models.lap_ms();
     let mut pictures = analyse(Arc::clone(&vision), request.pictures, request.faces, desk.vision_threads()).await?;
     let templates = pictures.iter().flat_map(|picture| &picture.probes).map(|probe| probe.face.template.clone());
     let templates: Vec<Template> = templates.collect();
@@ -129,6 +136,7 @@ pub async fn search(desk: &Desk, request: SearchRequest) -> Result<Answer, Casew
         snapshot,
         work,
         pictures,
+        models_ms,
         scoring_ms,
         people_ms,
         total_ms: total.lap_ms(),
@@ -146,7 +154,7 @@ pub async fn search(desk: &Desk, request: SearchRequest) -> Result<Answer, Casew
 }
 
 async fn analyse(
-    vision: Arc<Vision>,
+    vision: Arc<Eyes>,
     pictures: Vec<ProbePicture>,
     faces: FaceChoice,
     threads: usize,
@@ -158,13 +166,24 @@ async fn analyse(
     .await
 }
 
-fn analyse_one(vision: &Vision, picture: &ProbePicture, faces: FaceChoice) -> PictureAnswer {
+fn analyse_one(vision: &Eyes, picture: &ProbePicture, faces: FaceChoice) -> PictureAnswer {
     let (sha256, name) = (hash(&picture.bytes), picture.name.clone());
     let failed = |failure: String, faces_found| {
         let (probes, stages, failure) = (Vec::new(), Stages::default(), Some(failure));
-        PictureAnswer { name: name.clone(), sha256, width: 0, height: 0, faces_found, probes, failure, stages }
+        let warnings = Vec::new();
+        PictureAnswer {
+            name: name.clone(),
+            sha256,
+            width: 0,
+            height: 0,
+            faces_found,
+            warnings,
+            probes,
+            failure,
+            stages,
+        }
     };
-    let Analysis { width, height, faces: found, stages, .. } = match vision.analyse(&picture.bytes) {
+    let Analysis { width, height, faces: found, stages, warnings, format: _ } = match vision.analyse(&picture.bytes) {
         Ok(analysis) => analysis,
         Err(error) => return failed(in_words(&error), None),
     };
@@ -180,7 +199,17 @@ fn analyse_one(vision: &Vision, picture: &ProbePicture, faces: FaceChoice) -> Pi
         Some(ProbeAnswer { search: 0, face_number: place + 1, face, candidates: Vec::new() })
     };
     let probes = places.into_iter().filter_map(answer).collect();
-    PictureAnswer { name, sha256, width, height, faces_found: Some(found.len()), probes, failure: None, stages }
+    PictureAnswer {
+        name,
+        sha256,
+        width,
+        height,
+        faces_found: Some(found.len()),
+        warnings,
+        probes,
+        failure: None,
+        stages,
+    }
 }
 
 fn failures(pictures: &[PictureAnswer]) -> String {

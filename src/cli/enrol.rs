@@ -71,7 +71,7 @@ fn print_report(report: &EnrolAnswerShape, settled: &[Enrolled], passed_over: &[
     let failed = settled.iter().filter_map(|one| match &one.outcome {
         Outcome::Failed { reason } => Some(format!("  failed  {}: {reason}", one.source)),
         Outcome::Already { subject, .. } if *subject != one.subject => {
-            Some(format!("  note    {}: enrolled before for the subject {subject}, not {}", one.source, one.subject))
+            Some(format!("  WRONG?  {}: enrolled already for the subject {subject}, not {}", one.source, one.subject))
         }
         Outcome::Enrolled { remarks, .. } if !remarks.is_empty() => {
             Some(format!("  weak    {}: {}", one.source, remarks.join("; ")))
@@ -88,7 +88,7 @@ fn print_report(report: &EnrolAnswerShape, settled: &[Enrolled], passed_over: &[
         print::line(&format!("  ... and {more} more (--json has all)"))?;
     }
     print::line(&format!(
-        "{}: {} enrolled, {} enrolled before, {} failed",
-        report.gallery, report.enrolled, report.already_enrolled, report.failed
+        "{}: {} enrolled, {} enrolled before, {} enrolled for another subject, {} failed",
+        report.gallery, report.enrolled, report.already_enrolled, report.enrolled_for_another, report.failed
     ))
 }

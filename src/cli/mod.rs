@@ -11,6 +11,7 @@ pub mod progress;
 pub mod search;
 pub mod serve;
 
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,5 +64,12 @@ fn start_log(settings: &Settings, quiet: bool) {
     let filter = if quiet && settings.log.filter == DEFAULT_FILTER { "warn" } else { &settings.log.filter };
     let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(filter);
     // A second subscriber in one process (tests) changes nothing and is no reason to stop.
-    drop(tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).try_init());
+    drop(
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_target(false)
+            .with_ansi(std::io::stderr().is_terminal())
+            .try_init(),
+    );
 }

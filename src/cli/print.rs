@@ -52,6 +52,9 @@ pub fn bytes(count: u64) -> String {
 pub fn answer(answer: &Answer) -> Result<()> {
     for picture in &answer.pictures {
         line(&heading(picture))?;
+        for warning in &picture.warnings {
+            line(&format!("  note: {warning}"))?;
+        }
         for probe in &picture.probes {
             line(&face_line(probe))?;
             candidates(probe)?;
@@ -124,10 +127,11 @@ fn cost_line(answer: &Answer) -> String {
     }
     let fell_back = answer.work.fell_back.as_ref().map(|why| format!("; the first back end failed: {why}"));
     format!(
-        "\n{} templates compared exactly on {} in {:.1} ms (decode {decode:.0}, detect {detect:.0}, embed {embed:.0}, people {:.1}; all {:.0} ms){}",
+        "\n{} templates compared exactly on {} in {:.1} ms (models {:.0}, decode {decode:.0}, detect {detect:.0}, embed {embed:.0}, people {:.1}; all {:.0} ms){}",
         count(answer.work.rows),
         answer.work.back_end,
         answer.scoring_ms,
+        answer.models_ms,
         answer.people_ms,
         answer.total_ms,
         fell_back.unwrap_or_default(),

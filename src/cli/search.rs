@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 
 use crate::base::limits::{IMAGE_BYTES_MAX, PROBES_PER_SEARCH_MAX};
+use crate::base::text::printable;
 use crate::casework::search::{ProbePicture, Requester, SearchRequest, search};
 use crate::cli::args::Search;
 use crate::cli::{desk, print, progress};
@@ -32,7 +33,7 @@ pub async fn run(settings: Settings, command: Search) -> Result<()> {
             "{}: {length} bytes; at most {IMAGE_BYTES_MAX}",
             path.display()
         );
-        pictures.push(ProbePicture { name: path.display().to_string(), bytes: fs_err::read(path)?.into() });
+        pictures.push(ProbePicture { name: printable(&path.to_string_lossy()), bytes: fs_err::read(path)?.into() });
     }
     let spinner = progress::spinner("searching");
     let desk = desk(settings, Access::Reader).await?;

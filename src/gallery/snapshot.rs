@@ -66,6 +66,12 @@ impl Snapshot {
         self.rows.iter().filter(synthetic).map(|run| live_rows(run.as_ref())).sum()
     }
 
+    /// Synthetic templates ever imported, erased ones included: the next import's members begin after these.
+    #[must_use]
+    pub fn imported_synthetic(&self) -> u64 {
+        self.synthetic.iter().map(|&(first, last)| last - first + 1).sum()
+    }
+
     /// Whether a template was computed for tests and demonstrations, and belongs to nobody.
     #[must_use]
     pub fn is_synthetic(&self, id: TemplateId) -> bool {

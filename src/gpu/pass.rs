@@ -1,6 +1,6 @@
 //! The GPU as a coarse pass.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::gpu::card::Card;
@@ -174,7 +174,13 @@ impl CoarsePass for GpuPass {
 
     fn refresh(&self, gallery: &GalleryRows) -> Result<(), CoarseError> {
         self.host.refresh(gallery)?;
-        let mut engine = self.engine()?;
+        // Also after a panic elsewhere: copies that nobody vouches for must go before an erasure is acknowledged.
+        let poisoned = self.engine.is_poisoned();
+        let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        if poisoned {
+            engine.copies.forget_all();
+            return Err(self.card.trouble("a sweep before this one died"));
+        }
         if let Some(reason) = self.card.lost_reason() {
             engine.copies.forget_all();
             return Err(self.card.trouble(reason));

@@ -39,7 +39,7 @@ pub async fn around(
     };
     let (mut response, cause) = explained(response, number);
     protect(response.headers_mut(), docs);
-    let (status, ms) = (response.status().as_u16(), watch.lap_ms());
+    let (status, ms) = (response.status().as_u16(), (watch.lap_ms() * 10.0).round() / 10.0);
     let pattern = response.request().match_pattern();
     // The pattern, not the path: a path may name a subject.
     let route = pattern.as_deref().unwrap_or("-");

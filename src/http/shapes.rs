@@ -103,6 +103,17 @@ pub enum EnrolledShape {
         /// Its template's id.
         template: u64,
     },
+    /// The same picture is enrolled already, and for another subject than the one given.
+    EnrolledForAnother {
+        /// The picture's name.
+        source: String,
+        /// The subject given.
+        subject: String,
+        /// The subject that it is enrolled for.
+        enrolled_for: String,
+        /// Its template's id.
+        template: u64,
+    },
     /// Failure to enrol.
     Failed {
         /// The picture's name.
@@ -121,6 +132,10 @@ impl From<&Enrolled> for EnrolledShape {
             Outcome::Enrolled { template, remarks } => {
                 Self::Enrolled { source, subject: given, template: template.0, remarks: remarks.clone() }
             }
+            Outcome::Already { template, subject } if *subject != enrolled.subject => {
+                let enrolled_for = subject.to_string();
+                Self::EnrolledForAnother { source, subject: given, enrolled_for, template: template.0 }
+            }
             Outcome::Already { template, subject } => {
                 Self::AlreadyEnrolled { source, subject: subject.to_string(), template: template.0 }
             }
@@ -138,6 +153,8 @@ pub struct EnrolAnswerShape {
     pub enrolled: usize,
     /// Pictures that were enrolled before.
     pub already_enrolled: usize,
+    /// Pictures that are enrolled, but for another subject than the one given: one of the two is wrong.
+    pub enrolled_for_another: usize,
     /// Pictures that could not be enrolled.
     pub failed: usize,
     /// Each picture, in order.
@@ -148,13 +165,15 @@ impl EnrolAnswerShape {
     /// Counts and translates.
     #[must_use]
     pub fn new(gallery: &str, settled: &[Enrolled]) -> Self {
-        let count = |is: fn(&Outcome) -> bool| settled.iter().filter(|one| is(&one.outcome)).count();
+        let pictures: Vec<EnrolledShape> = settled.iter().map(EnrolledShape::from).collect();
+        let count = |is: fn(&EnrolledShape) -> bool| pictures.iter().filter(|one| is(one)).count();
         Self {
             gallery: gallery.to_owned(),
-            enrolled: count(|outcome| matches!(outcome, Outcome::Enrolled { .. })),
-            already_enrolled: count(|outcome| matches!(outcome, Outcome::Already { .. })),
-            failed: count(|outcome| matches!(outcome, Outcome::Failed { .. })),
-            pictures: settled.iter().map(EnrolledShape::from).collect(),
+            enrolled: count(|outcome| matches!(outcome, EnrolledShape::Enrolled { .. })),
+            already_enrolled: count(|outcome| matches!(outcome, EnrolledShape::AlreadyEnrolled { .. })),
+            enrolled_for_another: count(|outcome| matches!(outcome, EnrolledShape::EnrolledForAnother { .. })),
+            failed: count(|outcome| matches!(outcome, EnrolledShape::Failed { .. })),
+            pictures,
         }
     }
 }
@@ -240,6 +259,8 @@ pub struct PictureShape {
     pub faces_found: Option<usize>,
     /// Why no probe was taken from it; none when one was.
     pub failure: Option<String>,
+    /// What is wrong with the picture as a whole, in words.
+    pub warnings: Vec<String>,
     /// Faces searched for.
     pub probes: Vec<ProbeShape>,
     /// Milliseconds of decoding, detection, alignment and embedding.
@@ -267,6 +288,7 @@ impl From<&PictureAnswer> for PictureShape {
             sha256: hex::encode(&answer.sha256),
             faces_found: answer.faces_found,
             failure: answer.failure.clone(),
+            warnings: answer.warnings.clone(),
             probes: answer.probes.iter().map(ProbeShape::from).collect(),
             vision_ms: VisionStagesShape {
                 decode: stages.decode_ms,
@@ -317,6 +339,8 @@ pub struct SearchAnswerShape {
     pub pictures: Vec<PictureShape>,
     /// What the scoring took.
     pub scoring: WorkShape,
+    /// Milliseconds of loading the models, which only the first search needs.
+    pub models_ms: f64,
     /// Milliseconds of scoring.
     pub scoring_ms: f64,
     /// Milliseconds of joining templates into people.
@@ -345,6 +369,7 @@ impl From<&Answer> for SearchAnswerShape {
                 fell_back: work.fell_back.clone(),
                 exact: true,
             },
+            models_ms: answer.models_ms,
             scoring_ms: answer.scoring_ms,
             people_ms: answer.people_ms,
             total_ms: answer.total_ms,

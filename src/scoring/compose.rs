@@ -59,7 +59,10 @@ pub fn compose(settings: &Scoring) -> Engine {
                 tracing::warn!(%error, "no GPU: the CPU scores");
                 remark = Some(format!("a GPU was asked for, the CPU answers: {error}"));
             }
-            Err(error) => tracing::info!(%error, "no GPU: the CPU scores"),
+            Err(error) => {
+                tracing::info!(%error, "no GPU: the CPU scores");
+                remark = Some(format!("no GPU is used: {error}"));
+            }
         }
     }
     let scorer = Arc::new(CertifiedScorer::new(Arc::new(cpu()), threads));
@@ -114,5 +117,9 @@ mod tests {
         let asked = engine(BackEnd::Gpu);
         // With a driver the GPU answers; without one the remark says that the CPU does. Silence would be the mistake.
         assert_eq!(asked.gpu().is_none(), asked.remark.is_some());
+        // Left to itself the program tells too why it uses none.
+        let auto = engine(BackEnd::Auto);
+        assert_eq!(auto.gpu().is_none(), auto.remark.is_some());
+        assert!(engine(BackEnd::Cpu).remark.is_none());
     }
 }

@@ -35,8 +35,7 @@ pub(crate) fn load(set: &str, threads: usize) -> Option<Vision> {
 pub(crate) fn frll() -> Option<Vec<(String, PathBuf, PathBuf)>> {
     let folder = Path::new("../shared/faces/frll");
     let Ok(entries) = fs_err::read_dir(folder) else {
-        eprintln!("SKIPPED: {} is not there", folder.display());
-        return None;
+        return lacking(&format!("{} is not there", folder.display()));
     };
     let mut people: Vec<_> = entries
         .map(|entry| entry.unwrap())

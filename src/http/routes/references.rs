@@ -85,7 +85,7 @@ fn pictures(upload: Upload) -> Result<Vec<NewPicture>, Problem> {
     let Some(subject) = upload.text(SUBJECT) else {
         return Err(Problem::malformed(format!("Who do the pictures show? Send the field {SUBJECT:?}.")));
     };
-    let subject: SubjectRef = subject.parse()?;
+    let subject = SubjectRef::of_person(subject)?;
     let picture = |picture: upload::Picture| NewPicture {
         source: picture.name,
         subject: subject.clone(),
