@@ -144,6 +144,23 @@ fn the_london_people_are_found_with_both_sets() {
 }
 
 #[test]
+fn originals_in_half_precision_are_a_choice() {
+    let desk = Desk::new();
+    let Some(probes) = desk.people(3) else { return };
+    assert!(desk.good(&["gallery", "create", "small", "--originals", "f16"]).contains("kept as f16"));
+    desk.good(&["enrol", "small", "people"]);
+    desk.good(&["enrol", "large", "people"]);
+    let score = |gallery: &str| {
+        let answer = json(&desk.good(&["search", gallery, &probes[0].1, "--json", "--top", "1"]));
+        let first = answer["pictures"][0]["probes"][0]["candidates"][0].clone();
+        assert_eq!(first["subject"], probes[0].0.as_str());
+        first["score"].as_f64().unwrap()
+    };
+    let (rounded, exact) = (score("small"), score("large"));
+    assert!((rounded - exact).abs() < 1e-3 && rounded != exact, "{rounded} {exact}");
+}
+
+#[test]
 fn a_file_that_ends_early_is_noted() {
     let desk = Desk::new();
     let Some(probes) = desk.people(1) else { return };

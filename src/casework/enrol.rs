@@ -80,16 +80,29 @@ enum Prepared {
     Failed { reason: String },
 }
 
-/// Makes `gallery` with the default model if it is not there; says whether it was made.
+/// Makes `gallery` with the default model if it is not there, keeping originals in full precision; says whether it was made.
 ///
 /// # Errors
 /// [`CaseworkError`] when the model can't be loaded or the folder not be written.
 pub async fn ensure_gallery(desk: &Desk, gallery: &GalleryName, purpose: &str) -> Result<bool, CaseworkError> {
+    ensure_gallery_as(desk, gallery, purpose, Precision::F32).await
+}
+
+/// As [`ensure_gallery`], with the precision in which a new gallery keeps its originals.
+///
+/// # Errors
+/// As [`ensure_gallery`].
+pub async fn ensure_gallery_as(
+    desk: &Desk,
+    gallery: &GalleryName,
+    purpose: &str,
+    originals: Precision,
+) -> Result<bool, CaseworkError> {
     if desk.vault.galleries().await?.iter().any(|summary| summary.record.name == *gallery) {
         return Ok(false);
     }
     let vision = desk.default_vision().await?;
-    desk.vault.create_gallery(gallery, vision.model(), vision.dimension(), Precision::F32, purpose).await?;
+    desk.vault.create_gallery(gallery, vision.model(), vision.dimension(), originals, purpose).await?;
     Ok(true)
 }
 

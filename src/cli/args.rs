@@ -12,8 +12,8 @@ use crate::settings::flags::Flags;
 
 /// Face identification for police central identification units: who in a gallery might a picture show?
 ///
-/// Every enrolled template is compared, and the candidates with the highest comparison scores are listed. A candidate is a
-/// lead for a trained examiner, never an identification.
+/// Every enrolled template is compared, and the candidates with the highest scores are listed.
+/// A candidate is a lead for a trained examiner, never an identification.
 ///
 /// First steps:
 ///   bertillon models install                 fetch and convert the default models (once)
@@ -193,6 +193,9 @@ pub enum GalleryCommand {
         /// What it is for.
         #[arg(long, default_value = "not stated")]
         purpose: String,
+        /// How templates are kept: f32 as the model made them, f16 rounded, in half of the memory.
+        #[arg(long, default_value = "f32", value_parser = ["f32", "f16"])]
+        originals: String,
     },
     /// One line a gallery.
     List {

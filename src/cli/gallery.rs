@@ -12,6 +12,7 @@ use crate::cli::args::GalleryCommand;
 use crate::cli::{desk, print, progress};
 use crate::gallery::{Access, Erase, GallerySummary};
 use crate::http::shapes::GalleryShape;
+use crate::segment::Precision;
 use crate::settings::Settings;
 
 /// Carries out one of the gallery commands.
@@ -20,7 +21,11 @@ use crate::settings::Settings;
 /// When the gallery is not there or the data folder can't be used.
 pub async fn run(settings: Settings, command: GalleryCommand) -> Result<()> {
     match command {
-        GalleryCommand::Create { gallery, purpose } => create(settings, &gallery, &purpose).await,
+        GalleryCommand::Create { gallery, purpose, originals } => {
+            let half = originals == Precision::F16.as_str();
+            let originals = if half { Precision::F16 } else { Precision::F32 };
+            create(settings, &gallery, &purpose, originals).await
+        }
         GalleryCommand::List { json } => list(settings, json).await,
         GalleryCommand::Show { gallery, json } => show(settings, &gallery, json).await,
         GalleryCommand::Verify { gallery } => verify(settings, &gallery).await,
@@ -36,9 +41,9 @@ pub async fn run(settings: Settings, command: GalleryCommand) -> Result<()> {
     }
 }
 
-async fn create(settings: Settings, gallery: &GalleryName, purpose: &str) -> Result<()> {
+async fn create(settings: Settings, gallery: &GalleryName, purpose: &str, originals: Precision) -> Result<()> {
     let desk = desk(settings, Access::Writer).await?;
-    if !enrol::ensure_gallery(&desk, gallery, purpose).await? {
+    if !enrol::ensure_gallery_as(&desk, gallery, purpose, originals).await? {
         bail!("the gallery {gallery} is there already");
     }
     print::gallery(&summary(&desk, gallery).await?)

@@ -163,7 +163,8 @@ pub fn gallery(summary: &GallerySummary) -> Result<()> {
     let record = &summary.record;
     line(&format!("gallery     {}", record.name))?;
     line(&format!("purpose     {}", record.purpose))?;
-    line(&format!("model       {}, {} numbers a template", record.model, record.dimension))?;
+    let originals = record.originals.as_str();
+    line(&format!("model       {}, {} numbers a template, kept as {originals}", record.model, record.dimension))?;
     line(&format!(
         "templates   {} ({} synthetic), {} erased",
         count(summary.live),
