@@ -71,6 +71,38 @@ fn a_killed_installation_is_taken_up_again() {
     assert_eq!(std::fs::metadata(&files[0].path).unwrap().modified().unwrap(), untouched);
 }
 
+/// A bug of the first days: the next installation cleared a folder away into which a tool of the killed one still wrote.
+#[cfg(unix)]
+#[test]
+fn a_tool_that_outlives_its_killed_installer_is_waited_for() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let tools = tempfile::tempdir().unwrap();
+    let (started, ended) = (tools.path().join("started"), tools.path().join("ended"));
+    let script = format!("#!/bin/sh\n: > {}\nsleep 2\n: > {}\n", started.display(), ended.display());
+    std::fs::write(tools.path().join("python3"), script).unwrap();
+    std::fs::set_permissions(tools.path().join("python3"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", tools.path().display(), std::env::var("PATH").unwrap());
+    let mut child = child_test("installation::child_installs")
+        .env(CHILD, folder.path())
+        .env("PATH", path)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    while !started.exists() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the tool was never started");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let lock = std::fs::File::open(folder.path().join(".lock")).unwrap();
+    assert!(!ended.exists() && lock.try_lock().is_err(), "the tool still works and holds the lock");
+    lock.lock().unwrap();
+    assert!(ended.exists(), "the lock was free before the tool had ended");
+}
+
 #[test]
 fn missing_python_is_named_with_the_package_to_install() {
     let folder = tempfile::tempdir().unwrap();

@@ -15,28 +15,41 @@ const POLL: Duration = Duration::from_millis(50);
 /// How long to wait for the last words of a child that has ended (a grandchild may keep its pipes open).
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
+/// What is to be said of a tool, and how long it may take.
+pub(super) struct Tool<'a> {
+    /// What it is for, for errors.
+    pub(super) what: &'a str,
+    /// How to get it where it is missing.
+    pub(super) advice: &'a str,
+    /// Seconds after which it is killed.
+    pub(super) limit_s: u64,
+}
+
 /// Runs `command` to its end and asks for success. `watch` is called while it runs, for progress.
 ///
+/// The command gets `lock`, an empty file, as its standard input: should we be killed, the lock is held by it and by the
+/// programs that it has started, until the last of them has ended.
+///
 /// # Errors
-/// [`VisionError::ToolMissing`] when there is no such program (`advice` says how to get it); [`VisionError::Tool`] when it
-/// fails or passes `limit_s`, after which it is killed.
+/// [`VisionError::ToolMissing`] when there is no such program; [`VisionError::Tool`] when it fails or takes too long.
 pub(super) fn run(
-    what: &str,
-    advice: &str,
+    tool: &Tool<'_>,
+    lock: &fs_err::File,
     command: &mut Command,
-    limit_s: u64,
     watch: &dyn Fn(),
 ) -> Result<(), VisionError> {
-    let failed = |problem: String, output: String| VisionError::Tool { what: what.to_owned(), problem, output };
-    let mut child =
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|error| {
-            if error.kind() == ErrorKind::NotFound {
-                let tool = command.get_program().to_string_lossy().into_owned();
-                VisionError::ToolMissing { tool, advice: advice.to_owned() }
-            } else {
-                failed(error.to_string(), String::new())
-            }
-        })?;
+    let failed = |problem: String, output: String| VisionError::Tool { what: tool.what.to_owned(), problem, output };
+    let (lock, _) = lock.try_clone()?.into_parts();
+    let mut child = command.stdin(lock).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|error| {
+        if error.kind() == ErrorKind::NotFound {
+            let name = command.get_program().to_string_lossy().into_owned();
+            VisionError::ToolMissing { tool: name, advice: tool.advice.to_owned() }
+        } else {
+            failed(error.to_string(), String::new())
+        }
+    })?;
+    // The command would keep our copy of the lock for as long as it lives itself.
+    command.stdin(Stdio::null());
     // Apart, so that much chatter on one can't push the reason out that stands on the other.
     let (chatter, reasons) = (Words::default(), Words::default());
     let ended: Vec<_> = [
@@ -46,7 +59,7 @@ pub(super) fn run(
     .into_iter()
     .flatten()
     .collect();
-    let status = wait(&mut child, limit_s, watch)?;
+    let status = wait(&mut child, tool.limit_s, watch)?;
     for end in ended {
         // An error only says that the pipe is still held by a grandchild: what was heard so far must do.
         let _ = end.recv_timeout(LAST_WORDS);
@@ -57,7 +70,7 @@ pub(super) fn run(
     match status {
         Some(status) if status.success() => Ok(()),
         Some(status) => Err(failed(status.to_string(), output)),
-        None => Err(failed(format!("not done after {limit_s} s, stopped"), output)),
+        None => Err(failed(format!("not done after {} s, stopped", tool.limit_s), output)),
     }
 }
 
@@ -110,11 +123,17 @@ mod tests {
         command
     }
 
+    fn run_for(limit_s: u64, advice: &str, command: &mut Command) -> Result<(), VisionError> {
+        let lock = tempfile::NamedTempFile::new().unwrap();
+        let lock = fs_err::File::open(lock.path()).unwrap();
+        run(&Tool { what: "the test", advice, limit_s }, &lock, command, &|| ())
+    }
+
     #[test]
     fn a_failure_carries_the_last_words_only() {
         let code =
             "import sys\nfor i in range(5000): print('line', i)\nprint('the reason', file=sys.stderr); sys.exit(7)";
-        let error = run("the test", "", &mut python(code), 60, &|| ()).unwrap_err().to_string();
+        let error = run_for(60, "", &mut python(code)).unwrap_err().to_string();
         assert!(error.contains("the test failed") && error.contains('7') && error.contains("the reason"), "{error}");
         assert!(error.len() < 3 * TOOL_OUTPUT_BYTES_MAX && !error.contains("line 1\n"), "{}", error.len());
     }
@@ -122,14 +141,14 @@ mod tests {
     #[test]
     fn a_child_that_hangs_is_killed() {
         let begun = Instant::now();
-        let error = run("the test", "", &mut python("import time; time.sleep(60)"), 1, &|| ()).unwrap_err();
+        let error = run_for(1, "", &mut python("import time; time.sleep(60)")).unwrap_err();
         assert!(error.to_string().contains("after 1 s"), "{error}");
         assert!(begun.elapsed() < Duration::from_secs(20));
     }
 
     #[test]
     fn a_missing_program_is_named_with_advice() {
-        let error = run("the test", "Get it.", &mut Command::new("no-such-program-1"), 1, &|| ()).unwrap_err();
+        let error = run_for(1, "Get it.", &mut Command::new("no-such-program-1")).unwrap_err();
         assert_eq!(error.to_string(), "no-such-program-1 is missing. Get it.");
     }
 }

@@ -1,6 +1,7 @@
 //! The workbench of an installation: a lock, a work folder, and the tools (Python, pip, npm, our scripts). Every tool
-//! writes into a folder of this run only; what it made is checked by its hash and then moved, so that a run that was killed,
-//! or a tool that outlived it, leaves nothing that could be taken for whole.
+//! writes into a folder of this run only; what it made is checked by its hash and then moved, so that a run that was killed
+//! leaves nothing that could be taken for whole. A tool that outlives its installer still holds the lock ([`child::run`]),
+//! so the next installation waits until nobody writes any more.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,7 +12,7 @@ use crate::base::limits::{INSTALL_STEP_S_MAX, INSTALL_TOOL_S_MAX};
 use crate::vision::catalogue::Converter;
 use crate::vision::error::VisionError;
 use crate::vision::files::{self, Pin};
-use crate::vision::install::child;
+use crate::vision::install::child::{self, Tool};
 use crate::vision::install::progress::Progress;
 
 const REQUIREMENTS: &str = include_str!("../../../models/requirements.txt");
@@ -44,15 +45,21 @@ pub(super) struct Workshop<'a> {
     /// This run's folder; emptied and removed at the end.
     run_dir: PathBuf,
     progress: &'a dyn Progress,
-    /// Held until the end; the system frees it when the process dies.
-    _lock: fs::File,
+    /// Held until the end, by us and by every tool that runs; the system frees it when the last of them is gone.
+    lock: fs::File,
 }
 
 impl<'a> Workshop<'a> {
     /// Waits for any other installation into this folder, clears away what dead ones left, and writes the scripts out.
     pub(super) fn open(models_dir: &Path, progress: &'a dyn Progress) -> Result<Self, VisionError> {
         let models_dir = std::path::absolute(models_dir)?;
-        let lock = fs::File::create(models_dir.join(".lock"))?;
+        // Readable too: tools have it as their standard input, where it is as empty as it looks.
+        let lock = fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(models_dir.join(".lock"))?;
         if lock.try_lock().is_err() {
             progress.begin("waiting for another installation", None);
             lock.lock()?;
@@ -78,7 +85,7 @@ impl<'a> Workshop<'a> {
         for (name, text) in scripts {
             fs::write(run_dir.join(name), text)?;
         }
-        Ok(Self { models_dir, run_dir, progress, _lock: lock })
+        Ok(Self { models_dir, run_dir, progress, lock })
     }
 
     /// Runs one step under a title, reported.
@@ -156,7 +163,8 @@ impl<'a> Workshop<'a> {
             let mut npm = Command::new("npm");
             npm.args(["pack", package, "--ignore-scripts", "--silent", "--pack-destination"]).arg(folder);
             npm.current_dir(folder).env("TMPDIR", self.scratch("tmp"));
-            child::run(&format!("npm pack {package}"), NPM_ADVICE, &mut npm, INSTALL_STEP_S_MAX, &|| self.watch())
+            let tool = Tool { what: &format!("npm pack {package}"), advice: NPM_ADVICE, limit_s: INSTALL_STEP_S_MAX };
+            child::run(&tool, &self.lock, &mut npm, &|| self.watch())
         })
     }
 
@@ -191,7 +199,9 @@ impl<'a> Workshop<'a> {
         let mut python = self.script("fetch.py");
         python.arg(url).arg(&partial).arg(pin.bytes.to_string());
         let watch = || self.progress.advance(fs::metadata(&partial).map_or(0, |metadata| metadata.len()));
-        child::run(&format!("downloading {name}"), PYTHON_ADVICE, &mut python, INSTALL_STEP_S_MAX, &watch)?;
+        let what = format!("downloading {name}");
+        let tool = Tool { what: &what, advice: PYTHON_ADVICE, limit_s: INSTALL_STEP_S_MAX };
+        child::run(&tool, &self.lock, &mut python, &watch)?;
         if let Err(error) = files::examine(&partial, pin) {
             fs::remove_file(&partial)?;
             return Err(error);
@@ -265,7 +275,7 @@ impl<'a> Workshop<'a> {
     }
 
     fn run(&self, what: &str, command: &mut Command, limit_s: u64) -> Result<(), VisionError> {
-        child::run(what, PYTHON_ADVICE, command, limit_s, &|| self.watch())
+        child::run(&Tool { what, advice: PYTHON_ADVICE, limit_s }, &self.lock, command, &|| self.watch())
     }
 
     fn watch(&self) {
