@@ -11,6 +11,6 @@ export CARGO_INCREMENTAL=1
 command=$1
 shift
 [[ $command == nextest ]] && { command+=" $1"; shift; }
-# shellcheck disable=SC2086 # two words where it is nextest
-exec cargo --config profile.release.package.bertillon.opt-level=1 \
-    --config profile.release.package.bertillon.codegen-units=64 $command --release "$@"
+# shellcheck disable=SC2086 # two words where it is nextest; its options come after it, or they are lost
+exec cargo $command --release --config profile.release.package.bertillon.opt-level=1 \
+    --config profile.release.package.bertillon.codegen-units=64 "$@"
