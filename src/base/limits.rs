@@ -21,6 +21,12 @@ pub const DIMENSION_STEP: usize = 16;
 pub const PROBES_PER_SEARCH_MAX: usize = 512;
 /// Probes whose survivors are kept at once: with [`SURVIVORS_MAX`], what bounds the memory of a search.
 pub const PROBES_PER_SWEEP_MAX: usize = 64;
+/// Probes that may wait for the scorer, those being scored included; a request that would go past it is refused.
+pub const SCORING_WAITING_PROBES_MAX: usize = 4_096;
+/// Requests of at most so many probes are urgent unless they say otherwise; larger ones are batches.
+pub const SCORING_URGENT_PROBES_MAX: usize = 8;
+/// Longest time that a probe may wait for company.
+pub const SCORING_GATHER_MS_MAX: u64 = 1_000;
 /// Longest candidate list, in people.
 pub const CANDIDATES_MAX: usize = 1_000;
 /// Most templates asked of a scorer for each probe (people with several references need more templates than people).
