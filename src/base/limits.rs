@@ -27,6 +27,8 @@ pub const SCORING_WAITING_PROBES_MAX: usize = 4_096;
 pub const SCORING_URGENT_PROBES_MAX: usize = 8;
 /// Longest time that a probe may wait for company.
 pub const SCORING_GATHER_MS_MAX: u64 = 1_000;
+/// Most conditions of one filter.
+pub const FILTER_TESTS_MAX: usize = 16;
 /// Longest candidate list, in people.
 pub const CANDIDATES_MAX: usize = 1_000;
 /// Most templates asked of a scorer for each probe (people with several references need more templates than people).

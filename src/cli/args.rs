@@ -164,6 +164,10 @@ pub struct Search {
     /// Which faces: largest, all, or a number from 1 (largest first).
     #[arg(long, default_value = "largest")]
     pub faces: FaceChoice,
+    /// Search a part of the gallery only: name=value,value or name=from..to or subject=ID,ID. May be repeated: all must
+    /// hold. The list is exact within the part.
+    #[arg(long = "where", value_name = "CONDITION")]
+    pub filter: Vec<String>,
     /// Print the answer as JSON.
     #[arg(long)]
     pub json: bool,

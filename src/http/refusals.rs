@@ -8,6 +8,7 @@ use crate::casework::CaseworkError;
 use crate::gallery::GalleryError;
 use crate::http::problem::Problem;
 use crate::identify::IdentifyError;
+use crate::scoring::batcher::BatchError;
 use crate::vector::scorer::ScoreError;
 use crate::vision::VisionError;
 
@@ -90,7 +91,8 @@ impl From<IdentifyError> for Problem {
             }
             IdentifyError::Score(ScoreError::Probes(_)) => Self::too_large(error.to_string()),
             IdentifyError::Gallery(error) => error.into(),
-            IdentifyError::Score(ScoreError::Coarse(_)) | IdentifyError::Stopped(_) => failed(error.to_string()),
+            IdentifyError::Batch(error @ BatchError::Full { .. }) => Self::busy(error.to_string()),
+            IdentifyError::Score(ScoreError::Coarse(_)) | IdentifyError::Batch(_) => failed(error.to_string()),
         }
     }
 }

@@ -53,6 +53,12 @@ impl RowSet {
     }
 }
 
+/// Rows that a search of `gallery` compares, dead ones included: all of them, or those that filters let through.
+#[must_use]
+pub fn rows_searched(gallery: &GalleryRows) -> u64 {
+    gallery.iter().map(|run| run.allowed().map_or(run.len(), RowSet::count) as u64).sum()
+}
+
 /// The rows of `gallery` whose templates are in `ids` (ascending, repeats allowed), as runs of their own. Ids that the
 /// gallery doesn't have are passed over, runs without a row left out. Takes a few steps an id and one bit a row.
 #[must_use]
