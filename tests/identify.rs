@@ -71,6 +71,7 @@ impl Room {
                     quality_json: "{}".to_owned(),
                     template: template.clone(),
                     model: model(1),
+                    attributes: Vec::new(),
                 });
             }
         }

@@ -68,6 +68,16 @@ pub const IMPORT_ROWS_MAX: u64 = 100_000_000;
 pub const MODEL_NAME_BYTES_MAX: usize = 128;
 /// Longest text kept with a reference or a search: a file's name, an officer's, a reason.
 pub const RECORD_TEXT_BYTES_MAX: usize = 1_024;
+/// Longest name of an attribute of a reference.
+pub const ATTRIBUTE_NAME_BYTES_MAX: usize = 32;
+/// Longest value of an attribute.
+pub const ATTRIBUTE_VALUE_BYTES_MAX: usize = 64;
+/// Most attributes of one reference.
+pub const ATTRIBUTES_PER_TEMPLATE_MAX: usize = 16;
+/// Most values of an attribute that one filter names.
+pub const FILTER_VALUES_MAX: usize = 1_000;
+/// Most subjects that one filter names.
+pub const FILTER_SUBJECTS_MAX: usize = 100_000;
 /// Longest description of an image's quality.
 pub const QUALITY_BYTES_MAX: usize = 4_096;
 /// Most stages whose times are kept with one search.

@@ -235,6 +235,7 @@ fn prepare_one(vision: &Eyes, picture: &NewPicture) -> Prepared {
             quality_json: serde_json::to_string(&face.quality).map_err(|error| error.to_string())?,
             template: face.template.clone(),
             model: vision.model().clone(),
+            attributes: Vec::new(),
         };
         Ok((Box::new(reference), remarks))
     });

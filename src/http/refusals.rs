@@ -46,7 +46,7 @@ impl From<GalleryError> for Problem {
             GalleryError::AlreadyExists(name) => gallery_exists(name.as_str()),
             GalleryError::OtherModel { .. } | GalleryError::OtherDimension { .. } => other_model(error.to_string()),
             GalleryError::TooMany { .. } => Self::conflict("full", "A limit is reached", error.to_string()),
-            GalleryError::Text { .. } => Self::malformed(error.to_string()),
+            GalleryError::Text { .. } | GalleryError::Attribute(_) => Self::malformed(error.to_string()),
             GalleryError::BeingErased(_) => Self::conflict("being-erased", "Still being erased", error.to_string()),
             GalleryError::NothingToErase { .. } => nothing_to_erase(error.to_string()),
             GalleryError::StillRead { .. } => Self::busy(error.to_string()),
