@@ -130,7 +130,8 @@ pub struct Enrol {
     pub gallery: GalleryName,
     /// Folder of pictures: JPEG, PNG, WebP, BMP or TIFF.
     pub folder: PathBuf,
-    /// CSV file with the columns `file` (path inside FOLDER) and `subject`.
+    /// CSV file with the columns `file` (path inside FOLDER) and `subject`. Further columns (`capture_year`, `disposal`, any
+    /// of a-z, 0-9 and '_') are kept as attributes, by which searches can be restricted with --where.
     #[arg(long, value_name = "FILE.csv")]
     pub subjects: Option<PathBuf>,
     /// Take only files whose path contains this text.

@@ -142,7 +142,10 @@ impl FromStr for Filter {
         let parts = text.split(';').map(str::trim).filter(|part| !part.is_empty());
         let tests = parts.map(test_of).collect::<Result<Vec<_>, _>>()?;
         if tests.len() > FILTER_TESTS_MAX {
-            return Err(wrong(text, format!("it has {} conditions, at most {FILTER_TESTS_MAX} are taken", tests.len())));
+            return Err(wrong(
+                text,
+                format!("it has {} conditions, at most {FILTER_TESTS_MAX} are taken", tests.len()),
+            ));
         }
         Ok(Self { tests })
     }
@@ -202,7 +205,13 @@ mod tests {
 
     #[test]
     fn filters_are_read_and_written() {
-        for text in ["disposal=charged,convicted", "capture_year=2015..2020", "capture_year=..2020", "a=-5..", "subject=A17,B22"] {
+        for text in [
+            "disposal=charged,convicted",
+            "capture_year=2015..2020",
+            "capture_year=..2020",
+            "a=-5..",
+            "subject=A17,B22",
+        ] {
             let filter: Filter = text.parse().unwrap();
             assert_eq!(filter.tests[0].to_string(), text);
         }
