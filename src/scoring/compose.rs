@@ -66,7 +66,14 @@ fn choose(settings: &Scoring) -> Choice {
     let adapter = match settings.back_end {
         BackEnd::Auto => Some(AdapterChoice::Hardware),
         BackEnd::Gpu => Some(AdapterChoice::Any),
-        BackEnd::Cpu | BackEnd::CpuScalar | BackEnd::CpuAvx2 => None,
+        BackEnd::Cpu
+        | BackEnd::CpuScalar
+        | BackEnd::CpuAvx2
+        | BackEnd::CpuAvxvnni
+        | BackEnd::CpuAvx512bw
+        | BackEnd::CpuAvx512vnni
+        | BackEnd::CpuAmx
+        | BackEnd::CpuNeon => None,
     };
     if let Some(adapter) = adapter {
         let memory_max_bytes = (settings.gpu_memory_max_mib > 0).then_some(settings.gpu_memory_max_mib << 20);
@@ -95,11 +102,7 @@ fn with_gpu(pass: Arc<GpuPass>, reserve: CpuPass, threads: usize) -> Choice {
 
 /// The kernel of the CPU under this choice, and a remark where the machine lacks the one asked for.
 fn kernel_for(choice: BackEnd) -> (Arc<dyn Kernel>, Option<String>) {
-    let named = match choice {
-        BackEnd::Auto | BackEnd::Cpu | BackEnd::Gpu => return (kernel::best(), None),
-        BackEnd::CpuScalar => "scalar",
-        BackEnd::CpuAvx2 => "avx2",
-    };
+    let Some(named) = choice.kernel() else { return (kernel::best(), None) };
     match kernel::by_name(named) {
         Ok(kernel) => (kernel, None),
         Err(error) => {
@@ -127,6 +130,20 @@ mod tests {
         let scalar = engine(BackEnd::CpuScalar);
         assert!(scalar.scorer.name().contains("scalar"), "{}", scalar.scorer.name());
         assert!(scalar.remark.is_none() && scalar.gpu().is_none() && scalar.fell_back().is_none());
+    }
+
+    #[test]
+    fn every_kernel_can_be_forced_and_a_missing_one_is_told() {
+        for choice in BackEnd::ALL {
+            let Some(name) = choice.kernel() else { continue };
+            let here = kernel::by_name(name).is_ok();
+            let forced = engine(choice);
+            assert_eq!(forced.scorer.name() == format!("cpu {name} x 2 threads"), here, "{choice}");
+            assert_eq!(forced.remark.is_none(), here, "{choice}: {:?}", forced.remark);
+        }
+        for kernel in kernel::all() {
+            assert!(BackEnd::ALL.iter().any(|choice| choice.kernel() == Some(kernel.name())), "{kernel:?}");
+        }
     }
 
     #[test]
