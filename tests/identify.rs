@@ -9,7 +9,7 @@ use bertillon::base::ids::{GalleryName, ModelId, SubjectRef};
 use bertillon::evaluation::random::Stream;
 use bertillon::gallery::{Access, Enrolment, Erase, NewReference, Vault, VaultOptions};
 use bertillon::identify::rank::rank_of;
-use bertillon::identify::{Identification, IdentifyError, ListRule, identify};
+use bertillon::identify::{Identification, IdentifyError, ListRule, Mode, identify};
 use bertillon::kernel;
 use bertillon::scoring::{CertifiedScorer, CpuPass};
 use bertillon::segment::Precision;
@@ -88,7 +88,7 @@ impl Room {
         threshold: Option<f32>,
     ) -> Result<Identification, IdentifyError> {
         let rule = ListRule { people, threshold };
-        identify(&self.vault, &scorer(), &name(), &model(1), vec![probe.clone()], rule).await
+        identify(&self.vault, &scorer(), &name(), &model(1), vec![probe.clone()], rule, &Mode::Exact).await
     }
 
     /// The right list by counting: each person's best score, best person first.
@@ -146,7 +146,8 @@ async fn a_person_with_very_many_references_does_not_crowd_others_out() {
 async fn models_are_never_mixed() {
     let room = Room::new(crowd(3, |_| 1)).await;
     let rule = ListRule { people: 1, threshold: None };
-    let error = identify(&room.vault, &scorer(), &name(), &model(2), vec![template(0)], rule).await.unwrap_err();
+    let error =
+        identify(&room.vault, &scorer(), &name(), &model(2), vec![template(0)], rule, &Mode::Exact).await.unwrap_err();
     let said = error.to_string();
     assert!(matches!(error, IdentifyError::OtherModel { .. }), "{said}");
     assert!(said.contains("made-up-1 (010101010101)") && said.contains("made-up-2 (020202020202)"), "{said}");

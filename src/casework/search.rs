@@ -8,7 +8,7 @@ use crate::casework::enrol::{blocking, hash, in_parallel, in_words};
 use crate::casework::eyes::Eyes;
 use crate::casework::faces::{FaceChoice, choose};
 use crate::casework::{CaseworkError, Desk};
-use crate::identify::{Candidate, Identification, ListRule, identify};
+use crate::identify::{Approximation, Candidate, Identification, ListRule, identify};
 use crate::records::{FaceBox, RecordedCandidate, SearchRecord};
 use crate::vector::scorer::Work;
 use crate::vector::template::Template;
@@ -34,8 +34,38 @@ pub struct SearchRequest {
     pub faces: FaceChoice,
     /// Length and threshold of the lists.
     pub rule: ListRule,
+    /// Exact unless asked otherwise.
+    pub mode: ModeChoice,
     /// Who asks, as far as the system knows.
     pub requester: Requester,
+}
+
+/// What a request says about exactness; the settings say what an approximate answer is held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ModeChoice {
+    /// Every template is compared.
+    #[default]
+    Exact,
+    /// Graphs may answer, with so many rows in view; `None` for the fewest that keep the policy.
+    Approximate(Option<u32>),
+}
+
+impl ModeChoice {
+    /// From the name of a mode and an ef, as flags and fields have them.
+    ///
+    /// # Errors
+    /// In words, when there is no such mode or the exact one is given an ef.
+    pub fn of(mode: Option<&str>, ef: Option<u32>) -> Result<Self, String> {
+        match (mode.unwrap_or("exact"), ef) {
+            ("approximate", ef) => Ok(Self::Approximate(ef)),
+            ("exact", None) => Ok(Self::Exact),
+            ("exact", Some(_)) => Err("an ef belongs to the mode approximate: an exact search has none".to_owned()),
+            (other, _) => {
+                let shown: String = other.chars().take(40).collect();
+                Err(format!("there is no mode {shown:?}: use exact or approximate"))
+            }
+        }
+    }
 }
 
 /// Who asks: a user as the operating system knows them, and where from. There are no accounts of our own yet.
@@ -96,6 +126,8 @@ pub struct Answer {
     pub snapshot: u64,
     /// What the scoring took.
     pub work: Work,
+    /// How the answer is approximate; `None` for an exact one.
+    pub approximate: Option<Approximation>,
     /// One entry a picture, in order.
     pub pictures: Vec<PictureAnswer>,
     /// Milliseconds of loading the models, which only the first search of a process needs.
@@ -123,9 +155,10 @@ pub async fn search(desk: &Desk, request: SearchRequest) -> Result<Answer, Casew
     if templates.is_empty() {
         return Err(CaseworkError::NoProbe(failures(&pictures)));
     }
-    let found =
-        identify(&desk.vault, &desk.engine.scorer, &request.gallery, vision.model(), templates, request.rule).await?;
-    let Identification { lists, work, snapshot, scoring_ms, people_ms } = found;
+    let mode = desk.mode(request.mode);
+    let (vault, scorer) = (&desk.vault, &desk.engine.scorer);
+    let found = identify(vault, scorer, &request.gallery, vision.model(), templates, request.rule, &mode).await?;
+    let Identification { lists, work, snapshot, approximate, scoring_ms, people_ms } = found;
     for (probe, list) in pictures.iter_mut().flat_map(|picture| &mut picture.probes).zip(lists) {
         probe.candidates = list;
     }
@@ -135,6 +168,7 @@ pub async fn search(desk: &Desk, request: SearchRequest) -> Result<Answer, Casew
         model: vision.model().clone(),
         snapshot,
         work,
+        approximate,
         pictures,
         models_ms,
         scoring_ms,

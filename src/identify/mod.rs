@@ -1,15 +1,18 @@
 //! One probe, one answer: who might this be? Scores a gallery snapshot, joins templates into people, applies threshold and
 //! list length, and says how long each stage took.
 
+pub mod mode;
 pub mod people;
 pub mod rank;
 pub mod search;
 
+pub use mode::{Approach, Approximation, Mode};
 pub use people::Candidate;
 pub use search::{Identification, ListRule, identify};
 
 use crate::base::ids::ModelId;
 use crate::gallery::GalleryError;
+use crate::graph::GraphError;
 use crate::vector::scorer::ScoreError;
 
 /// Why a search has no answer.
@@ -53,6 +56,9 @@ pub enum IdentifyError {
     /// The scorer refused or failed.
     #[error(transparent)]
     Score(#[from] ScoreError),
+    /// No approximate answer that would keep the policy.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
     /// The gallery or its records could not be read.
     #[error(transparent)]
     Gallery(#[from] GalleryError),

@@ -8,6 +8,7 @@ use crate::base::ids::{GalleryName, ModelId, TemplateId};
 use crate::base::limits::{CANDIDATES_MAX, TOP_K_MAX};
 use crate::gallery::{Reference, Snapshot, Vault};
 use crate::identify::IdentifyError;
+use crate::identify::mode::{self, Approximation, Mode};
 use crate::identify::people::{Candidate, best_per_person, count_people};
 use crate::vector::scorer::{Scorer, Scoring, Work};
 use crate::vector::template::Template;
@@ -31,14 +32,16 @@ pub struct Identification {
     pub work: Work,
     /// Number of the gallery snapshot that was searched.
     pub snapshot: u64,
+    /// How it was approximate; `None` for an exact search.
+    pub approximate: Option<Approximation>,
     /// Milliseconds spent on scoring.
     pub scoring_ms: f64,
     /// Milliseconds spent on joining templates into people.
     pub people_ms: f64,
 }
 
-/// Searches `gallery` for each of `probes`, made by `model`. Exact: every live template is scored, and each person stands
-/// where their best reference puts them.
+/// Searches `gallery` for each of `probes`, made by `model`. Unless an approximate answer is asked for, exact: every live
+/// template is scored, and each person stands where their best reference puts them.
 ///
 /// # Errors
 /// [`IdentifyError`]; a list is never silently short.
@@ -49,16 +52,26 @@ pub async fn identify(
     model: &ModelId,
     probes: Vec<Template>,
     rule: ListRule,
+    mode: &Mode,
 ) -> Result<Identification, IdentifyError> {
     check_rule(rule)?;
     let snapshot = vault.snapshot(gallery).await?;
     check_model(gallery, snapshot.model(), model)?;
+    let promise = mode::admit(mode, &snapshot)?;
+    let mut approximate = None;
     let probes: Arc<[Template]> = probes.into();
     let mut asked = (rule.people + rule.people / 2 + 8).min(TOP_K_MAX);
     let (mut scoring_ms, mut people_ms) = (0.0, 0.0);
     loop {
         let mut watch = Stopwatch::start();
-        let scoring = score(Arc::clone(scorer), Arc::clone(&snapshot), Arc::clone(&probes), asked).await?;
+        let scoring = match &promise {
+            None => score(Arc::clone(scorer), Arc::clone(&snapshot), Arc::clone(&probes), asked).await?,
+            Some(promise) => {
+                let (scoring, how) = mode::score(promise, Arc::clone(&snapshot), Arc::clone(&probes), asked).await?;
+                approximate = Some(how);
+                scoring
+            }
+        };
         scoring_ms += watch.lap_ms();
         let references = references_of(vault, gallery, &scoring.lists).await?;
         let fewest = fewest_people_of_cut_lists(&scoring.lists, &references, asked, rule);
@@ -73,7 +86,8 @@ pub async fn identify(
         let list = |scored: &Vec<Scored>| best_per_person(scored, &references, rule.people, rule.threshold);
         let lists = scoring.lists.iter().map(list).collect();
         people_ms += watch.lap_ms();
-        return Ok(Identification { lists, work: scoring.work, snapshot: snapshot.number(), scoring_ms, people_ms });
+        let (work, snapshot) = (scoring.work, snapshot.number());
+        return Ok(Identification { lists, work, snapshot, approximate, scoring_ms, people_ms });
     }
 }
 

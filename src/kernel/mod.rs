@@ -6,6 +6,7 @@
 
 #[cfg(target_arch = "x86_64")]
 pub mod avx2;
+pub mod rowdot;
 pub mod scalar;
 mod tile;
 
