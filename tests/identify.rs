@@ -10,7 +10,7 @@ use bertillon::base::ids::{GalleryName, ModelId, SubjectRef};
 use bertillon::evaluation::random::Stream;
 use bertillon::gallery::{Access, Enrolment, Erase, NewReference, Vault, VaultOptions};
 use bertillon::identify::rank::rank_of;
-use bertillon::identify::{Filter, Identification, IdentifyError, ListRule, Question, identify};
+use bertillon::identify::{Filter, Identification, IdentifyError, ListRule, Mode, Question, identify};
 use bertillon::kernel;
 use bertillon::records::Attribute;
 use bertillon::scoring::batcher::{BatchOptions, Batcher};
@@ -119,7 +119,7 @@ impl Room {
 
     async fn ask_part(&self, probe: &Template, rule: ListRule, filter: &str) -> Result<Identification, IdentifyError> {
         let filter = filter.parse().unwrap();
-        let question = Question { gallery: name(), model: model(1), probes: vec![probe.clone()], rule, filter };
+        let question = Question { gallery: name(), model: model(1), probes: vec![probe.clone()], rule, filter, mode: Mode::Exact };
         identify(&self.vault, &batcher(), question).await
     }
 
@@ -233,7 +233,7 @@ async fn models_are_never_mixed() {
     let room = Room::new(crowd(3, |_| 1)).await;
     let rule = ListRule { people: 1, threshold: None };
     let (probes, filter) = (vec![template(0)], Filter::default());
-    let question = Question { gallery: name(), model: model(2), probes, rule, filter };
+    let question = Question { gallery: name(), model: model(2), probes, rule, filter, mode: Mode::Exact };
     let error = identify(&room.vault, &batcher(), question).await.unwrap_err();
     let said = error.to_string();
     assert!(matches!(error, IdentifyError::OtherModel { .. }), "{said}");

@@ -83,6 +83,21 @@ pub const QUALITY_BYTES_MAX: usize = 4_096;
 /// Most stages whose times are kept with one search.
 pub const SEARCH_STAGES_MAX: usize = 32;
 
+/// Fewest and most edges of a point on the upper levels of a graph; there are twice as many on the lowest.
+pub const GRAPH_M_MIN: usize = 4;
+/// See [`GRAPH_M_MIN`].
+pub const GRAPH_M_MAX: usize = 64;
+/// Most points kept in view while a point is added to a graph.
+pub const GRAPH_EF_CONSTRUCTION_MAX: usize = 2_048;
+/// Most points kept in view by an approximate search: past this an exhaustive one is the better answer.
+pub const GRAPH_EF_MAX: usize = TOP_K_MAX;
+/// Highest level of a graph's points; the builder has no more.
+pub const GRAPH_LEVEL_MAX: usize = 15;
+/// Most lines of a graph's recall curve: what its header has room for.
+pub const GRAPH_CURVE_LINES_MAX: usize = 64;
+/// Most probes of a recall audit at each difficulty.
+pub const GRAPH_AUDIT_PROBES_MAX: usize = 100_000;
+
 /// Largest HTTP body of one request.
 pub const REQUEST_BYTES_MAX: usize = 256 << 20;
 /// Most pictures in one request to enrol or to search.

@@ -11,7 +11,7 @@ use crate::base::text::thousands;
 use crate::casework::contact_sheet::contact_sheet;
 use crate::casework::enrol::{Bytes, Enrolled, NewPicture, enrol_pictures, ensure_gallery};
 use crate::casework::faces::FaceChoice;
-use crate::casework::search::{Answer, ProbePicture, Requester, SearchRequest, search};
+use crate::casework::search::{Answer, ModeChoice, ProbePicture, Requester, SearchRequest, search};
 use crate::casework::{CaseworkError, Desk};
 use crate::evaluation::crowd::Crowd;
 use crate::evaluation::statistics::{ImpostorScores, Statistics};
@@ -187,6 +187,7 @@ async fn probe(
         faces: FaceChoice::Largest,
         rule: ListRule { people: PEOPLE_LISTED, threshold: None },
         filter: Filter::default(),
+        mode: ModeChoice::Exact,
         requester: Requester { actor: "demonstration".to_owned(), origin: "command line".to_owned() },
     };
     let answer = match search(desk, request, || ()).await {

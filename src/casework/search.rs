@@ -8,7 +8,7 @@ use crate::casework::enrol::{blocking, hash, in_parallel, in_words};
 use crate::casework::eyes::Eyes;
 use crate::casework::faces::{FaceChoice, choose};
 use crate::casework::{CaseworkError, Desk};
-use crate::identify::{Candidate, Filter, Identification, ListRule, Question, identify};
+use crate::identify::{Approximation, Candidate, Filter, Identification, ListRule, Question, identify};
 use crate::records::{FaceBox, RecordedCandidate, SearchRecord};
 use crate::vector::scorer::Work;
 use crate::vector::template::Template;
@@ -36,8 +36,38 @@ pub struct SearchRequest {
     pub rule: ListRule,
     /// Which part of the gallery.
     pub filter: Filter,
+    /// Exact unless asked otherwise.
+    pub mode: ModeChoice,
     /// Who asks, as far as the system knows.
     pub requester: Requester,
+}
+
+/// What a request says about exactness; the settings say what an approximate answer is held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ModeChoice {
+    /// Every template is compared.
+    #[default]
+    Exact,
+    /// Graphs may answer, with so many rows in view; `None` for the fewest that keep the policy.
+    Approximate(Option<u32>),
+}
+
+impl ModeChoice {
+    /// From the name of a mode and an ef, as flags and fields have them.
+    ///
+    /// # Errors
+    /// In words, when there is no such mode or the exact one is given an ef.
+    pub fn of(mode: Option<&str>, ef: Option<u32>) -> Result<Self, String> {
+        match (mode.unwrap_or("exact"), ef) {
+            ("approximate", ef) => Ok(Self::Approximate(ef)),
+            ("exact", None) => Ok(Self::Exact),
+            ("exact", Some(_)) => Err("an ef belongs to the mode approximate: an exact search has none".to_owned()),
+            (other, _) => {
+                let shown: String = other.chars().take(40).collect();
+                Err(format!("there is no mode {shown:?}: use exact or approximate"))
+            }
+        }
+    }
 }
 
 /// Who asks: a user as the operating system knows them, and where from. There are no accounts of our own yet.
@@ -100,6 +130,8 @@ pub struct Answer {
     pub restriction: Option<String>,
     /// What the scoring took.
     pub work: Work,
+    /// How the answer is approximate; `None` for an exact one.
+    pub approximate: Option<Approximation>,
     /// One entry a picture, in order.
     pub pictures: Vec<PictureAnswer>,
     /// Milliseconds of loading the models, which only the first search of a process needs.
@@ -136,9 +168,10 @@ pub async fn search(desk: &Desk, request: SearchRequest, seen: impl FnOnce()) ->
         probes: templates,
         rule: request.rule,
         filter: request.filter,
+        mode: desk.mode(request.mode),
     };
     let found = identify(&desk.vault, &desk.engine.batcher, question).await?;
-    let Identification { lists, work, snapshot, scoring_ms, people_ms } = found;
+    let Identification { lists, work, snapshot, approximate, scoring_ms, people_ms } = found;
     for (probe, list) in pictures.iter_mut().flat_map(|picture| &mut picture.probes).zip(lists) {
         probe.candidates = list;
     }
@@ -149,6 +182,7 @@ pub async fn search(desk: &Desk, request: SearchRequest, seen: impl FnOnce()) ->
         snapshot,
         restriction,
         work,
+        approximate,
         pictures,
         models_ms,
         scoring_ms,

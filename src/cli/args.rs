@@ -169,6 +169,13 @@ pub struct Search {
     /// hold. The list is exact within the part.
     #[arg(long = "where", value_name = "CONDITION")]
     pub filter: Vec<String>,
+    /// exact: every template is compared. approximate: by graphs (`bertillon gallery index`), faster in large galleries; it
+    /// misses some, the hardest first, and says how many its audit missed.
+    #[arg(long, value_name = "MODE", default_value = "exact", value_parser = ["exact", "approximate"])]
+    pub mode: String,
+    /// Templates kept in view by an approximate search; the fewest that keep the policy when not given.
+    #[arg(long, value_name = "N")]
+    pub ef: Option<u32>,
     /// Print the answer as JSON.
     #[arg(long)]
     pub json: bool,
@@ -234,6 +241,23 @@ pub enum GalleryCommand {
         /// Do not ask.
         #[arg(long)]
         yes: bool,
+    },
+    /// Build graphs for approximate searches, one a segment, and audit their recall. Exact searches need none.
+    Index {
+        /// Which gallery.
+        gallery: GalleryName,
+        /// Neighbours of a template in the graph; twice as many on the lowest level.
+        #[arg(long, default_value_t = 16)]
+        m: usize,
+        /// Templates kept in view while one is added: more takes longer and finds more.
+        #[arg(long, value_name = "N", default_value_t = 128)]
+        ef_construction: usize,
+        /// Probes of the recall audit at each of three difficulties.
+        #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(100..=100_000))]
+        audit_probes: u32,
+        /// Build graphs again that are there already.
+        #[arg(long)]
+        again: bool,
     },
     /// Measure how the gallery's model spreads faces, for synthetic crowds: needs at least 50 real people.
     Statistics {

@@ -5,6 +5,7 @@ pub mod args;
 pub mod demo;
 pub mod enrol;
 pub mod gallery;
+pub mod index;
 pub mod models;
 pub mod print;
 pub mod progress;

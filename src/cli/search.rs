@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 
 use crate::base::limits::{IMAGE_BYTES_MAX, PROBES_PER_SEARCH_MAX};
 use crate::base::text::printable;
-use crate::casework::search::{ProbePicture, Requester, SearchRequest, search};
+use crate::casework::search::{ModeChoice, ProbePicture, Requester, SearchRequest, search};
 use crate::cli::args::Search;
 use crate::cli::{desk, print, progress};
 use crate::gallery::Access;
@@ -22,6 +22,7 @@ pub async fn run(settings: Settings, command: Search) -> Result<()> {
         "{} pictures: at most {PROBES_PER_SEARCH_MAX} in one search",
         command.images.len()
     );
+    let mode = ModeChoice::of(Some(&command.mode), command.ef).map_err(anyhow::Error::msg)?;
     let rule = ListRule { people: settings.scoring.candidates, threshold: command.threshold };
     let mut pictures = Vec::with_capacity(command.images.len());
     for path in &command.images {
@@ -39,7 +40,8 @@ pub async fn run(settings: Settings, command: Search) -> Result<()> {
     let desk = desk(settings, Access::Reader).await?;
     let requester = requester();
     let filter: Filter = command.filter.join(";").parse()?;
-    let request = SearchRequest { gallery: command.gallery, pictures, faces: command.faces, rule, filter, requester };
+    let (gallery, faces) = (command.gallery, command.faces);
+    let request = SearchRequest { gallery, pictures, faces, rule, filter, mode, requester };
     let answer = search(&desk, request, || ()).await.context("no candidate list")?;
     spinner.finish_and_clear();
     if command.json { print::json(&SearchAnswerShape::from(&answer)) } else { print::answer(&answer) }

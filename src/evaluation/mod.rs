@@ -3,8 +3,9 @@
 //! What this room makes is synthetic and says so; nothing in it is a person.
 
 pub mod crowd;
-pub mod random;
 pub mod statistics;
+
+pub use crate::base::random;
 
 /// What can be wrong with statistics or a crowd.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

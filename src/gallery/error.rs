@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::base::ids::{GalleryName, TemplateId};
+use crate::graph::GraphError;
 use crate::records::{AttributeError, RecordsError};
 use crate::segment::SegmentError;
 use crate::store::StoreError;
@@ -16,6 +17,9 @@ pub enum GalleryError {
     /// A segment is not what it should be.
     #[error(transparent)]
     Segment(#[from] SegmentError),
+    /// A graph could not be built.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
     /// The records refused.
     #[error(transparent)]
     Records(#[from] RecordsError),

@@ -6,6 +6,7 @@
 
 pub mod admission;
 pub mod around;
+pub mod graph_shapes;
 pub mod guard;
 pub mod openapi;
 pub mod problem;

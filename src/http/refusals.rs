@@ -6,6 +6,7 @@ use actix_web::http::StatusCode;
 use crate::base::ids::IdError;
 use crate::casework::CaseworkError;
 use crate::gallery::GalleryError;
+use crate::graph::GraphError;
 use crate::http::problem::Problem;
 use crate::identify::IdentifyError;
 use crate::scoring::batcher::BatchError;
@@ -57,6 +58,7 @@ impl From<GalleryError> for Problem {
                 unavailable("It must be started again before galleries can be changed.", &error)
             }
             GalleryError::Interrupted => unavailable("It is stopping.", &error),
+            GalleryError::Graph(error) => error.into(),
             GalleryError::Store(_)
             | GalleryError::Segment(_)
             | GalleryError::Records(_)
@@ -65,6 +67,28 @@ impl From<GalleryError> for Problem {
             | GalleryError::Damaged { .. }
             | GalleryError::RecordsOlder { .. }
             | GalleryError::ImportRow { .. } => failed(error.to_string()),
+        }
+    }
+}
+
+impl From<GraphError> for Problem {
+    fn from(error: GraphError) -> Self {
+        match error {
+            GraphError::NoGraph => Self::conflict("no-graph", "No graph to search with", error.to_string()),
+            GraphError::Refused { .. } => {
+                Self::conflict("recall-policy", "The recall misses the policy", error.to_string())
+            }
+            GraphError::Plan { .. } => Self::malformed(error.to_string()),
+            GraphError::Store(_)
+            | GraphError::Foreign(_)
+            | GraphError::Version { .. }
+            | GraphError::Damaged { .. }
+            | GraphError::Stale(_)
+            | GraphError::Empty
+            | GraphError::Cancelled
+            | GraphError::Edges(_)
+            | GraphError::Memory { .. }
+            | GraphError::Score(_) => failed(error.to_string()),
         }
     }
 }
@@ -91,6 +115,7 @@ impl From<IdentifyError> for Problem {
             }
             IdentifyError::Score(ScoreError::Probes(_)) => Self::too_large(error.to_string()),
             IdentifyError::Gallery(error) => error.into(),
+            IdentifyError::Graph(error) => error.into(),
             IdentifyError::Batch(error @ BatchError::Full { .. }) => Self::busy(error.to_string()),
             IdentifyError::Score(ScoreError::Coarse(_)) | IdentifyError::Batch(_) => failed(error.to_string()),
         }

@@ -2,17 +2,20 @@
 //! list length, and says how long each stage took.
 
 pub mod filter;
+pub mod mode;
 pub mod people;
 pub mod rank;
 pub mod search;
 
 pub use filter::Filter;
+pub use mode::{Approach, Approximation, Mode};
 pub use people::Candidate;
 pub use search::{Identification, ListRule, Question, identify};
 
 use crate::base::ids::ModelId;
 use crate::gallery::GalleryError;
 use crate::scoring::batcher::BatchError;
+use crate::graph::GraphError;
 use crate::vector::scorer::ScoreError;
 
 /// Why a search has no answer.
@@ -55,7 +58,10 @@ pub enum IdentifyError {
     },
     /// The scorer refused or failed.
     #[error(transparent)]
-    Score(ScoreError),
+    Score(#[from] ScoreError),
+    /// No approximate answer that would keep the policy.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
     /// The gallery or its records could not be read.
     #[error(transparent)]
     Gallery(#[from] GalleryError),

@@ -7,6 +7,7 @@ use crate::base::clock::Stopwatch;
 use crate::base::ids::{GalleryName, ModelId, TemplateId};
 use crate::base::limits::{CANDIDATES_MAX, TOP_K_MAX};
 use crate::gallery::{Reference, Vault};
+use crate::identify::mode::{self, Approximation, Mode};
 use crate::identify::people::{Candidate, best_per_person, count_people};
 use crate::identify::{Filter, IdentifyError};
 use crate::scoring::batcher::{Ask, Batcher, Lane};
@@ -32,6 +33,8 @@ pub struct Identification {
     pub work: Work,
     /// Number of the gallery snapshot that was searched.
     pub snapshot: u64,
+    /// How it was approximate; `None` for an exact search.
+    pub approximate: Option<Approximation>,
     /// Milliseconds spent on scoring.
     pub scoring_ms: f64,
     /// Milliseconds spent on joining templates into people.
@@ -39,7 +42,7 @@ pub struct Identification {
 }
 
 /// What is asked of a gallery.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Question {
     /// Which gallery.
     pub gallery: GalleryName,
@@ -51,21 +54,24 @@ pub struct Question {
     pub rule: ListRule,
     /// Which part of the gallery; all of it without conditions.
     pub filter: Filter,
+    /// Exact, or what an approximate answer is held to.
+    pub mode: Mode,
 }
 
-/// Searches for each probe. Exact: every live template of the part asked for is scored, and each person stands where
+/// Searches for each probe. Unless an approximate answer is asked for, exact: every live template of the part asked for is scored, and each person stands where
 /// their best reference there puts them.
 ///
 /// # Errors
 /// [`IdentifyError`]; a list is never silently short.
 pub async fn identify(vault: &Vault, batcher: &Batcher, question: Question) -> Result<Identification, IdentifyError> {
-    let Question { gallery, model, probes, rule, filter } = question;
+    let Question { gallery, model, probes, rule, filter, mode } = question;
     let gallery = &gallery;
     check_rule(rule)?;
     let snapshot = vault.snapshot(gallery).await?;
     check_model(gallery, snapshot.model(), &model)?;
-    let number = snapshot.number();
-    let view = filter.view(vault, gallery, snapshot).await?;
+    let promise = mode::admit(&mode, &snapshot)?;
+    let mut approximate = None;
+    let view = filter.view(vault, gallery, Arc::clone(&snapshot)).await?;
     let probes: Arc<[Template]> = probes.into();
     let lane = Lane::of(probes.len());
     let mut asked = (rule.people + rule.people / 2 + 8).min(TOP_K_MAX);
@@ -73,7 +79,14 @@ pub async fn identify(vault: &Vault, batcher: &Batcher, question: Question) -> R
     loop {
         let mut watch = Stopwatch::start();
         let ask = Ask { view: Arc::clone(&view), probes: Arc::clone(&probes), k: asked, lane };
-        let scoring = batcher.top_k(ask).await?;
+        let scoring = match &promise {
+            None => batcher.top_k(ask).await?,
+            Some(promise) => {
+                let (scoring, how) = mode::score(promise, Arc::clone(&snapshot), ask).await?;
+                approximate = Some(how);
+                scoring
+            }
+        };
         scoring_ms += watch.lap_ms();
         let references = references_of(vault, gallery, &scoring.lists).await?;
         let fewest = fewest_people_of_cut_lists(&scoring.lists, &references, asked, rule);
@@ -88,7 +101,8 @@ pub async fn identify(vault: &Vault, batcher: &Batcher, question: Question) -> R
         let list = |scored: &Vec<Scored>| best_per_person(scored, &references, rule.people, rule.threshold);
         let lists = scoring.lists.iter().map(list).collect();
         people_ms += watch.lap_ms();
-        return Ok(Identification { lists, work: scoring.work, snapshot: number, scoring_ms, people_ms });
+        let (work, snapshot) = (scoring.work, snapshot.number());
+        return Ok(Identification { lists, work, snapshot, approximate, scoring_ms, people_ms });
     }
 }
 

@@ -29,6 +29,7 @@ pub mod avxvnni;
 mod gate;
 #[cfg(target_arch = "aarch64")]
 pub mod neon;
+pub mod rowdot;
 pub mod scalar;
 mod tile;
 
