@@ -33,14 +33,16 @@ pub const FILTER_TESTS_MAX: usize = 16;
 pub const CANDIDATES_MAX: usize = 1_000;
 /// Most templates asked of a scorer for each probe (people with several references need more templates than people).
 pub const TOP_K_MAX: usize = 16_384;
-/// Survivors of the coarse pass kept for each probe on the CPU; past this the probe is scored exhaustively.
+/// Survivors of the coarse pass kept for each probe; past this the probe is scored exhaustively.
 pub const SURVIVORS_MAX: usize = 1 << 18;
-/// Survivors of the coarse pass kept for each probe on a GPU; past this the probe has overflowed.
+/// Entries of a probe's list on a GPU; past this the probe is repaired, up to [`SURVIVORS_MAX`].
 pub const GPU_SURVIVORS_MAX: usize = 1 << 16;
 /// Probes that a GPU scores in one round; more probes take more rounds.
 pub const GPU_PROBES_PER_ROUND_MAX: usize = 64;
 /// Largest buffer of codes on a GPU; wgpu's own limits may be lower.
 pub const GPU_SHARD_BYTES_MAX: u64 = 1 << 30;
+/// Largest part of a run that is streamed to a GPU at once.
+pub const GPU_STREAM_BYTES_MAX: u64 = 64 << 20;
 /// Longest wait for one submission to a GPU, each of which is meant to take a tenth of a second.
 pub const GPU_WAIT_MS_MAX: u64 = 30_000;
 

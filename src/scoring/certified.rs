@@ -218,6 +218,12 @@ impl Scorer for CertifiedScorer {
         Ok(Scoring { lists, work })
     }
 
+    fn load(&self, gallery: &GalleryRows) {
+        if let Err(error) = self.pass.load(gallery) {
+            tracing::warn!(%error, "a gallery could not be brought onto the device ahead of searches");
+        }
+    }
+
     fn refresh(&self, gallery: &GalleryRows) {
         if let Err(error) = self.pass.refresh(gallery) {
             tracing::warn!(%error, "a copy of the gallery could not be refreshed and was dropped");

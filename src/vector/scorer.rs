@@ -77,6 +77,10 @@ pub trait Scorer: Send + Sync {
     /// [`ScoreError`] when the request can't be answered; a list is never silently short or inexact.
     fn top_k(&self, gallery: &GalleryRows, probes: &[Template], k: usize) -> Result<Scoring, ScoreError>;
 
+    /// Brings copies of the gallery onto a device ahead of the first search that needs them, after a start or a seal. May
+    /// take seconds; searches meanwhile wait for it. Nothing depends on it but time.
+    fn load(&self, _gallery: &GalleryRows) {}
+
     /// Brings copies of the gallery that a device keeps up to date; called before an erasure is acknowledged.
     fn refresh(&self, gallery: &GalleryRows);
 }
