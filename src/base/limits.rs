@@ -21,6 +21,14 @@ pub const DIMENSION_STEP: usize = 16;
 pub const PROBES_PER_SEARCH_MAX: usize = 512;
 /// Probes whose survivors are kept at once: with [`SURVIVORS_MAX`], what bounds the memory of a search.
 pub const PROBES_PER_SWEEP_MAX: usize = 64;
+/// Probes that may wait for the scorer, those being scored included; a request that would go past it is refused.
+pub const SCORING_WAITING_PROBES_MAX: usize = 4_096;
+/// Requests of at most so many probes are urgent unless they say otherwise; larger ones are batches.
+pub const SCORING_URGENT_PROBES_MAX: usize = 8;
+/// Longest time that a probe may wait for company.
+pub const SCORING_GATHER_MS_MAX: u64 = 1_000;
+/// Most conditions of one filter.
+pub const FILTER_TESTS_MAX: usize = 16;
 /// Longest candidate list, in people.
 pub const CANDIDATES_MAX: usize = 1_000;
 /// Most templates asked of a scorer for each probe (people with several references need more templates than people).
@@ -60,6 +68,16 @@ pub const IMPORT_ROWS_MAX: u64 = 100_000_000;
 pub const MODEL_NAME_BYTES_MAX: usize = 128;
 /// Longest text kept with a reference or a search: a file's name, an officer's, a reason.
 pub const RECORD_TEXT_BYTES_MAX: usize = 1_024;
+/// Longest name of an attribute of a reference.
+pub const ATTRIBUTE_NAME_BYTES_MAX: usize = 32;
+/// Longest value of an attribute.
+pub const ATTRIBUTE_VALUE_BYTES_MAX: usize = 64;
+/// Most attributes of one reference.
+pub const ATTRIBUTES_PER_TEMPLATE_MAX: usize = 16;
+/// Most values of an attribute that one filter names.
+pub const FILTER_VALUES_MAX: usize = 1_000;
+/// Most subjects that one filter names.
+pub const FILTER_SUBJECTS_MAX: usize = 100_000;
 /// Longest description of an image's quality.
 pub const QUALITY_BYTES_MAX: usize = 4_096;
 /// Most stages whose times are kept with one search.

@@ -39,7 +39,7 @@ impl Desk {
     pub async fn open(settings: Settings, access: Access) -> Result<Self, CaseworkError> {
         let catalogue = catalogue_of(&settings)?;
         let vault = Vault::open(&settings.data.folder, access, VaultOptions::default()).await?;
-        let engine = compose(&settings.scoring);
+        let engine = compose(&settings.scoring).map_err(|error| CaseworkError::Stopped(error.to_string()))?;
         Ok(Self { vault, engine, catalogue, settings, eyes: Loaded::default() })
     }
 

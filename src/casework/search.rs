@@ -8,7 +8,7 @@ use crate::casework::enrol::{blocking, hash, in_parallel, in_words};
 use crate::casework::eyes::Eyes;
 use crate::casework::faces::{FaceChoice, choose};
 use crate::casework::{CaseworkError, Desk};
-use crate::identify::{Candidate, Identification, ListRule, identify};
+use crate::identify::{Candidate, Filter, Identification, ListRule, Question, identify};
 use crate::records::{FaceBox, RecordedCandidate, SearchRecord};
 use crate::vector::scorer::Work;
 use crate::vector::template::Template;
@@ -34,6 +34,8 @@ pub struct SearchRequest {
     pub faces: FaceChoice,
     /// Length and threshold of the lists.
     pub rule: ListRule,
+    /// Which part of the gallery.
+    pub filter: Filter,
     /// Who asks, as far as the system knows.
     pub requester: Requester,
 }
@@ -94,6 +96,8 @@ pub struct Answer {
     pub model: ModelId,
     /// Number of the gallery snapshot searched.
     pub snapshot: u64,
+    /// Which part of it was searched, as the record has it; `None` for all of it.
+    pub restriction: Option<String>,
     /// What the scoring took.
     pub work: Work,
     /// One entry a picture, in order.
@@ -108,23 +112,32 @@ pub struct Answer {
     pub total_ms: f64,
 }
 
-/// Searches. Pictures without a usable face are described in the answer and do not stop the others.
+/// Searches. Pictures without a usable face are described in the answer and do not stop the others. `seen` is called as
+/// soon as the pictures are not needed any more: what follows needs little memory and shares its passes with others.
 ///
 /// # Errors
 /// [`CaseworkError`]; [`CaseworkError::NoProbe`] when no picture gave a probe.
-pub async fn search(desk: &Desk, request: SearchRequest) -> Result<Answer, CaseworkError> {
+pub async fn search(desk: &Desk, request: SearchRequest, seen: impl FnOnce()) -> Result<Answer, CaseworkError> {
     let mut total = Stopwatch::start();
     let mut models = Stopwatch::start();
     let vision = desk.vision_for(&request.gallery).await?;
     let models_ms = models.lap_ms();
     let mut pictures = analyse(Arc::clone(&vision), request.pictures, request.faces, desk.vision_threads()).await?;
+    seen();
     let templates = pictures.iter().flat_map(|picture| &picture.probes).map(|probe| probe.face.template.clone());
     let templates: Vec<Template> = templates.collect();
     if templates.is_empty() {
         return Err(CaseworkError::NoProbe(failures(&pictures)));
     }
-    let found =
-        identify(&desk.vault, &desk.engine.scorer, &request.gallery, vision.model(), templates, request.rule).await?;
+    let restriction = request.filter.for_the_record();
+    let question = Question {
+        gallery: request.gallery.clone(),
+        model: vision.model().clone(),
+        probes: templates,
+        rule: request.rule,
+        filter: request.filter,
+    };
+    let found = identify(&desk.vault, &desk.engine.batcher, question).await?;
     let Identification { lists, work, snapshot, scoring_ms, people_ms } = found;
     for (probe, list) in pictures.iter_mut().flat_map(|picture| &mut picture.probes).zip(lists) {
         probe.candidates = list;
@@ -134,6 +147,7 @@ pub async fn search(desk: &Desk, request: SearchRequest) -> Result<Answer, Casew
         gallery: request.gallery,
         model: vision.model().clone(),
         snapshot,
+        restriction,
         work,
         pictures,
         models_ms,
@@ -231,6 +245,7 @@ fn records_of(answer: &Answer, requester: &Requester, rule: ListRule) -> Vec<Sea
         model_hash: answer.model.hash,
         snapshot_number: answer.snapshot,
         back_end: answer.work.back_end.clone(),
+        restriction: answer.restriction.clone(),
         threshold: rule.threshold,
         candidates: probe.candidates.iter().map(recorded).collect(),
         stages_ms: stages_of(&picture.stages, answer),

@@ -130,7 +130,8 @@ pub struct Enrol {
     pub gallery: GalleryName,
     /// Folder of pictures: JPEG, PNG, WebP, BMP or TIFF.
     pub folder: PathBuf,
-    /// CSV file with the columns `file` (path inside FOLDER) and `subject`.
+    /// CSV file with the columns `file` (path inside FOLDER) and `subject`. Further columns (`capture_year`, `disposal`, any
+    /// of a-z, 0-9 and '_') are kept as attributes, by which searches can be restricted with --where.
     #[arg(long, value_name = "FILE.csv")]
     pub subjects: Option<PathBuf>,
     /// Take only files whose path contains this text.
@@ -164,6 +165,10 @@ pub struct Search {
     /// Which faces: largest, all, or a number from 1 (largest first).
     #[arg(long, default_value = "largest")]
     pub faces: FaceChoice,
+    /// Search a part of the gallery only: name=value,value or name=from..to or subject=ID,ID. May be repeated: all must
+    /// hold. The list is exact within the part.
+    #[arg(long = "where", value_name = "CONDITION")]
+    pub filter: Vec<String>,
     /// Print the answer as JSON.
     #[arg(long)]
     pub json: bool,

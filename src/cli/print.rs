@@ -60,6 +60,9 @@ pub fn answer(answer: &Answer) -> Result<()> {
             candidates(probe)?;
         }
     }
+    if let Some(restriction) = &answer.restriction {
+        line(&format!("\nonly a part of the gallery was searched: {restriction}"))?;
+    }
     line(&cost_line(answer))?;
     line(&format!("{} on record. {LEAD_NOTICE}", numbers(answer)))
 }

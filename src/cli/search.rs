@@ -9,7 +9,7 @@ use crate::cli::args::Search;
 use crate::cli::{desk, print, progress};
 use crate::gallery::Access;
 use crate::http::shapes::SearchAnswerShape;
-use crate::identify::ListRule;
+use crate::identify::{Filter, ListRule};
 use crate::settings::Settings;
 
 /// Searches and prints the candidate lists. Works beside a running server.
@@ -38,8 +38,9 @@ pub async fn run(settings: Settings, command: Search) -> Result<()> {
     let spinner = progress::spinner("searching");
     let desk = desk(settings, Access::Reader).await?;
     let requester = requester();
-    let request = SearchRequest { gallery: command.gallery, pictures, faces: command.faces, rule, requester };
-    let answer = search(&desk, request).await.context("no candidate list")?;
+    let filter: Filter = command.filter.join(";").parse()?;
+    let request = SearchRequest { gallery: command.gallery, pictures, faces: command.faces, rule, filter, requester };
+    let answer = search(&desk, request, || ()).await.context("no candidate list")?;
     spinner.finish_and_clear();
     if command.json { print::json(&SearchAnswerShape::from(&answer)) } else { print::answer(&answer) }
 }

@@ -9,6 +9,7 @@
 mod enrol;
 mod erase;
 mod error;
+mod filter;
 mod import;
 mod lock;
 mod manifest;

@@ -6,6 +6,7 @@ use fs_err as fs;
 
 use crate::base::ids::{ModelId, TemplateId};
 use crate::gallery::manifest::GallerySpec;
+use crate::scoring::batcher::View;
 use crate::segment::{Precision, Segment};
 use crate::vector::dimension::Dimension;
 use crate::vector::rows::{ErasedRows, GalleryRows, Residency, Rows};
@@ -76,6 +77,12 @@ impl Snapshot {
     #[must_use]
     pub fn is_synthetic(&self, id: TemplateId) -> bool {
         self.synthetic.iter().any(|&(first, last)| (first..=last).contains(&id.0))
+    }
+}
+
+impl View for Snapshot {
+    fn rows(&self) -> &GalleryRows {
+        &self.rows
     }
 }
 

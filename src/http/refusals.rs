@@ -8,6 +8,7 @@ use crate::casework::CaseworkError;
 use crate::gallery::GalleryError;
 use crate::http::problem::Problem;
 use crate::identify::IdentifyError;
+use crate::scoring::batcher::BatchError;
 use crate::vector::scorer::ScoreError;
 use crate::vision::VisionError;
 
@@ -45,7 +46,7 @@ impl From<GalleryError> for Problem {
             GalleryError::AlreadyExists(name) => gallery_exists(name.as_str()),
             GalleryError::OtherModel { .. } | GalleryError::OtherDimension { .. } => other_model(error.to_string()),
             GalleryError::TooMany { .. } => Self::conflict("full", "A limit is reached", error.to_string()),
-            GalleryError::Text { .. } => Self::malformed(error.to_string()),
+            GalleryError::Text { .. } | GalleryError::Attribute(_) => Self::malformed(error.to_string()),
             GalleryError::BeingErased(_) => Self::conflict("being-erased", "Still being erased", error.to_string()),
             GalleryError::NothingToErase { .. } => nothing_to_erase(error.to_string()),
             GalleryError::StillRead { .. } => Self::busy(error.to_string()),
@@ -90,7 +91,8 @@ impl From<IdentifyError> for Problem {
             }
             IdentifyError::Score(ScoreError::Probes(_)) => Self::too_large(error.to_string()),
             IdentifyError::Gallery(error) => error.into(),
-            IdentifyError::Score(ScoreError::Coarse(_)) | IdentifyError::Stopped(_) => failed(error.to_string()),
+            IdentifyError::Batch(error @ BatchError::Full { .. }) => Self::busy(error.to_string()),
+            IdentifyError::Score(ScoreError::Coarse(_)) | IdentifyError::Batch(_) => failed(error.to_string()),
         }
     }
 }

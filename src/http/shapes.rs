@@ -315,6 +315,8 @@ pub struct WorkShape {
     pub repeated: u32,
     /// Probes scored exhaustively in full precision.
     pub exhaustive: u32,
+    /// Probes of other requests scored in the same passes; the counts above are of all of them.
+    pub shared_with: u32,
     /// Why another back end than the first answered.
     pub fell_back: Option<String>,
     /// Always true here: every template was scored.
@@ -335,6 +337,8 @@ pub struct SearchAnswerShape {
     pub model: ModelShape,
     /// Number of the gallery snapshot searched.
     pub snapshot: u64,
+    /// Which part of it was searched, as the record has it; none for all of it.
+    pub restriction: Option<String>,
     /// Each picture, in order.
     pub pictures: Vec<PictureShape>,
     /// What the scoring took.
@@ -358,6 +362,7 @@ impl From<&Answer> for SearchAnswerShape {
             gallery: answer.gallery.to_string(),
             model: (&answer.model).into(),
             snapshot: answer.snapshot,
+            restriction: answer.restriction.clone(),
             pictures: answer.pictures.iter().map(PictureShape::from).collect(),
             scoring: WorkShape {
                 back_end: work.back_end.clone(),
@@ -366,6 +371,7 @@ impl From<&Answer> for SearchAnswerShape {
                 certified_at_once: work.certified_at_once,
                 repeated: work.repeated,
                 exhaustive: work.exhaustive,
+                shared_with: work.shared_with,
                 fell_back: work.fell_back.clone(),
                 exact: true,
             },

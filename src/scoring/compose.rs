@@ -1,9 +1,12 @@
 //! Puts together what the settings ask for: a GPU with the CPU in reserve, or the CPU alone.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::base::limits::PROBES_PER_SWEEP_MAX;
 use crate::gpu::{AdapterChoice, GpuInfo, GpuOptions, GpuPass};
 use crate::kernel::{self, Kernel};
+use crate::scoring::batcher::{BatchOptions, Batcher};
 use crate::scoring::{CertifiedScorer, CpuPass, WithFallback, threads_here};
 use crate::settings::back_end::BackEnd;
 use crate::settings::sections::Scoring;
@@ -13,6 +16,8 @@ use crate::vector::scorer::Scorer;
 pub struct Engine {
     /// What answers.
     pub scorer: Arc<dyn Scorer>,
+    /// The queue before it: searches go through here.
+    pub batcher: Batcher,
     /// The settings' choice.
     pub asked_for: BackEnd,
     /// Why something else than asked for answers; `None` when all is as asked.
@@ -39,9 +44,22 @@ impl Engine {
     }
 }
 
-/// Chooses by `settings`. Never fails: where a choice can't be had the CPU answers, and [`Engine::remark`] says why.
-#[must_use]
-pub fn compose(settings: &Scoring) -> Engine {
+/// Chooses by `settings`. Where a choice can't be had the CPU answers, and [`Engine::remark`] says why.
+///
+/// # Errors
+/// What the system says when it has no thread to give.
+pub fn compose(settings: &Scoring) -> std::io::Result<Engine> {
+    let (scorer, remark, gpu) = choose(settings);
+    let options =
+        BatchOptions { gather: Duration::from_millis(settings.gather_ms), probes_per_pass: PROBES_PER_SWEEP_MAX };
+    let batcher = Batcher::start(Arc::clone(&scorer), options)?;
+    Ok(Engine { scorer, batcher, asked_for: settings.back_end, remark, gpu })
+}
+
+/// What scores, a remark, and the GPU if there is one.
+type Choice = (Arc<dyn Scorer>, Option<String>, Option<Gpu>);
+
+fn choose(settings: &Scoring) -> Choice {
     let threads = if settings.threads == 0 { threads_here() } else { settings.threads };
     let (kernel, mut remark) = kernel_for(settings.back_end);
     let cpu = || CpuPass::new(Arc::clone(&kernel), threads);
@@ -61,7 +79,7 @@ pub fn compose(settings: &Scoring) -> Engine {
         let memory_max_bytes = (settings.gpu_memory_max_mib > 0).then_some(settings.gpu_memory_max_mib << 20);
         let options = GpuOptions { adapter, memory_max_bytes, ..GpuOptions::default() };
         match GpuPass::new(options, Box::new(cpu())) {
-            Ok(pass) => return with_gpu(Arc::new(pass), cpu(), threads, settings.back_end),
+            Ok(pass) => return with_gpu(Arc::new(pass), cpu(), threads),
             Err(error) if settings.back_end == BackEnd::Gpu => {
                 tracing::warn!(%error, "no GPU: the CPU scores");
                 remark = Some(format!("a GPU was asked for, the CPU answers: {error}"));
@@ -72,15 +90,14 @@ pub fn compose(settings: &Scoring) -> Engine {
             }
         }
     }
-    let scorer = Arc::new(CertifiedScorer::new(Arc::new(cpu()), threads));
-    Engine { scorer, asked_for: settings.back_end, remark, gpu: None }
+    (Arc::new(CertifiedScorer::new(Arc::new(cpu()), threads)), remark, None)
 }
 
-fn with_gpu(pass: Arc<GpuPass>, reserve: CpuPass, threads: usize, asked_for: BackEnd) -> Engine {
+fn with_gpu(pass: Arc<GpuPass>, reserve: CpuPass, threads: usize) -> Choice {
     let first = CertifiedScorer::new(Arc::<GpuPass>::clone(&pass), threads);
     let second = CertifiedScorer::new(Arc::new(reserve), threads);
     let scorer = Arc::new(WithFallback::new(Box::new(first), Box::new(second)));
-    Engine { scorer: Arc::<WithFallback>::clone(&scorer), asked_for, remark: None, gpu: Some(Gpu { pass, scorer }) }
+    (Arc::<WithFallback>::clone(&scorer), None, Some(Gpu { pass, scorer }))
 }
 
 /// The kernel of the CPU under this choice, and a remark where the machine lacks the one asked for.
@@ -105,7 +122,7 @@ mod tests {
     fn engine(choice: BackEnd) -> Engine {
         let flags = Flags { back_end: Some(choice), threads: Some(2), ..Flags::default() };
         let folder = tempfile::tempdir().unwrap();
-        compose(&Settings::load(None, folder.path(), flags).unwrap().settings.scoring)
+        compose(&Settings::load(None, folder.path(), flags).unwrap().settings.scoring).unwrap()
     }
 
     #[test]

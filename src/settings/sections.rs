@@ -50,6 +50,10 @@ pub struct Scoring {
     /// Length of a candidate list unless a search asks otherwise, 1 to 1000.
     #[config(default = 20, env = "BERTILLON_SCORING_CANDIDATES", validate = check::candidates)]
     pub candidates: usize,
+    /// Longest wait of a probe for others to be compared in the same pass, in milliseconds, at most 1000. A search that
+    /// comes alone does not wait.
+    #[config(default = 2, env = "BERTILLON_SCORING_GATHER_MS", validate = check::gather_ms)]
+    pub gather_ms: u64,
     /// Most MiB of GPU memory for templates; 0 for what the adapter allows.
     #[config(default = 0, env = "BERTILLON_SCORING_GPU_MEMORY_MAX_MIB", validate = check::gpu_memory_mib)]
     pub gpu_memory_max_mib: u64,

@@ -15,11 +15,12 @@ use crate::http::problem::{Problem, ProblemShape};
 use crate::http::reception::Reception;
 use crate::http::shapes::SearchAnswerShape;
 use crate::http::upload::{self, Rules, Upload};
-use crate::identify::{IdentifyError, ListRule};
+use crate::identify::{Filter, IdentifyError, ListRule};
 
 const TOP: &str = "top";
 const THRESHOLD: &str = "threshold";
 const FACES: &str = "faces";
+const WHERE: &str = "where";
 
 /// Pictures to search with, and what to list.
 #[derive(ToSchema)]
@@ -37,6 +38,10 @@ pub struct NewSearchShape {
     /// Which faces of each picture: `largest` (otherwise), `all`, or a number from 1, largest first.
     #[schema(example = "largest")]
     pub faces: Option<String>,
+    /// Search a part of the gallery only: conditions joined by `;`, as `disposal=charged,convicted`,
+    /// `capture_year=2015..2020` or `subject=A17,B22`. All must hold; the lists are exact within the part.
+    #[schema(example = "capture_year=2015..2020")]
+    pub r#where: Option<String>,
 }
 
 /// Searches a gallery.
@@ -62,24 +67,23 @@ pub async fn search(
 ) -> Result<Json<SearchAnswerShape>, Problem> {
     let gallery: GalleryName = name.parse()?;
     let settings = &reception.desk.settings;
-    let rules = Rules::of(&settings.server, &[TOP, THRESHOLD, FACES]);
+    let rules = Rules::of(&settings.server, &[TOP, THRESHOLD, FACES, WHERE]);
     let visitor = reception.admission.enter(upload::announced(request.headers(), &rules)?)?;
     // Told before the pictures are sent for, not after.
     reception.desk.vault.snapshot(&gallery).await?;
     let upload = upload::read(request.headers(), payload, &rules).await?;
     let rule = list_rule(&upload, settings.scoring.candidates)?;
     let faces: FaceChoice = parse(&upload, FACES)?.unwrap_or_default();
+    let filter: Filter = parse(&upload, WHERE)?.unwrap_or_default();
     let origin = request.peer_addr().map_or_else(|| "unknown".to_owned(), |peer| peer.ip().to_string());
     let requester = Requester { actor: "not signed in".to_owned(), origin };
     let picture = |picture: upload::Picture| ProbePicture { name: picture.name, bytes: picture.bytes };
     let pictures = upload.pictures.into_iter().map(picture).collect();
     let turn = visitor.turn().await;
-    let (desk, asked) = (Arc::clone(&reception.desk), SearchRequest { gallery, pictures, faces, rule, requester });
-    let answer = reception.run(async move {
-        let answer = search_pictures(&desk, asked).await;
-        drop(turn);
-        answer
-    });
+    let asked = SearchRequest { gallery, pictures, faces, rule, filter, requester };
+    let desk = Arc::clone(&reception.desk);
+    // The turn ends with the vision work: while one search is scored, others may come to share its pass.
+    let answer = reception.run_while_wanted(async move { search_pictures(&desk, asked, move || drop(turn)).await });
     Ok(Json(SearchAnswerShape::from(&answer.await?)))
 }
 
