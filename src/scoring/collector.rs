@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use crate::vector::coarse::{Cut, Survivor, Sweep};
 use crate::vector::layout::BLOCK_ROWS;
-use crate::vector::rows::ErasedRows;
+use crate::vector::rows::Rows;
 
 /// Rows kept before the first look at which of them still matter.
 const FIRST_COMPACTION: usize = 1024;
@@ -42,8 +42,8 @@ pub(super) struct Block<'a> {
     /// The block's first row.
     pub(super) row: u32,
     pub(super) scales: &'a [f32; BLOCK_ROWS],
-    /// Rows of the run that are dead whatever their scales say.
-    pub(super) erased: &'a ErasedRows,
+    /// The run, which knows the rows that are alive.
+    pub(super) rows: &'a dyn Rows,
 }
 
 /// Collects the survivors of one probe in one thread.
@@ -92,9 +92,7 @@ impl<'a> Collector<'a> {
             rows &= rows - 1;
             let (row, scale) = (block.row + lane as u32, block.scales[lane % BLOCK_ROWS]);
             let coarse = dots[lane % BLOCK_ROWS] as f32 * scale;
-            // The definition of a live row, with what is at hand.
-            let is_live = scale > 0.0 && !block.erased.contains(row);
-            if is_live && coarse >= self.level && !self.overflowed {
+            if coarse >= self.level && !self.overflowed && block.rows.is_live(row as usize) {
                 self.kept.push(Survivor { run: block.run, row, coarse });
             }
         }
@@ -158,17 +156,27 @@ pub(super) fn merge(cut: Cut, limit: usize, parts: Vec<Collector<'_>>) -> Sweep 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vector::codec::DEAD_SCALE;
+    use crate::base::ids::TemplateId;
+    use crate::vector::dimension::Dimension;
+    use crate::vector::memory::MemoryRows;
     use proptest::prelude::*;
 
     const ROWS: u32 = 4096;
 
+    fn live_rows() -> MemoryRows {
+        let mut rows = MemoryRows::new(Dimension::new(16).unwrap());
+        for id in 0..ROWS {
+            rows.push(TemplateId(u64::from(id)), &[0.25; 16]);
+        }
+        rows
+    }
+
     fn collect(cut: Cut, limit: usize, dots: &[i32], threads: usize) -> Sweep {
-        let (shared, erased) = (SharedLevel::new(), ErasedRows::default());
+        let (shared, rows) = (SharedLevel::new(), live_rows());
         let mut parts: Vec<_> = (0..threads).map(|_| Collector::new(cut, limit, &shared)).collect();
         for (number, dots) in dots.as_chunks::<BLOCK_ROWS>().0.iter().enumerate() {
             let row = (number * BLOCK_ROWS) as u32;
-            let block = Block { run: 0, row, scales: &[0.5; BLOCK_ROWS], erased: &erased };
+            let block = Block { run: 0, row, scales: &[0.5; BLOCK_ROWS], rows: &rows };
             parts[number % threads].catch_up();
             parts[number % threads].offer(block, u16::MAX, dots);
         }
@@ -215,11 +223,11 @@ mod tests {
 
     #[test]
     fn dead_rows_are_not_kept() {
-        let (shared, erased) = (SharedLevel::new(), ErasedRows::new(vec![35]));
+        let (shared, mut rows) = (SharedLevel::new(), live_rows());
+        rows.mark_erased(vec![35]);
+        rows.erase(33);
         let mut collector = Collector::new(Cut::AtLeast(-9.0), 100, &shared);
-        let mut scales = [1.0; BLOCK_ROWS];
-        scales[1] = DEAD_SCALE;
-        collector.offer(Block { run: 2, row: 32, scales: &scales, erased: &erased }, 0b1_1111, &[1; BLOCK_ROWS]);
+        collector.offer(Block { run: 2, row: 32, scales: &[1.0; BLOCK_ROWS], rows: &rows }, 0b1_1111, &[1; BLOCK_ROWS]);
         let Sweep::Complete { survivors, .. } = merge(Cut::AtLeast(-9.0), 100, vec![collector]) else { panic!() };
         assert_eq!(survivors.iter().map(|s| (s.run, s.row)).collect::<Vec<_>>(), [(2, 32), (2, 34), (2, 36)]);
     }

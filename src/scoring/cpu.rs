@@ -122,7 +122,6 @@ impl CpuPass {
 fn scan(kernel: &dyn Kernel, piece: &Piece<'_>, ahead: &[i8], tiles: &[Tile], collectors: &mut [Collector<'_>]) {
     let (codes, scales) = (piece.codes(), piece.scales());
     let mut ahead = ahead.chunks(ahead.len().div_ceil(tiles.len().max(1)).max(1));
-    let erased = piece.rows.erased();
     let mut rest = collectors;
     for tile in tiles {
         let (mine, others) = rest.split_at_mut(tile.probes().min(rest.len()));
@@ -134,7 +133,7 @@ fn scan(kernel: &dyn Kernel, piece: &Piece<'_>, ahead: &[i8], tiles: &[Tile], co
         let mut on_hit = |hit: &Hit<'_>, levels: &mut Levels| {
             let row = ((piece.first_block + hit.block) * BLOCK_ROWS) as u32;
             let Some(scales) = scales.get(hit.block) else { return };
-            let block = Block { run: piece.run, row, scales, erased };
+            let block = Block { run: piece.run, row, scales, rows: piece.rows };
             let mut probes = hit.probes;
             while probes != 0 {
                 let number = probes.trailing_zeros() as usize;
