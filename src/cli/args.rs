@@ -53,7 +53,7 @@ pub struct Common {
     /// ONNX Runtime's library, or its folder.
     #[arg(long, global = true, value_name = "PATH")]
     pub runtime: Option<PathBuf>,
-    /// What compares templates: auto, cpu, cpu-scalar, cpu-avx2 or gpu. The answers are the same.
+    /// What compares templates: auto, cpu, gpu, or one kernel of the CPU such as cpu-avx2. The answers are the same.
     #[arg(long, global = true)]
     pub back_end: Option<BackEnd>,
     /// Threads that score on the CPU; 0 for one a core.

@@ -8,24 +8,32 @@
 use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
 
+use crate::kernel::avx512vnni::Avx512Vnni;
+use crate::kernel::fetch::Fetch;
 use crate::kernel::tile::Square;
-use crate::kernel::{Blocks, Dots, Hit, Kernel, LINE, Levels, OnHit, Packing, TILE_PROBES_MAX, Tile, gate};
+use crate::kernel::{
+    Block, Blocks, Dots, Kernel, LINE, Levels, OnHit, Packing, TILE_PROBES_MAX, Tile, gate, scan_with,
+};
 
 /// Groups of four components that one register of rows holds.
 const LINES: usize = Square::CODES / 4;
 
-/// Exists only where AMX for bytes and AVX-512 do, and the system lets this process use them.
+/// Most probes that are faster without tiles: measured, one a quarter faster, eight slower.
+const FEW: usize = 4;
+
+/// Exists only where AMX for bytes and AVX-512 VNNI do, and the system lets this process use them.
 #[derive(Debug, Clone, Copy)]
 pub struct Amx {
-    _detected: (),
+    /// For so few probes that a square would be mostly empty.
+    few: Avx512Vnni,
 }
 
 impl Amx {
     /// `None` when this machine lacks AMX, or its system doesn't know it.
     #[must_use]
     pub fn new() -> Option<Self> {
-        let here = is_x86_feature_detected!("avx512f") && has_tiles_for_bytes() && allowed();
-        here.then_some(Self { _detected: () })
+        let few = Avx512Vnni::new()?;
+        (has_tiles_for_bytes() && allowed()).then_some(Self { few })
     }
 }
 
@@ -73,21 +81,20 @@ impl Kernel for Amx {
         TILE_PROBES_MAX
     }
 
-    fn packing(&self) -> Packing {
-        Packing::Squares
+    fn packing(&self, probes: usize) -> Packing {
+        if probes <= FEW { self.few.packing(probes) } else { Packing::Squares }
     }
 
     fn scan(&self, blocks: Blocks<'_>, tile: &Tile, levels: &mut Levels, on_hit: &mut OnHit<'_>) {
-        let configured = Configured::for_rest(tile.groups() % LINES);
-        let mut dots = Dots::zero();
-        for (block, (codes, scales)) in blocks.each(tile.groups()).enumerate() {
-            configured.multiply(codes, tile.squares(), &mut dots);
-            // SAFETY: `self` exists only where AVX-512F was detected, which is all that this asks.
-            let probes = unsafe { gate::stored_512(&dots, tile.probes(), scales, levels) };
-            if probes != 0 {
-                on_hit(&Hit { block, probes, dots: &dots }, levels);
-            }
+        if tile.packing() == Packing::Quads {
+            return self.few.scan(blocks, tile, levels, on_hit);
         }
+        let configured = Configured::for_rest(tile.groups() % LINES);
+        let multiply = |block: Block<'_>, out: &mut Dots| configured.multiply(block, tile.squares(), out);
+        scan_with(blocks, tile, levels, on_hit, multiply, |found, probes, scales, levels| {
+            // SAFETY: `self` exists only where AVX-512F was detected, which is all that this asks.
+            unsafe { gate::reached_512(found, probes, scales, levels) }
+        });
     }
 }
 
@@ -127,12 +134,13 @@ impl Configured {
     }
 
     /// Multiplies one block with up to four squares for each 64 components.
-    fn multiply(&self, block: &[i8], squares: &[Square], out: &mut Dots) {
-        let (lines, rest) = block.as_chunks::<LINE>();
+    fn multiply(&self, block: Block<'_>, squares: &[Square], out: &mut Dots) {
+        let lines = block.lines();
+        let fetch = Fetch::during(block).parts();
         let chunks = lines.len().div_ceil(LINES).max(1);
         let across = squares.len() / chunks;
         // What the assembly reads and writes is within the slices because of this.
-        let fits = rest.is_empty() && squares.len() == chunks * across && lines.len() % LINES == self.rest;
+        let fits = squares.len() == chunks * across && lines.len() % LINES == self.rest;
         if !fits {
             debug_assert!(false, "a tile of another dimension");
             return;
@@ -143,10 +151,10 @@ impl Configured {
         // test above. 1024 bytes of sums are written for each of the `across` squares, and `Dots` has room for four.
         unsafe {
             match across {
-                1 => multiply_1(full, rest, lines, squares, out),
-                2 => multiply_2(full, rest, lines, squares, out),
-                3 => multiply_3(full, rest, lines, squares, out),
-                4 => multiply_4(full, rest, lines, squares, out),
+                1 => multiply_1(full, rest, lines, squares, fetch, out),
+                2 => multiply_2(full, rest, lines, squares, fetch, out),
+                3 => multiply_3(full, rest, lines, squares, fetch, out),
+                4 => multiply_4(full, rest, lines, squares, fetch, out),
                 _ => debug_assert!(false, "a tile wider than this kernel's"),
             }
         }
@@ -166,7 +174,7 @@ macro_rules! multiply {
         /// # Safety
         /// AMX is configured. There are 16 lines and one square a sum for each of `full`, and `rest` lines and one square a
         /// sum beyond, if `rest` isn't 0.
-        unsafe fn $name(full: usize, rest: usize, lines: &[[i8; LINE]], squares: &[Square], out: &mut Dots) {
+        unsafe fn $name(full: usize, rest: usize, lines: &[[i8; LINE]], squares: &[Square], fetch: (*const i8, usize), out: &mut Dots) {
             // SAFETY: the caller sees to what is read, `Dots` has room for what is written, and every register changed is
             // named.
             unsafe {
@@ -176,6 +184,10 @@ macro_rules! multiply {
                     "jz 3f",
                     "2:",
                     "tileloadd tmm4, [{lines} + {stride}]",
+                    ".rept 16",
+                    "prefetcht1 [{ahead}]",
+                    "add {ahead}, {step}",
+                    ".endr",
                     $(
                         concat!("tileloadd tmm5, [{squares} + {stride} + ", $at, "]"),
                         concat!("tdpbssd tmm", $sum, ", tmm5, tmm4"),
@@ -198,6 +210,8 @@ macro_rules! multiply {
                     squares = inout(reg) squares.as_ptr() => _,
                     full = inout(reg) full => _,
                     rest = in(reg) rest,
+                    ahead = inout(reg) fetch.0 => _,
+                    step = in(reg) fetch.1,
                     stride = in(reg) 64_usize,
                     out = in(reg) out.0.as_mut_ptr(),
                     out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,

@@ -2,10 +2,11 @@
 
 use std::arch::x86_64::{
     _mm512_add_epi32, _mm512_loadu_si512, _mm512_madd_epi16, _mm512_set1_epi32, _mm512_setzero_si512,
-    _mm512_slli_epi16, _mm512_srai_epi16,
+    _mm512_slli_epi16, _mm512_srai_epi16, _mm512_storeu_si512,
 };
 
-use crate::kernel::{Blocks, Dots, Hit, Kernel, LINE, Levels, OnHit, Packing, Tile, for_probes, gate};
+use crate::kernel::fetch::Fetch;
+use crate::kernel::{Block, Blocks, Dots, Kernel, Levels, OnHit, Packing, Tile, for_probes, gate, scan_with};
 
 /// Exists only where AVX-512BW does.
 #[derive(Debug, Clone, Copy)]
@@ -32,42 +33,47 @@ impl Kernel for Avx512Bw {
         8
     }
 
-    fn packing(&self) -> Packing {
+    fn packing(&self, _probes: usize) -> Packing {
         Packing::Pairs
     }
 
     fn scan(&self, blocks: Blocks<'_>, tile: &Tile, levels: &mut Levels, on_hit: &mut OnHit<'_>) {
-        for_probes!(
-            tile.probes(),
-            [1 2 3 4 5 6 7 8],
-            strip(blocks, tile, levels, on_hit),
-            debug_assert!(false, "a tile wider than this kernel's")
-        );
+        let multiply = |block: Block<'_>, out: &mut Dots| {
+            for_probes!(
+                tile.probes(),
+                [1 2 3 4 5 6 7 8],
+                strip(block, tile.words(), out),
+                debug_assert!(false, "a tile wider than this kernel's")
+            );
+        };
+        scan_with(blocks, tile, levels, on_hit, multiply, |found, probes, scales, levels| {
+            // SAFETY: `self` exists only where AVX-512F was detected, which is more than this asks.
+            unsafe { gate::reached_512(found, probes, scales, levels) }
+        });
     }
 }
 
 /// Dot products of `PROBES` probes: a register of sixteen sums for each.
 #[target_feature(enable = "avx512f,avx512bw")]
-fn strip<const PROBES: usize>(blocks: Blocks<'_>, tile: &Tile, levels: &mut Levels, on_hit: &mut OnHit<'_>) {
-    let groups = tile.words().as_chunks::<PROBES>().0.as_chunks::<2>().0;
-    let mut dots = Dots::zero();
-    for (block, (codes, scales)) in blocks.each(tile.groups()).enumerate() {
-        let mut sums = [_mm512_setzero_si512(); PROBES];
-        for (line, [even, odd]) in codes.as_chunks::<LINE>().0.iter().zip(groups) {
-            // SAFETY: 64 readable bytes, and this load asks for no alignment.
-            let codes = unsafe { _mm512_loadu_si512(line.as_ptr().cast()) };
-            let rows = _mm512_srai_epi16::<8>(_mm512_slli_epi16::<8>(codes));
-            for n in 0..PROBES {
-                sums[n] = _mm512_add_epi32(sums[n], _mm512_madd_epi16(rows, _mm512_set1_epi32(even[n])));
-            }
-            let rows = _mm512_srai_epi16::<8>(codes);
-            for n in 0..PROBES {
-                sums[n] = _mm512_add_epi32(sums[n], _mm512_madd_epi16(rows, _mm512_set1_epi32(odd[n])));
-            }
+fn strip<const PROBES: usize>(block: Block<'_>, words: &[i32], out: &mut Dots) {
+    let mut sums = [_mm512_setzero_si512(); PROBES];
+    let groups = words.as_chunks::<PROBES>().0.as_chunks::<2>().0;
+    let fetch = Fetch::during(block);
+    for (number, (line, [even, odd])) in block.lines().iter().zip(groups).enumerate() {
+        fetch.line(number);
+        // SAFETY: 64 readable bytes, and this load asks for no alignment.
+        let codes = unsafe { _mm512_loadu_si512(line.as_ptr().cast()) };
+        let rows = _mm512_srai_epi16::<8>(_mm512_slli_epi16::<8>(codes));
+        for n in 0..PROBES {
+            sums[n] = _mm512_add_epi32(sums[n], _mm512_madd_epi16(rows, _mm512_set1_epi32(even[n])));
         }
-        let probes = gate::open_512(&sums, scales, levels, &mut dots);
-        if probes != 0 {
-            on_hit(&Hit { block, probes, dots: &dots }, levels);
+        let rows = _mm512_srai_epi16::<8>(codes);
+        for n in 0..PROBES {
+            sums[n] = _mm512_add_epi32(sums[n], _mm512_madd_epi16(rows, _mm512_set1_epi32(odd[n])));
         }
+    }
+    for (out, sums) in out.0.iter_mut().zip(sums) {
+        // SAFETY: sixteen writable numbers, and this store asks for no alignment.
+        unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), sums) };
     }
 }

@@ -8,7 +8,7 @@
 //! | kernel | instruction | codes of one instruction | probes at once |
 //! |---|---|---|---|
 //! | `amx` | `tdpbssd` on tiles of 16 rows x 64 bytes | 16384 | 64 |
-//! | `avx512vnni` | `vpdpbusd`, 512 bits, the probe broadcast from memory | 64 | 24 |
+//! | `avx512vnni` | `vpdpbusd`, 512 bits, the probe broadcast from memory | 64 | 22 |
 //! | `avxvnni` | `vpdpbusd`, 256 bits | 32 | 6 |
 //! | `avx512bw` | shifts to 16 bits, `vpmaddwd`, `vpaddd`, 512 bits | 32 | 8 |
 //! | `avx2` | the same in 256 bits | 16 | 4 |
@@ -25,6 +25,8 @@ pub mod avx512bw;
 pub mod avx512vnni;
 #[cfg(target_arch = "x86_64")]
 pub mod avxvnni;
+#[cfg(target_arch = "x86_64")]
+mod fetch;
 #[cfg(target_arch = "x86_64")]
 mod gate;
 #[cfg(target_arch = "aarch64")]
@@ -67,12 +69,32 @@ pub struct Blocks<'a> {
     pub codes: &'a [i8],
     /// One line of scales for each block.
     pub scales: &'a [[f32; BLOCK_ROWS]],
+    /// Codes that will be wanted next: a kernel may fetch them into the cache on the way, spread over its blocks.
+    pub ahead: &'a [i8],
 }
 
 impl<'a> Blocks<'a> {
-    /// Codes and scales of each block of `groups` groups of four components. Where one of both is short, so is this.
-    fn each(self, groups: usize) -> impl Iterator<Item = (&'a [i8], &'a [f32; BLOCK_ROWS])> {
-        self.codes.chunks_exact((groups * LINE).max(1)).zip(self.scales)
+    /// Codes and scales of each block of `groups` groups of four components, and its share of what is ahead. Where codes
+    /// or scales are short, so is this.
+    fn each(self, groups: usize) -> impl Iterator<Item = (Block<'a>, &'a [f32; BLOCK_ROWS])> {
+        let share = self.ahead.len().div_ceil(self.scales.len().max(1)).max(1);
+        let ahead = self.ahead.chunks(share).map(Some).chain(std::iter::repeat(None));
+        let blocks = self.codes.chunks_exact((groups * LINE).max(1)).zip(self.scales).zip(ahead);
+        blocks.map(|((codes, scales), ahead)| (Block { codes, ahead: ahead.unwrap_or_default() }, scales))
+    }
+}
+
+/// One block's codes, and what to fetch meanwhile.
+#[derive(Clone, Copy)]
+struct Block<'a> {
+    codes: &'a [i8],
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+    ahead: &'a [i8],
+}
+
+impl<'a> Block<'a> {
+    fn lines(self) -> &'a [[i8; LINE]] {
+        self.codes.as_chunks::<LINE>().0
     }
 }
 
@@ -81,11 +103,31 @@ impl<'a> Blocks<'a> {
 pub struct Hit<'a> {
     /// Its number among the blocks scanned.
     pub block: usize,
-    /// One bit a probe of the tile, the first one lowest: set when any of the block's rows reaches its level. Bits past
-    /// the tile's probes mean nothing.
+    /// One bit a probe of the tile, the first one lowest: set when any of the block's rows reaches its level.
     pub probes: u64,
+    /// For each probe one bit a row, the first one lowest: set when it reaches the probe's level.
+    pub rows: &'a Reached,
     /// The dot products of all probes of the tile.
     pub dots: &'a Dots,
+}
+
+/// For each probe of a tile one bit a row of a block. What stands past the tile's probes means nothing.
+pub type Reached = [u16; TILE_PROBES_MAX];
+
+/// Room for what is found in one block.
+struct Found {
+    dots: Dots,
+    rows: Reached,
+}
+
+impl Found {
+    fn new() -> Self {
+        Self { dots: Dots::zero(), rows: [0; TILE_PROBES_MAX] }
+    }
+
+    fn hit(&self, block: usize, probes: u64) -> Hit<'_> {
+        Hit { block, probes, rows: &self.rows, dots: &self.dots }
+    }
 }
 
 /// What is done about a hit. It may raise levels, never lower them.
@@ -99,8 +141,8 @@ pub trait Kernel: Send + Sync {
     /// Probes of a tile with which it is fastest, from 1 to [`TILE_PROBES_MAX`].
     fn tile_probes(&self) -> usize;
 
-    /// In which order it reads probes.
-    fn packing(&self) -> Packing;
+    /// In which order it reads a tile of so many probes.
+    fn packing(&self, probes: usize) -> Packing;
 
     /// Multiplies each row of `blocks` with each probe of `tile`, which is packed in this kernel's order, and tells
     /// `on_hit` of every block that has a row with `dot as f32 * scale >= level`, in order. A level of minus infinity is
@@ -111,6 +153,25 @@ pub trait Kernel: Send + Sync {
 impl std::fmt::Debug for dyn Kernel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Kernel({})", self.name())
+    }
+}
+
+/// The loop of every kernel: `multiply` a block into the room for dot products, find what `reached` its level, tell.
+fn scan_with(
+    blocks: Blocks<'_>,
+    tile: &Tile,
+    levels: &mut Levels,
+    on_hit: &mut OnHit<'_>,
+    mut multiply: impl FnMut(Block<'_>, &mut Dots),
+    reached: impl Fn(&mut Found, usize, &[f32; BLOCK_ROWS], &Levels) -> u64,
+) {
+    let mut found = Found::new();
+    for (number, (block, scales)) in blocks.each(tile.groups()).enumerate() {
+        multiply(block, &mut found.dots);
+        let probes = reached(&mut found, tile.probes(), scales, levels);
+        if probes != 0 {
+            on_hit(&found.hit(number, probes), levels);
+        }
     }
 }
 

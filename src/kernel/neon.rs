@@ -7,7 +7,7 @@ use std::arch::aarch64::{
 use std::arch::{asm, is_aarch64_feature_detected};
 
 use crate::kernel::scalar::reached;
-use crate::kernel::{Blocks, Dots, Hit, Kernel, LINE, Levels, OnHit, Packing, Tile, for_probes};
+use crate::kernel::{Block, Blocks, Dots, Kernel, LINE, Levels, OnHit, Packing, Tile, for_probes, scan_with};
 use crate::vector::layout::{BLOCK_ROWS, GROUP};
 
 /// Registers of a line, and of a probe's sums.
@@ -38,37 +38,33 @@ impl Kernel for Neon {
         4
     }
 
-    fn packing(&self) -> Packing {
+    fn packing(&self, _probes: usize) -> Packing {
         Packing::Quads
     }
 
     fn scan(&self, blocks: Blocks<'_>, tile: &Tile, levels: &mut Levels, on_hit: &mut OnHit<'_>) {
-        let mut dots = Dots::zero();
-        for (block, (codes, scales)) in blocks.each(tile.groups()).enumerate() {
+        let multiply = |block: Block<'_>, out: &mut Dots| {
             if self.has_dot_product {
                 for_probes!(
                     tile.probes(),
                     [1 2 3 4],
-                    strip(codes, tile.words(), &mut dots),
+                    strip(block, tile.words(), out),
                     debug_assert!(false, "a tile wider than this kernel's")
                 );
             } else {
                 // SAFETY: `self` exists only where NEON was detected, which is all that this asks.
-                unsafe { widened(codes, tile, &mut dots) };
+                unsafe { widened(block, tile, out) };
             }
-            let probes = reached(&dots, tile.probes(), scales, levels);
-            if probes != 0 {
-                on_hit(&Hit { block, probes, dots: &dots }, levels);
-            }
-        }
+        };
+        scan_with(blocks, tile, levels, on_hit, multiply, reached);
     }
 }
 
 /// Dot products of `PROBES` probes.
 #[target_feature(enable = "neon,dotprod")]
-fn strip<const PROBES: usize>(block: &[i8], words: &[i32], out: &mut Dots) {
+fn strip<const PROBES: usize>(block: Block<'_>, words: &[i32], out: &mut Dots) {
     let mut sums = [[vdupq_n_s32(0); QUARTERS]; PROBES];
-    for (line, words) in block.as_chunks::<LINE>().0.iter().zip(words.as_chunks::<PROBES>().0) {
+    for (line, words) in block.lines().iter().zip(words.as_chunks::<PROBES>().0) {
         let rows = load(line);
         for (sums, &word) in sums.iter_mut().zip(words) {
             let probe = vreinterpretq_s8_s32(vdupq_n_s32(word));
@@ -102,13 +98,13 @@ fn add_dots(sums: int32x4_t, rows: int8x16_t, probe: int8x16_t) -> int32x4_t {
 
 /// Without the instruction: products in 16 bits, which hold 128 * 128, added in pairs into 32, a probe at a time.
 #[target_feature(enable = "neon")]
-fn widened(block: &[i8], tile: &Tile, out: &mut Dots) {
+fn widened(block: Block<'_>, tile: &Tile, out: &mut Dots) {
     for (number, out) in out.0.iter_mut().enumerate().take(tile.probes()) {
         // Of each quarter rows 0 and 1 in the first four lanes, rows 2 and 3 in the second: two lanes a row.
         let mut low = [vdupq_n_s32(0); QUARTERS];
         let mut high = low;
         let words = tile.words().iter().skip(number).step_by(tile.probes());
-        for (line, &word) in block.as_chunks::<LINE>().0.iter().zip(words) {
+        for (line, &word) in block.lines().iter().zip(words) {
             let probe = vreinterpretq_s8_s32(vdupq_n_s32(word));
             for ((low, high), rows) in low.iter_mut().zip(&mut high).zip(load(line)) {
                 *low = vpadalq_s16(*low, vmull_s8(vget_low_s8(rows), vget_low_s8(probe)));

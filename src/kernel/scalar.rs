@@ -1,6 +1,6 @@
 //! The kernel that runs everywhere: plain loops, which compilers turn into whatever vectors the target has.
 
-use crate::kernel::{Blocks, Dots, Hit, Kernel, LINE, Levels, OnHit, Packing, Tile};
+use crate::kernel::{Block, Blocks, Dots, Found, Kernel, LINE, Levels, OnHit, Packing, Tile, scan_with};
 use crate::vector::layout::{BLOCK_ROWS, GROUP};
 
 /// Portable code, no special instructions.
@@ -16,43 +16,36 @@ impl Kernel for Scalar {
         4
     }
 
-    fn packing(&self) -> Packing {
+    fn packing(&self, _probes: usize) -> Packing {
         Packing::Pairs
     }
 
     fn scan(&self, blocks: Blocks<'_>, tile: &Tile, levels: &mut Levels, on_hit: &mut OnHit<'_>) {
-        let mut dots = Dots::zero();
-        for (block, (codes, scales)) in blocks.each(tile.groups()).enumerate() {
-            multiply(codes, tile, &mut dots);
-            let probes = reached(&dots, tile.probes(), scales, levels);
-            if probes != 0 {
-                on_hit(&Hit { block, probes, dots: &dots }, levels);
-            }
-        }
+        scan_with(blocks, tile, levels, on_hit, |block, out| multiply(block, tile, out), reached);
     }
 }
 
-/// Which of the first `probes` probes have a row that reaches their level.
-pub(super) fn reached(dots: &Dots, probes: usize, scales: &[f32; BLOCK_ROWS], levels: &Levels) -> u64 {
-    let mut found = 0;
-    for (number, (dots, &level)) in dots.0.iter().zip(levels).enumerate().take(probes) {
-        let mut any = false;
-        for (&dot, &scale) in dots.iter().zip(scales) {
-            // Not short-circuited: sixteen comparisons and one branch.
-            any |= dot as f32 * scale >= level;
+/// Which of the first `probes` probes have a row that reaches their level; notes which rows.
+pub(super) fn reached(found: &mut Found, probes: usize, scales: &[f32; BLOCK_ROWS], levels: &Levels) -> u64 {
+    let mut any = 0;
+    let each = found.dots.0.iter().zip(&mut found.rows).zip(levels);
+    for (number, ((dots, rows), &level)) in each.enumerate().take(probes) {
+        *rows = 0;
+        for (row, (&dot, &scale)) in dots.iter().zip(scales).enumerate() {
+            *rows |= u16::from(dot as f32 * scale >= level) << row;
         }
-        found |= u64::from(any) << number;
+        any |= u64::from(*rows != 0) << number;
     }
-    found
+    any
 }
 
-fn multiply(block: &[i8], tile: &Tile, out: &mut Dots) {
+fn multiply(block: Block<'_>, tile: &Tile, out: &mut Dots) {
     let probes = tile.probes();
     for sums in out.0.iter_mut().take(probes) {
         sums.fill(0);
     }
     let groups = tile.words().chunks_exact(2 * probes.max(1));
-    for (line, words) in block.as_chunks::<LINE>().0.iter().zip(groups) {
+    for (line, words) in block.lines().iter().zip(groups) {
         let columns = columns(line);
         let (even, odd) = words.split_at(probes);
         for ((sums, &even), &odd) in out.0.iter_mut().zip(even).zip(odd) {

@@ -51,10 +51,10 @@ proptest! {
             for width in 1..=kernel.tile_probes() {
                 let mut at = 0;
                 let slices: Vec<&[i8]> = probes.iter().map(Vec::as_slice).collect();
-                for tile in Tile::pack_as(&slices, kernel.packing(), width) {
+                for tile in Tile::pack_by(&slices, kernel.as_ref(), width) {
                     let mut seen = Vec::new();
                     let mut levels = [f32::NEG_INFINITY; TILE_PROBES_MAX];
-                    let blocks = Blocks { codes: &codes, scales: &scales };
+                    let blocks = Blocks { codes: &codes, scales: &scales, ahead: &codes };
                     kernel.scan(blocks, &tile, &mut levels, &mut |hit, _| seen.push((hit.block, hit.dots.clone())));
                     prop_assert_eq!(seen.len(), layout::blocks(rows.len()), "{}", kernel.name());
                     for (number, (block, dots)) in seen.iter().enumerate() {
@@ -92,22 +92,29 @@ proptest! {
             [at, at.next_up(), at.next_down(), f32::INFINITY][nudge]
         };
         let wanted_levels: Vec<f32> = probes.iter().zip(&ranks).map(level).collect();
+        let reached = |block: usize, probe: usize| (0..BLOCK_ROWS).fold(0_u16, |bits, lane| {
+            let reaches = score(block * BLOCK_ROWS + lane, &probes[probe]) >= wanted_levels[probe];
+            bits | u16::from(reaches) << lane
+        });
         for kernel in all() {
             let slices: Vec<&[i8]> = probes.iter().map(Vec::as_slice).collect();
             let mut at = 0;
             for tile in Tile::pack(&slices, kernel.as_ref()) {
                 let mine = at..at + tile.probes();
                 let wanted = |block: usize| mine.clone().enumerate().fold(0_u64, |bits, (bit, probe)| {
-                    let rows = block * BLOCK_ROWS..(block + 1) * BLOCK_ROWS;
-                    let reached = rows.map(|row| score(row, &probes[probe])).any(|score| score >= wanted_levels[probe]);
-                    bits | u64::from(reached) << bit
+                    bits | u64::from(reached(block, probe) != 0) << bit
                 });
                 let wanted: Vec<(usize, u64)> = (0..lines.len()).map(|block| (block, wanted(block))).filter(|hit| hit.1 != 0).collect();
                 let mut levels = [f32::INFINITY; TILE_PROBES_MAX];
                 levels[..tile.probes()].copy_from_slice(&wanted_levels[mine.clone()]);
                 let mut found = Vec::new();
-                let blocks = Blocks { codes: &codes, scales: &lines };
-                kernel.scan(blocks, &tile, &mut levels, &mut |hit, _| found.push((hit.block, hit.probes)));
+                let blocks = Blocks { codes: &codes, scales: &lines, ahead: &[] };
+                kernel.scan(blocks, &tile, &mut levels, &mut |hit, _| {
+                    found.push((hit.block, hit.probes));
+                    for (bit, probe) in mine.clone().enumerate() {
+                        assert_eq!(hit.rows[bit], reached(hit.block, probe), "{} probe {probe}", kernel.name());
+                    }
+                });
                 prop_assert_eq!(found, wanted, "{}", kernel.name());
                 at += tile.probes();
             }
@@ -126,7 +133,12 @@ fn a_level_raised_on_the_way_holds_at_once() {
             hits += 1;
             levels[0] = 17.0;
         };
-        kernel.scan(Blocks { codes: &codes, scales: &scales }, tile, &mut [16.0; TILE_PROBES_MAX], raise);
+        kernel.scan(
+            Blocks { codes: &codes, scales: &scales, ahead: &codes },
+            tile,
+            &mut [16.0; TILE_PROBES_MAX],
+            raise,
+        );
         assert_eq!(hits, 1, "{}", kernel.name());
     }
 }
@@ -135,7 +147,7 @@ fn a_level_raised_on_the_way_holds_at_once() {
 fn tiles_are_about_equally_full() {
     let probe = [0; 16];
     let sizes = |count: usize, width| -> Vec<usize> {
-        Tile::pack_as(&vec![probe.as_slice(); count], Packing::Quads, width).iter().map(Tile::probes).collect()
+        Tile::pack_by(&vec![probe.as_slice(); count], &scalar::Scalar, width).iter().map(Tile::probes).collect()
     };
     assert_eq!(sizes(64, 24), [22, 22, 20]);
     assert_eq!(sizes(25, 24), [13, 12]);

@@ -31,6 +31,7 @@ impl Square {
 pub struct Tile {
     probes: usize,
     groups: usize,
+    packing: Packing,
     words: Vec<i32>,
     starts: Vec<i32>,
     squares: Vec<Square>,
@@ -41,15 +42,15 @@ impl Tile {
     /// allows, all about as full as each other, since a nearly empty one would cost almost a full one's time.
     #[must_use]
     pub fn pack(probes: &[&[i8]], kernel: &dyn Kernel) -> Vec<Self> {
-        Self::pack_as(probes, kernel.packing(), kernel.tile_probes())
+        Self::pack_by(probes, kernel, kernel.tile_probes())
     }
 
     /// As [`pack`](Self::pack), with at most `width` probes (and at most [`TILE_PROBES_MAX`]) a tile.
-    pub(super) fn pack_as(probes: &[&[i8]], packing: Packing, width: usize) -> Vec<Self> {
+    pub(super) fn pack_by(probes: &[&[i8]], kernel: &dyn Kernel, width: usize) -> Vec<Self> {
         debug_assert!(probes.windows(2).all(|pair| pair[0].len() == pair[1].len()));
         let tiles = probes.len().div_ceil(width.clamp(1, TILE_PROBES_MAX));
         let each = probes.len().div_ceil(tiles.max(1)).max(1);
-        probes.chunks(each).map(|probes| Self::of(probes, packing)).collect()
+        probes.chunks(each).map(|probes| Self::of(probes, kernel.packing(probes.len()))).collect()
     }
 
     fn of(probes: &[&[i8]], packing: Packing) -> Self {
@@ -57,7 +58,7 @@ impl Tile {
         let sum = |probe: &&[i8]| probe.iter().map(|&code| i32::from(code)).sum::<i32>();
         // 128 * 128 * 2048 at most: an eighth of the range of an i32.
         let starts = probes.iter().map(|probe| -128 * sum(probe)).collect();
-        let mut tile = Self { probes: probes.len(), groups, words: Vec::new(), starts, squares: Vec::new() };
+        let mut tile = Self { probes: probes.len(), groups, packing, words: Vec::new(), starts, squares: Vec::new() };
         match packing {
             Packing::Pairs => tile.words = pairs(probes, groups),
             Packing::Quads => tile.words = quads(probes, groups),
@@ -76,6 +77,12 @@ impl Tile {
     #[must_use]
     pub fn groups(&self) -> usize {
         self.groups
+    }
+
+    /// How they lie.
+    #[must_use]
+    pub fn packing(&self) -> Packing {
+        self.packing
     }
 
     /// The words of [`Packing::Pairs`] (twice as many as probes for each group) or [`Packing::Quads`] (as many).

@@ -38,10 +38,12 @@ fn ordered(level: f32) -> i32 {
 /// Sixteen rows of a run, and where they lie.
 #[derive(Clone, Copy)]
 pub(super) struct Block<'a> {
-    pub(super) rows: &'a dyn Rows,
     pub(super) run: u32,
     /// The block's first row.
     pub(super) row: u32,
+    pub(super) scales: &'a [f32; BLOCK_ROWS],
+    /// The run, which knows the rows that are alive.
+    pub(super) rows: &'a dyn Rows,
 }
 
 /// Collects the survivors of one probe in one thread.
@@ -82,11 +84,14 @@ impl<'a> Collector<'a> {
         self.level
     }
 
-    /// Offers sixteen rows with their dot products and scales; those that reach the level are kept. Kernels have looked
-    /// already whether any of them does: this is the rare case.
-    pub(super) fn offer(&mut self, block: Block<'_>, dots: &[i32; BLOCK_ROWS], scales: &[f32; BLOCK_ROWS]) {
-        for ((row, &dot), &scale) in (block.row..).zip(dots).zip(scales) {
-            let coarse = dot as f32 * scale;
+    /// Offers the rows of a block whose bits are set in `rows`, which a kernel found to reach the level as it was, with
+    /// the block's dot products and scales; those that are live are kept.
+    pub(super) fn offer(&mut self, block: Block<'_>, mut rows: u16, dots: &[i32; BLOCK_ROWS]) {
+        while rows != 0 {
+            let lane = rows.trailing_zeros() as usize;
+            rows &= rows - 1;
+            let (row, scale) = (block.row + lane as u32, block.scales[lane % BLOCK_ROWS]);
+            let coarse = dots[lane % BLOCK_ROWS] as f32 * scale;
             if coarse >= self.level && !self.overflowed && block.rows.is_live(row as usize) {
                 self.kept.push(Survivor { run: block.run, row, coarse });
             }
@@ -166,13 +171,14 @@ mod tests {
         rows
     }
 
-    fn collect(cut: Cut, limit: usize, dots: &[i32], rows: &MemoryRows, threads: usize) -> Sweep {
-        let shared = SharedLevel::new();
+    fn collect(cut: Cut, limit: usize, dots: &[i32], threads: usize) -> Sweep {
+        let (shared, rows) = (SharedLevel::new(), live_rows());
         let mut parts: Vec<_> = (0..threads).map(|_| Collector::new(cut, limit, &shared)).collect();
         for (number, dots) in dots.as_chunks::<BLOCK_ROWS>().0.iter().enumerate() {
-            let block = Block { rows, run: 0, row: (number * BLOCK_ROWS) as u32 };
+            let row = (number * BLOCK_ROWS) as u32;
+            let block = Block { run: 0, row, scales: &[0.5; BLOCK_ROWS], rows: &rows };
             parts[number % threads].catch_up();
-            parts[number % threads].offer(block, dots, &[0.5; BLOCK_ROWS]);
+            parts[number % threads].offer(block, u16::MAX, dots);
         }
         merge(cut, limit, parts)
     }
@@ -183,12 +189,12 @@ mod tests {
         fn keeps_exactly_what_the_cut_says(
             dots in proptest::collection::vec(-300_i32..300, ROWS as usize), k in 1_usize..2000, slack in 0_u8..9, threads in 1_usize..4
         ) {
-            let (rows, slack) = (live_rows(), f32::from(slack));
+            let slack = f32::from(slack);
             let mut best: Vec<f32> = dots.iter().map(|&dot| dot as f32 * 0.5).collect();
             best.sort_by(|a, b| b.total_cmp(a));
             let level = best[k - 1] - slack;
             let wanted: Vec<u32> = (0..ROWS).filter(|&row| dots[row as usize] as f32 * 0.5 >= level).collect();
-            let Sweep::Complete { survivors, cut } = collect(Cut::Within { k, slack }, 8192, &dots, &rows, threads)
+            let Sweep::Complete { survivors, cut } = collect(Cut::Within { k, slack }, 8192, &dots, threads)
                 else { panic!("no overflow is possible") };
             let mut found: Vec<u32> = survivors.iter().map(|survivor| survivor.row).collect();
             found.sort_unstable();
@@ -209,16 +215,27 @@ mod tests {
 
     #[test]
     fn too_many_rows_are_an_overflow_and_never_a_short_list() {
-        let (rows, dots) = (live_rows(), vec![5; ROWS as usize]);
+        let dots = vec![5; ROWS as usize];
         for cut in [Cut::Within { k: 10, slack: 0.0 }, Cut::AtLeast(2.5), Cut::Within { k: 5000, slack: 0.0 }] {
-            assert_eq!(collect(cut, 2000, &dots, &rows, 2), Sweep::Overflowed, "{cut:?}");
+            assert_eq!(collect(cut, 2000, &dots, 2), Sweep::Overflowed, "{cut:?}");
         }
     }
 
     #[test]
+    fn dead_rows_are_not_kept() {
+        let (shared, mut rows) = (SharedLevel::new(), live_rows());
+        rows.mark_erased(vec![35]);
+        rows.erase(33);
+        let mut collector = Collector::new(Cut::AtLeast(-9.0), 100, &shared);
+        collector.offer(Block { run: 2, row: 32, scales: &[1.0; BLOCK_ROWS], rows: &rows }, 0b1_1111, &[1; BLOCK_ROWS]);
+        let Sweep::Complete { survivors, .. } = merge(Cut::AtLeast(-9.0), 100, vec![collector]) else { panic!() };
+        assert_eq!(survivors.iter().map(|s| (s.run, s.row)).collect::<Vec<_>>(), [(2, 32), (2, 34), (2, 36)]);
+    }
+
+    #[test]
     fn fewer_rows_than_asked_leave_nothing_out() {
-        let (rows, dots) = (live_rows(), vec![-5; ROWS as usize]);
-        let sweep = collect(Cut::Within { k: 5000, slack: 0.0 }, 8192, &dots, &rows, 2);
+        let dots = vec![-5; ROWS as usize];
+        let sweep = collect(Cut::Within { k: 5000, slack: 0.0 }, 8192, &dots, 2);
         let Sweep::Complete { survivors, cut } = sweep else { panic!("no overflow is possible") };
         assert_eq!((survivors.len(), cut), (ROWS as usize, f32::NEG_INFINITY));
     }

@@ -13,7 +13,7 @@ use crate::vector::layout::{BLOCK_ROWS, blocks, code_bytes};
 use crate::vector::rows::{GalleryRows, Rows};
 
 /// Codes of one piece: small enough for half of the second-level cache of an older core.
-const PIECE_BYTES: usize = 128 << 10;
+const PIECE_BYTES: usize = 256 << 10;
 
 /// Scans codes with a CPU kernel.
 #[derive(Debug, Clone)]
@@ -44,6 +44,20 @@ struct Piece<'a> {
     blocks: usize,
 }
 
+impl<'a> Piece<'a> {
+    /// Cut from the very slices whose lengths were looked at; empty otherwise.
+    fn codes(&self) -> &'a [i8] {
+        let block_codes = BLOCK_ROWS * self.rows.dimension().get();
+        let end = self.first_block + self.blocks;
+        self.rows.codes().get(self.first_block * block_codes..end * block_codes).unwrap_or_default()
+    }
+
+    fn scales(&self) -> &'a [[f32; BLOCK_ROWS]] {
+        let lines = self.rows.scales().as_chunks::<BLOCK_ROWS>().0;
+        lines.get(self.first_block..self.first_block + self.blocks).unwrap_or_default()
+    }
+}
+
 impl CoarsePass for CpuPass {
     fn name(&self) -> String {
         let threads = if self.threads == 1 { "thread" } else { "threads" };
@@ -59,8 +73,10 @@ impl CoarsePass for CpuPass {
         let workers = parallel::share(self.threads, pieces.len(), |jobs| {
             let start = |(&cut, level)| Collector::new(cut, self.limit(), level);
             let mut collectors: Vec<Collector<'_>> = cuts.iter().zip(&levels).map(start).collect();
-            for piece in jobs.filter_map(|job| pieces.get(job)) {
-                scan(self.kernel.as_ref(), piece, &tiles, &mut collectors);
+            let mut mine = jobs.filter_map(|job| pieces.get(job)).peekable();
+            while let Some(piece) = mine.next() {
+                let ahead = mine.peek().map_or(&[][..], |next| next.codes());
+                scan(self.kernel.as_ref(), piece, ahead, &tiles, &mut collectors);
             }
             collectors
         });
@@ -101,14 +117,11 @@ impl CpuPass {
     }
 }
 
-/// Offers every row of `piece` to every probe's collector: tile by tile, so that the rows come from the cache.
-fn scan(kernel: &dyn Kernel, piece: &Piece<'_>, tiles: &[Tile], collectors: &mut [Collector<'_>]) {
-    let block_codes = BLOCK_ROWS * piece.rows.dimension().get();
-    let end = piece.first_block + piece.blocks;
-    let codes = piece.rows.codes().get(piece.first_block * block_codes..end * block_codes);
-    let scales = piece.rows.scales().as_chunks::<BLOCK_ROWS>().0.get(piece.first_block..end);
-    // Cut from these very slices, after a look at their lengths.
-    let (Some(codes), Some(scales)) = (codes, scales) else { return };
+/// Offers every row of `piece` to every probe's collector: tile by tile, so that the rows come from the cache, and with
+/// each tile its part of what is `ahead`.
+fn scan(kernel: &dyn Kernel, piece: &Piece<'_>, ahead: &[i8], tiles: &[Tile], collectors: &mut [Collector<'_>]) {
+    let (codes, scales) = (piece.codes(), piece.scales());
+    let mut ahead = ahead.chunks(ahead.len().div_ceil(tiles.len().max(1)).max(1));
     let mut rest = collectors;
     for tile in tiles {
         let (mine, others) = rest.split_at_mut(tile.probes().min(rest.len()));
@@ -120,14 +133,20 @@ fn scan(kernel: &dyn Kernel, piece: &Piece<'_>, tiles: &[Tile], collectors: &mut
         let mut on_hit = |hit: &Hit<'_>, levels: &mut Levels| {
             let row = ((piece.first_block + hit.block) * BLOCK_ROWS) as u32;
             let Some(scales) = scales.get(hit.block) else { return };
-            for (number, ((collector, dots), level)) in mine.iter_mut().zip(&hit.dots.0).zip(levels).enumerate() {
-                if hit.probes >> number & 1 != 0 {
-                    collector.offer(Block { rows: piece.rows, run: piece.run, row }, dots, scales);
+            let block = Block { run: piece.run, row, scales, rows: piece.rows };
+            let mut probes = hit.probes;
+            while probes != 0 {
+                let number = probes.trailing_zeros() as usize;
+                probes &= probes - 1;
+                // A bit past the tile's probes would be a kernel's mistake: there is nobody to tell.
+                if let (Some(collector), Some(level)) = (mine.get_mut(number), levels.get_mut(number)) {
+                    collector.offer(block, hit.rows[number], &hit.dots.0[number]);
                     *level = collector.level();
                 }
             }
         };
-        kernel.scan(Blocks { codes, scales }, tile, &mut levels, &mut on_hit);
+        let blocks = Blocks { codes, scales, ahead: ahead.next().unwrap_or_default() };
+        kernel.scan(blocks, tile, &mut levels, &mut on_hit);
         rest = others;
     }
 }

@@ -40,7 +40,8 @@ pub struct Models {
 #[derive(Debug, Clone, PartialEq, Config, Serialize)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct Scoring {
-    /// auto, cpu, cpu-scalar, cpu-avx2 or gpu. All give the same candidate lists; they differ in speed.
+    /// auto, cpu, gpu, or one kernel of the CPU: cpu-scalar, cpu-avx2, cpu-avxvnni, cpu-avx512bw, cpu-avx512vnni, cpu-amx,
+    /// cpu-neon. All give the same candidate lists; they differ in speed.
     #[config(default = "auto", env = "BERTILLON_SCORING_BACK_END")]
     pub back_end: BackEnd,
     /// Threads that score on the CPU, at most 1024; 0 for one a core.

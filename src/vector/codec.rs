@@ -1,6 +1,7 @@
 //! Eight-bit codes of a template, with the length of what they lose; and half precision for stored originals.
 
 use half::f16;
+use half::slice::HalfFloatSliceExt as _;
 
 /// Scale of a row that takes part in no search: padding, or an erased row. Live scales are always above zero.
 pub const DEAD_SCALE: f32 = -1.0;
@@ -63,8 +64,15 @@ pub fn put_f32(values: &[f32], out: &mut Vec<u8>) {
 
 /// Reads half precision: 2 bytes of `bytes` for each number of `out`; what is missing leaves the rest of `out` as it was.
 pub fn take_f16(bytes: &[u8], out: &mut [f32]) {
-    for (value, pair) in out.iter_mut().zip(bytes.as_chunks::<2>().0) {
-        *value = f16::from_le_bytes(*pair).to_f32();
+    // So many at a time that the conversion's look at what the processor has costs nothing.
+    const AT_ONCE: usize = 64;
+    let mut halves = [f16::ZERO; AT_ONCE];
+    for (values, pairs) in out.chunks_mut(AT_ONCE).zip(bytes.as_chunks::<2>().0.chunks(AT_ONCE)) {
+        let count = values.len().min(pairs.len());
+        for (half, pair) in halves.iter_mut().zip(pairs) {
+            *half = f16::from_le_bytes(*pair);
+        }
+        halves[..count].convert_to_f32_slice(&mut values[..count]);
     }
 }
 
