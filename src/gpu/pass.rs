@@ -231,3 +231,56 @@ fn check_dimensions(gallery: &GalleryRows, probes: &[Code]) -> Result<(), Coarse
 fn driver(card: &Card) -> String {
     format!("{} {}", card.info.driver, card.info.driver_info).trim().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::TemplateId;
+    use crate::gpu::AdapterChoice;
+    use crate::gpu::test_card;
+    use crate::vector::dimension::Dimension;
+    use crate::vector::memory::MemoryRows;
+
+    /// A host that finds nothing.
+    struct Nothing;
+
+    impl CoarsePass for Nothing {
+        fn name(&self) -> String {
+            "nothing".to_owned()
+        }
+        fn sweep(&self, _gallery: &GalleryRows, _probes: &[Code], cuts: &[Cut]) -> Result<Vec<Sweep>, CoarseError> {
+            Ok(cuts.iter().map(|_| Sweep::Complete { survivors: Vec::new(), cut: f32::NEG_INFINITY }).collect())
+        }
+        fn refresh(&self, _gallery: &GalleryRows) -> Result<(), CoarseError> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn rows_that_passed_through_are_overwritten_before_an_erasure_is_acknowledged() {
+        if test_card::open().is_none() {
+            return;
+        }
+        let options = GpuOptions {
+            adapter: AdapterChoice::Software,
+            memory_max_bytes: Some(60_000),
+            stream_probes_min: 1,
+            ..GpuOptions::default()
+        };
+        let pass = GpuPass::new(options, Box::new(Nothing)).unwrap();
+        let mut run = MemoryRows::new(Dimension::new(64).unwrap());
+        let original = [0.125; 64];
+        for id in 0..2000 {
+            run.push(TemplateId(id), &original);
+        }
+        let gallery: Vec<Arc<dyn Rows>> = vec![Arc::new(run.resident())];
+        let probe = Code::of(&original);
+        let sweeps = pass.sweep(&gallery, &[probe], &[Cut::AtLeast(1.0)]).unwrap();
+        let Sweep::Complete { survivors, cut: _ } = &sweeps[0] else { panic!("overflowed") };
+        assert_eq!(survivors.len(), 2000);
+        let left = || pass.engine().unwrap().slots.bytes_left(&pass.card).unwrap();
+        assert!(left() > 0);
+        pass.refresh(&gallery).unwrap();
+        assert_eq!(left(), 0);
+    }
+}

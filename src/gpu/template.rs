@@ -134,25 +134,29 @@ fn matrix(dimension: usize, multiply: Multiply) -> String {
     let stride = step_chunks * CODES_PER_CHUNK + 8;
     let (mut declare, mut store) = (String::new(), String::new());
     for (row, probe) in pairs() {
-        declare.push_str(&match multiply {
-            Multiply::Cooperative => format!("  var sum{row}_{probe} = coop_mat16x16<f32, C>();\n"),
-            Multiply::WrittenOut | Multiply::Wrong => {
-                joined((0..SUMS_A_LANE).map(|part| format!("  var sum{row}_{probe}_{part} = 0.0;"))) + "\n"
-            }
-        });
         store.push_str("  workgroupBarrier();\n");
-        store.push_str(&match multiply {
-            Multiply::Cooperative => format!("  coopStoreT(sum{row}_{probe}, &sums[mine], 16u);\n"),
-            Multiply::WrittenOut | Multiply::Wrong => {
-                let put = |part| format!("  sums[mine + {part}u * 32u + sublane] = sum{row}_{probe}_{part};");
-                joined((0..SUMS_A_LANE).map(put)) + "\n"
+        match multiply {
+            Multiply::Cooperative => {
+                let _ = writeln!(declare, "  var sum{row}_{probe} = coop_mat16x16<f32, C>();");
+                let _ = writeln!(store, "  coopStoreT(sum{row}_{probe}, &sums[mine], 16u);");
             }
-        });
+            Multiply::WrittenOut | Multiply::Wrong => {
+                let first = (row * 4 + probe) * SUMS_A_LANE;
+                let _ = writeln!(
+                    store,
+                    "  for (var part = 0u; part < 8u; part++) {{\n    \
+                     sums[mine + part * 32u + sublane] = all[{first}u + part];\n  }}"
+                );
+            }
+        }
         let (row, probe) = (row * 16, probe * 16);
         let _ = writeln!(
             store,
             "  workgroupBarrier();\n  pick(mine, sublane, first_probe, strip + {row}u, {probe}u, first_row);"
         );
+    }
+    if multiply != Multiply::Cooperative {
+        declare.push_str("  var all: array<f32, 64>;");
     }
     let (enable, emulate) = match multiply {
         Multiply::Cooperative => ("enable f16;\nenable wgpu_cooperative_matrix;\n", String::new()),
@@ -209,14 +213,15 @@ fn products(multiply: Multiply, stride: usize, from: usize) -> String {
             }
         }
         Multiply::WrittenOut | Multiply::Wrong => {
-            for (row, probe) in pairs() {
-                for part in 0..SUMS_A_LANE {
-                    // Element `part * 32 + sublane` of the matrix: its row is a sixteenth of that.
-                    let row_at = format!("rows_at + ({}u + sublane / 16u) * {stride}u + {from}u", row * 16 + part * 2);
-                    let probe_at = format!("({}u + sublane % 16u) * {stride}u + {from}u", probe * 16);
-                    let _ = writeln!(lines, "      sum{row}_{probe}_{part} += sixteen_products({row_at}, {probe_at});");
-                }
-            }
+            // Element `part * 32 + sublane` of the matrix: its row is a sixteenth of that. An array and a loop: slow, and
+            // quickly compiled, which is what a test wants.
+            let _ = writeln!(
+                lines,
+                "      for (var n = 0u; n < 64u; n++) {{\n        \
+                 let row_at = rows_at + (n / 32u * 16u + n % 8u * 2u + sublane / 16u) * {stride}u + {from}u;\n        \
+                 let probe_at = (n / 8u % 4u * 16u + sublane % 16u) * {stride}u + {from}u;\n        \
+                 all[n] += sixteen_products(row_at, probe_at);\n      }}"
+            );
         }
     }
     lines + "    }\n"

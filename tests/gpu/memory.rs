@@ -49,14 +49,14 @@ fn a_gallery_larger_than_the_memory_is_scored_on_the_device_all_the_same() {
 }
 
 #[test]
-fn the_battery_passes_when_everything_is_streamed() {
-    // Not even one run of the battery fits beside the slots, which take half.
-    let options = GpuOptions { stream_probes_min: 1, stream_bytes_max: 10_000, survivors_max: 300, ..budget(130) };
+fn the_battery_passes_when_most_is_streamed() {
+    // Two slots of a block take half; the longer runs of the battery don't fit beside them.
+    let options = GpuOptions { stream_probes_min: 1, stream_bytes_max: 10_000, survivors_max: 300, ..budget(280) };
     let Some(pass) = gpu(&options) else { return };
-    let sizes = Sizes { dimensions: vec![64, 128], rows: 600, ..Sizes::small() };
+    let sizes = Sizes { dimensions: vec![64, 128], rows: 900, ..Sizes::small() };
     battery(&certified(&pass), &sizes);
     coarse_battery(pass.as_ref(), &Sizes { dimensions: vec![64], ..sizes });
-    assert!(pass.info().streamed_rows > 100_000, "{:?}", pass.info());
+    assert!(pass.info().streamed_rows > 10_000, "{:?}", pass.info());
 }
 
 #[test]
@@ -87,8 +87,8 @@ fn the_copies_used_longest_ago_make_room() {
     // The second was used longest ago: it goes, the first stays.
     assert_eq!(ask(2), 960);
     assert_eq!(pass.info().resident_runs, 3);
-    // It comes back in place of the first's.
-    assert_eq!(ask(1), 960);
+    // It comes back in place of one run of the first, which is all the room it needs.
+    assert_eq!(ask(1), 1280);
     assert_eq!(pass.info().streamed_rows, 0);
 }
 

@@ -71,6 +71,10 @@ pub struct GpuShape {
     pub resident_bytes: u64,
     /// Templates in its memory.
     pub resident_rows: u64,
+    /// Templates that passed through it without a copy so far.
+    pub streamed_rows: u64,
+    /// Whether cooperative matrices score long rounds, or why not.
+    pub cooperative_matrices: String,
     /// Why it is lost.
     pub lost: Option<String>,
 }
@@ -83,6 +87,8 @@ impl From<GpuInfo> for GpuShape {
             driver: format!("{} {}", info.backend, info.driver),
             resident_bytes: info.resident_bytes,
             resident_rows: info.resident_rows,
+            streamed_rows: info.streamed_rows,
+            cooperative_matrices: info.cooperative_matrices,
             lost: info.lost,
         }
     }
