@@ -17,6 +17,7 @@ use crate::graph::codes::RowMajor;
 use crate::graph::flatten;
 use crate::graph::links::Flat;
 use crate::kernel::rowdot::{self, RowKernel};
+use crate::vector::codec::Code;
 
 /// Levels that hnsw_rs may use.
 const LAYERS: usize = 16;
@@ -192,8 +193,8 @@ impl Built {
 
     /// hnsw_rs's own search over the same edges and codes, for benchmarks: rows, best first.
     #[must_use]
-    pub fn search_unflattened(&self, codes: &[i8], count: usize, ef: usize) -> Vec<u32> {
-        let found = self.hnsw.search(&packed(codes, 1.0), count, ef.min(GRAPH_EF_MAX));
+    pub fn search_unflattened(&self, probe: &Code, count: usize, ef: usize) -> Vec<u32> {
+        let found = self.hnsw.search(&packed(&probe.codes, probe.scale), count, ef.min(GRAPH_EF_MAX));
         found.iter().map(|one| one.d_id as u32).collect()
     }
 }
