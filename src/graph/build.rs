@@ -151,7 +151,9 @@ impl Built {
         let hnsw = Hnsw::new(plan.m, live.len(), LAYERS, plan.ef_construction, distance);
         let built = Self { hnsw, plan };
         let (first, rest) = live.split_at(live.len().min(FIRST_ROWS));
-        first.iter().for_each(|&row| built.add(codes, row));
+        for &row in first {
+            built.add(codes, row);
+        }
         let next = AtomicUsize::new(0);
         let work = || {
             while let Some(&row) = rest.get(next.fetch_add(1, Ordering::Relaxed)) {
