@@ -130,8 +130,7 @@ fn graph_search(criterion: &mut Criterion) {
             Walked::TooFar => Vec::new(),
         }
     };
-    let theirs =
-        |probe: &Template, ef: usize| built.search_unflattened(&CodedProbe::of(probe).code.codes, CANDIDATES, ef);
+    let theirs = |probe: &Template, ef: usize| built.search_unflattened(&CodedProbe::of(probe).code, CANDIDATES, ef);
     let best = |probe: &Template, found: &[u32]| {
         let mut original = vec![0.0; D];
         let scores = found.iter().map(|&row| {

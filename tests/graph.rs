@@ -59,7 +59,7 @@ fn request(cancel: &Arc<AtomicBool>) -> IndexRequest {
         again: false,
         exhaustive: scorer(),
         cancel: Arc::clone(cancel),
-        progress: Arc::new(|_, _| ()),
+        progress: Arc::new(|_: u64, _: Step| ()),
     }
 }
 
@@ -149,7 +149,7 @@ async fn a_stopped_build_leaves_nothing() {
     let vault = filled(folder.path()).await;
     let cancel = Arc::new(AtomicBool::new(false));
     let stopper = Arc::clone(&cancel);
-    let progress = move |_, step| {
+    let progress = move |_: u64, step: Step| {
         if let Step::Auditing { .. } = step {
             stopper.store(true, Ordering::Relaxed);
         }
@@ -168,7 +168,7 @@ async fn an_erasure_goes_before_a_build() {
     let vault = filled(folder.path()).await;
     let (began, heard) = tokio::sync::mpsc::unbounded_channel();
     let mut heard = heard;
-    let progress = move |_, step| {
+    let progress = move |_: u64, step: Step| {
         if let Step::Auditing { .. } = step {
             let _ = began.send(());
         }

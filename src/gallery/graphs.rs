@@ -50,7 +50,8 @@ impl GraphSlot {
     /// Ready to walk. The first call reads the whole graph and all codes; a graph that is damaged is none.
     fn ready(&self, rows: &dyn Rows) -> Option<Indexed<'_>> {
         let graph = self.graph.as_deref()?;
-        let copy = || match graph.verify() {
+        let bytes = rows.len() as u64 * (rows.dimension().get() as u64 + 4);
+        let copy = || match check_memory(rows.len() as u64, bytes).and_then(|()| graph.verify()) {
             Ok(()) => Some(RowMajor::of(rows)),
             Err(error) => {
                 tracing::warn!(%error, "a graph can't be used; its segment is searched exhaustively");

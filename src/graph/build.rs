@@ -17,6 +17,7 @@ use crate::graph::codes::RowMajor;
 use crate::graph::flatten;
 use crate::graph::links::Flat;
 use crate::kernel::rowdot::{self, RowKernel};
+use crate::vector::codec::Code;
 
 /// Levels that hnsw_rs may use.
 const LAYERS: usize = 16;
@@ -150,7 +151,9 @@ impl Built {
         let hnsw = Hnsw::new(plan.m, live.len(), LAYERS, plan.ef_construction, distance);
         let built = Self { hnsw, plan };
         let (first, rest) = live.split_at(live.len().min(FIRST_ROWS));
-        first.iter().for_each(|&row| built.add(codes, row));
+        for &row in first {
+            built.add(codes, row);
+        }
         let next = AtomicUsize::new(0);
         let work = || {
             while let Some(&row) = rest.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -192,8 +195,8 @@ impl Built {
 
     /// hnsw_rs's own search over the same edges and codes, for benchmarks: rows, best first.
     #[must_use]
-    pub fn search_unflattened(&self, codes: &[i8], count: usize, ef: usize) -> Vec<u32> {
-        let found = self.hnsw.search(&packed(codes, 1.0), count, ef.min(GRAPH_EF_MAX));
+    pub fn search_unflattened(&self, probe: &Code, count: usize, ef: usize) -> Vec<u32> {
+        let found = self.hnsw.search(&packed(&probe.codes, probe.scale), count, ef.min(GRAPH_EF_MAX));
         found.iter().map(|one| one.d_id as u32).collect()
     }
 }

@@ -83,9 +83,9 @@ pub enum GraphError {
     /// The builder gave edges that no graph has: a defect, reported instead of written.
     #[error("the graph that was built is wrong: {0}")]
     Edges(String),
-    /// Not enough memory to build.
+    /// Not enough memory to build, or to search with.
     #[error(
-        "building a graph of {rows} templates takes about {wanted_mib} MiB of memory and {free_mib} MiB are free: close other programs, or build it on a larger machine"
+        "a graph of {rows} templates takes about {wanted_mib} MiB of memory here and {free_mib} MiB are free: close other programs, or use a larger machine"
     )]
     Memory {
         /// Templates of the segment.

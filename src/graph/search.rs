@@ -14,7 +14,7 @@ use crate::kernel::rowdot::{self, RowKernel};
 use crate::vector::filter::rows_searched;
 use crate::vector::rows::{GalleryRows, Rows};
 use crate::vector::score::exact_score;
-use crate::vector::scorer::{ScoreError, Scorer, Scoring, Work, check_request};
+use crate::vector::scorer::{ScoreError, Scorer, Scoring, check_request};
 use crate::vector::template::Template;
 use crate::vector::topk::{Scored, TopK};
 
@@ -78,7 +78,9 @@ pub fn top_k(
     let mut tops: Vec<TopK> = Vec::with_capacity(probes.len());
     for list in lists {
         let mut top = TopK::new(k);
-        list.into_iter().for_each(|scored| top.offer(scored));
+        for scored in list {
+            top.offer(scored);
+        }
         tops.push(top);
     }
     for part in walks.all(probes, threads) {
@@ -93,7 +95,7 @@ pub fn top_k(
     }
     work.rows = rows_searched(gallery);
     work.back_end = format!("{}; graph {} with {threads} threads", work.back_end, kernel.name());
-    Ok((Scoring { lists: tops.into_iter().map(TopK::into_sorted).collect(), work: Work { ..work } }, coverage))
+    Ok((Scoring { lists: tops.into_iter().map(TopK::into_sorted).collect(), work }, coverage))
 }
 
 /// What all walks of a call have in common.

@@ -18,7 +18,7 @@ use crate::graph::walk::{Scratch, Terrain, Walked};
 use crate::graph::{Graph, GraphError, SegmentIdentity};
 use crate::kernel::rowdot;
 use crate::store::memory::MemoryFolder;
-use crate::store::{Folder, read_small, replace_small};
+use crate::store::{read_small, replace_small};
 use crate::vector::dimension::Dimension;
 use crate::vector::memory::MemoryRows;
 use crate::vector::naive::NaiveScorer;
@@ -277,10 +277,26 @@ fn a_build_can_be_stopped_at_any_time() {
 }
 
 #[test]
-fn a_failed_writing_leaves_nothing() {
+fn whenever_the_power_goes_there_is_a_whole_graph_or_none() {
     let rows = gallery_of(3, 40);
     let (flat, _) = built(&RowMajor::of(&rows), 1);
-    let folder = MemoryFolder::default();
-    write(&folder, &flat, &facts(40)).unwrap();
-    assert_eq!(folder.list().unwrap(), [file_name(7)]);
+    let facts = facts(40);
+    let mut stream = Stream::new(1, 2);
+    let mut whole = 0;
+    for changes in 0..12 {
+        for _coin in 0..8 {
+            let folder = MemoryFolder::default();
+            folder.cut_power_after(changes);
+            let written = write(&folder, &flat, &facts);
+            let after = folder.after_power_cut(&mut || stream.uniform() < 0.5);
+            match Graph::open(&after, &facts.segment) {
+                Ok(graph) => {
+                    graph.verify().unwrap();
+                    whole += 1;
+                }
+                Err(error) => assert!(written.is_err() && matches!(error, GraphError::Store(_)), "{changes}: {error}"),
+            }
+        }
+    }
+    assert!(whole > 0);
 }
