@@ -10,6 +10,7 @@ pub mod cli;
 pub mod evaluation;
 pub mod gallery;
 pub mod gpu;
+pub mod graph;
 pub mod http;
 pub mod identify;
 pub mod kernel;

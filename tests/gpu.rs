@@ -1,10 +1,17 @@
-//! The GPU back end on a software Vulkan driver: the battery, shards, overflow, erasure, and the loss of the device.
+//! The GPU back end on a software Vulkan driver: the battery, erasure, and the loss of the device; in `gpu/` memory and
+//! streaming, the repair, and the matrices.
 //!
 //! Without a driver every test is skipped and says so; `BERTILLON_REQUIRE_GPU_TESTS=1`, which `make test` sets, turns that
 //! into a failure. `BERTILLON_GPU_ADAPTER=hardware` runs the same tests on a card.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod conformance;
+#[path = "gpu/matrices.rs"]
+mod matrices;
+#[path = "gpu/memory.rs"]
+mod memory;
+#[path = "gpu/repair.rs"]
+mod repair;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,9 +25,10 @@ use bertillon::vector::codec::Code;
 use bertillon::vector::dimension::Dimension;
 use bertillon::vector::memory::MemoryRows;
 use bertillon::vector::naive::NaiveScorer;
-use bertillon::vector::rows::{ErasedRows, Residency, Rows};
+use bertillon::vector::rows::Rows;
 use bertillon::vector::scorer::Scorer;
 use bertillon::vector::template::Template;
+use conformance::undead::Undead;
 use conformance::{Sizes, battery, coarse_battery, data};
 
 const REQUIRE: &str = "BERTILLON_REQUIRE_GPU_TESTS";
@@ -86,21 +94,6 @@ fn the_battery_passes_with_tiny_shards_and_short_lists() {
     timed("coarse battery, tight", || {
         coarse_battery(pass.as_ref(), &Sizes { dimensions: vec![32, 128], ..Sizes::small() });
     });
-    overflow_is_told(&pass);
-    a_hostile_order_is_repaired(&pass);
-}
-
-#[test]
-fn runs_that_do_not_fit_are_the_hosts() {
-    let Some(pass) = gpu(&GpuOptions { memory_max_bytes: Some(40_000), ..GpuOptions::default() }) else { return };
-    let (fits, does_not) = (random_run(200, 128, 0), random_run(2000, 128, 1000));
-    let gallery: Vec<Arc<dyn Rows>> = vec![Arc::new(fits), Arc::new(does_not)];
-    let probes = probes(128);
-    let wanted = NaiveScorer.top_k(&gallery, &probes, 60).unwrap().lists;
-    assert_eq!(certified(&pass).top_k(&gallery, &probes, 60).unwrap().lists, wanted);
-    let info = pass.info();
-    assert_eq!((info.resident_runs, info.resident_rows), (1, 200));
-    assert!(info.resident_bytes <= 40_000, "{info:?}");
 }
 
 #[test]
@@ -121,7 +114,7 @@ fn copies_follow_erasures_and_go_with_their_runs() {
     rows.mark_erased(vec![0, 63, 64, 300, 499]);
     let refreshed: Arc<dyn Rows> = Arc::new(rows);
     pass.refresh(std::slice::from_ref(&refreshed)).unwrap();
-    let liar: Arc<dyn Rows> = Arc::new(Undead(whole.clone(), ErasedRows::default()));
+    let liar: Arc<dyn Rows> = Arc::new(Undead::new(whole.clone()));
     assert_eq!(missing(&all_found(&pass, &liar)), [0, 63, 64, 200, 300, 499]);
 
     assert_eq!(pass.info().resident_runs, 1);
@@ -208,6 +201,26 @@ fn a_device_lost_in_the_middle_of_searches_breaks_none_of_them() {
 }
 
 #[test]
+fn a_device_lost_within_a_sweep_is_answered_for_by_the_cpu() {
+    // Two rounds: lost before the first one's work, and before the second's.
+    for submissions in [0, 1] {
+        let Some(pass) = gpu(&tight()) else { return };
+        let gallery: Vec<Arc<dyn Rows>> = vec![Arc::new(random_run(3000, 128, 0))];
+        let probes = probes(128);
+        let wanted = NaiveScorer.top_k(&gallery, &probes, 10).unwrap().lists;
+        pass.load(&gallery).unwrap();
+        let second = CertifiedScorer::new(Arc::new(CpuPass::new(kernel::best(), 1)), 1);
+        let scorer = WithFallback::new(Box::new(certified(&pass)), Box::new(second));
+        pass.lose_after_for_test(submissions);
+        let answer = scorer.top_k(&gallery, &probes, 10).unwrap();
+        assert_eq!(answer.lists, wanted);
+        assert!(answer.work.fell_back.as_ref().is_some_and(|reason| reason.contains("lost")), "{:?}", answer.work);
+        assert!(answer.work.back_end.starts_with("cpu"), "{:?}", answer.work);
+        assert!(scorer.failure().is_some() && pass.info().lost.is_some());
+    }
+}
+
+#[test]
 fn a_device_that_does_not_answer_in_time_is_refused() {
     let Some(_) = gpu(&GpuOptions::default()) else { return };
     let hasty = GpuOptions { adapter: AdapterChoice::Any, wait_max: Duration::ZERO, ..GpuOptions::default() };
@@ -223,34 +236,6 @@ fn a_probe_of_another_model_is_refused() {
     let code = Code::of(probes(64)[0].values());
     let error = pass.sweep(&gallery, &[code], &[Cut::AtLeast(0.0)]).unwrap_err();
     assert_eq!(error, CoarseError::Dimension { probe: 64, gallery: Dimension::new(128).unwrap() });
-}
-
-/// More equal rows than a list has room for: nothing is known, and that is what is said.
-fn overflow_is_told(pass: &GpuPass) {
-    let dimension = Dimension::new(128).unwrap();
-    let mut same = MemoryRows::new(dimension);
-    for id in 0..301 {
-        same.push(TemplateId(id), probes(128)[0].values());
-    }
-    let gallery: Vec<Arc<dyn Rows>> = vec![Arc::new(same.resident()), Arc::new(random_run(50, 128, 1000))];
-    let codes: Vec<Code> = probes(128).iter().map(|probe| Code::of(probe.values())).collect();
-    let cuts =
-        [Cut::Within { k: 3, slack: 0.0 }, Cut::AtLeast(1e9), Cut::Within { k: 310, slack: 0.0 }, Cut::AtLeast(-1e9)];
-    let sweeps = pass.sweep(&gallery, &codes[..4], &cuts).unwrap();
-    for (sweep, overflows) in sweeps.iter().zip([true, false, true, true]) {
-        assert_eq!(*sweep == Sweep::Overflowed, overflows, "{sweep:?}");
-    }
-    assert_eq!(sweeps[1], Sweep::Complete { survivors: Vec::new(), cut: 1e9 });
-}
-
-/// Every row is better than all before it: the first sweep overflows, later ones begin from what it found.
-fn a_hostile_order_is_repaired(pass: &GpuPass) {
-    let ascending = data::cases(4, 6000, 128, 1).into_iter().find(|case| case.name == "ascending").unwrap();
-    let gallery: Vec<Arc<dyn Rows>> = ascending.gallery.iter().map(resident).collect();
-    let code = Code::of(ascending.probes[0].values());
-    let sweep = pass.sweep(&gallery, &[code], &[Cut::Within { k: 5, slack: 0.0 }]).unwrap().remove(0);
-    let Sweep::Complete { survivors, .. } = sweep else { panic!("not repaired") };
-    assert!((5..100).contains(&survivors.len()), "{}", survivors.len());
 }
 
 fn random_run(rows: usize, dimension: usize, first_id: u64) -> MemoryRows {
@@ -313,37 +298,4 @@ fn survivors(sweep: Sweep) -> Vec<Survivor> {
 
 fn missing(found: &[u32]) -> Vec<u32> {
     (0..500).filter(|row| !found.contains(row)).collect()
-}
-
-/// Rows that deny that any of them was erased.
-struct Undead(Arc<dyn Rows>, ErasedRows);
-
-impl Rows for Undead {
-    fn dimension(&self) -> Dimension {
-        self.0.dimension()
-    }
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-    fn codes(&self) -> &[i8] {
-        self.0.codes()
-    }
-    fn scales(&self) -> &[f32] {
-        self.0.scales()
-    }
-    fn error_norm_max(&self) -> f32 {
-        self.0.error_norm_max()
-    }
-    fn template_id(&self, row: usize) -> TemplateId {
-        self.0.template_id(row)
-    }
-    fn original(&self, row: usize, out: &mut [f32]) {
-        self.0.original(row, out);
-    }
-    fn erased(&self) -> &ErasedRows {
-        &self.1
-    }
-    fn residency(&self) -> Option<&Arc<Residency>> {
-        self.0.residency()
-    }
 }

@@ -267,7 +267,8 @@ fn the_life_of_a_gallery() {
     let again = enrol(&server, "Anne / 1", &people.anne);
     assert_eq!((&again["enrolled"], &again["already_enrolled"]), (&0.into(), &1.into()));
     assert_eq!(again["pictures"][0]["template"], anne["pictures"][0]["template"]);
-    let mixed = Form::default().text("subject", "Bob").image("bob.jpg", &people.bob).image("notes.jpg", b"only text");
+    let bob = Form::default().text("subject", "Bob").text("attributes", "capture_year=2019; disposal=charged");
+    let mixed = bob.image("bob.jpg", &people.bob).image("notes.jpg", b"only text");
     let mixed = server.post_form(REFERENCES, mixed).good();
     assert_eq!((&mixed["enrolled"], &mixed["failed"]), (&1.into(), &1.into()), "{mixed}");
     assert_eq!(mixed["pictures"][1]["outcome"], "failed");
@@ -289,6 +290,14 @@ fn the_life_of_a_gallery() {
     assert_eq!(found["pictures"][0]["probes"][0]["candidates"][0]["rank"], 1);
     let one = server.post_form(SEARCHES, Form::default().image("p.jpg", &people.anne_again).text("top", "1")).good();
     assert_eq!(subjects(&one), ["Anne / 1"]);
+    let part = |filter: &str| {
+        server.post_form(SEARCHES, Form::default().image("p.jpg", &people.anne_again).text("where", filter)).good()
+    };
+    assert_eq!(subjects(&part("capture_year=2015..2020")), ["Bob"]);
+    assert_eq!(part("capture_year=2015..2020")["restriction"], "capture_year=2015..2020");
+    assert_eq!(subjects(&part("subject=Anne / 1")), ["Anne / 1"]);
+    assert!(!part("subject=Anne / 1")["restriction"].as_str().unwrap().contains("Anne"), "nor do records name anybody");
+    assert!(subjects(&part("disposal=acquitted")).is_empty());
     let none = Form::default().text("threshold", "1").text("faces", "all").image("p.jpg", &people.anne_again);
     assert!(subjects(&server.post_form(SEARCHES, none).good()).is_empty());
     let two = Form::default().image("a.jpg", &people.anne).image("wall.png", &wall());
@@ -318,6 +327,9 @@ fn unusable_requests_are_told_why() {
     assert!(refused(REFERENCES, anne().text("subject", " "), 400).contains("subject"));
     assert!(refused(REFERENCES, Form::default().text("subject", "x"), 400).contains("image"));
     assert!(refused(SEARCHES, anne().text("treshold", "0.5"), 400).contains("treshold"));
+    assert!(refused(SEARCHES, anne().text("where", "disposal"), 400).contains("name=from..to"));
+    let odd = anne().text("subject", "x").text("attributes", "Capture Year=2019");
+    assert!(refused(REFERENCES, odd, 400).contains("Capture Year"));
     for bad in ["0", "1001", "-1", "many", "1.5"] {
         refused(SEARCHES, anne().text("top", bad), 400);
     }
@@ -416,6 +428,32 @@ fn clients_that_go_away_leave_no_trace() {
     // Whether or not the second was begun before its client went, nothing is half done.
     assert_eq!(enrol(&server, "Anne", &people.anne)["failed"], 0);
     assert_eq!(server.get("/api/v1/galleries/custody").good()["templates"], 1);
+}
+
+/// Sixteen probes would leave sixteen numbers in the records.
+#[test]
+fn a_search_whose_client_went_away_is_given_up() {
+    let Some(people) = people() else { return };
+    let server = Server::start();
+    with_gallery(&server);
+    enrol(&server, "Anne", &people.anne);
+    let number = |answer: &Value| answer["pictures"][0]["probes"][0]["search"].as_i64().unwrap();
+    let one = || server.post_form(SEARCHES, Form::default().image("a.jpg", &people.anne_again)).good();
+    let before = number(&one());
+    let many = (0..16).fold(Form::default(), |form, place| form.image(&format!("{place}.jpg"), &people.anne_again));
+    let (mut raw, last) = server.begin_form(SEARCHES, many);
+    raw.write(&[last]);
+    let began = Instant::now();
+    while server.get("/api/v1/status").good()["requests"]["running"] != 1 {
+        assert!(began.elapsed() < PATIENCE, "the search never ran");
+    }
+    drop(raw);
+    let idle = serde_json::json!({"running": 0, "waiting": 0});
+    while server.get("/api/v1/status").good()["requests"] != idle {
+        assert!(began.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(number(&one()), before + 1, "the abandoned search went on to its end");
 }
 
 #[test]

@@ -4,13 +4,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bertillon::base::ids::{GalleryName, ModelId, SubjectRef};
 use bertillon::evaluation::random::Stream;
 use bertillon::gallery::{Access, Enrolment, Erase, NewReference, Vault, VaultOptions};
 use bertillon::identify::rank::rank_of;
-use bertillon::identify::{Identification, IdentifyError, ListRule, identify};
+use bertillon::identify::{Filter, Identification, IdentifyError, ListRule, Mode, Question, identify};
 use bertillon::kernel;
+use bertillon::records::Attribute;
+use bertillon::scoring::batcher::{BatchOptions, Batcher};
 use bertillon::scoring::{CertifiedScorer, CpuPass};
 use bertillon::segment::Precision;
 use bertillon::vector::dimension::Dimension;
@@ -44,6 +47,29 @@ fn scorer() -> Arc<dyn Scorer> {
     Arc::new(CertifiedScorer::new(Arc::new(CpuPass::new(kernel::best(), 2)), 2))
 }
 
+fn year(number: u64) -> u64 {
+    2000 + number % 20
+}
+
+fn disposal(number: u64) -> &'static str {
+    ["charged", "released", "convicted"][(number / 7 % 3) as usize]
+}
+
+/// Of the reference with that number, from 1. Every 50th has none.
+fn attributes(number: u64) -> Vec<Attribute> {
+    if number.is_multiple_of(50) {
+        return Vec::new();
+    }
+    vec![
+        Attribute::new("capture_year", &year(number).to_string()).unwrap(),
+        Attribute::new("disposal", disposal(number)).unwrap(),
+    ]
+}
+
+fn batcher() -> Batcher {
+    Batcher::start(scorer(), BatchOptions { gather: Duration::ZERO, probes_per_pass: 64 }).unwrap()
+}
+
 struct Room {
     _folder: tempfile::TempDir,
     vault: Vault,
@@ -71,6 +97,7 @@ impl Room {
                     quality_json: "{}".to_owned(),
                     template: template.clone(),
                     model: model(1),
+                    attributes: attributes(number),
                 });
             }
         }
@@ -87,17 +114,40 @@ impl Room {
         people: usize,
         threshold: Option<f32>,
     ) -> Result<Identification, IdentifyError> {
-        let rule = ListRule { people, threshold };
-        identify(&self.vault, &scorer(), &name(), &model(1), vec![probe.clone()], rule).await
+        self.ask_part(probe, ListRule { people, threshold }, "").await
+    }
+
+    async fn ask_part(&self, probe: &Template, rule: ListRule, filter: &str) -> Result<Identification, IdentifyError> {
+        let filter = filter.parse().unwrap();
+        let question =
+            Question { gallery: name(), model: model(1), probes: vec![probe.clone()], rule, filter, mode: Mode::Exact };
+        identify(&self.vault, &batcher(), question).await
     }
 
     /// The right list by counting: each person's best score, best person first.
     fn oracle(&self, probe: &Template, people: usize, threshold: f32) -> Vec<(String, f32)> {
-        let best = |templates: &Vec<Template>| {
-            templates.iter().map(|one| exact_score(probe.values(), one.values())).fold(-2.0, f32::max)
-        };
+        self.oracle_part(probe, people, threshold, |_, _| true)
+    }
+
+    /// The same from the references that `keep` says: by number of the reference, from 1, and subject.
+    fn oracle_part(
+        &self,
+        probe: &Template,
+        people: usize,
+        threshold: f32,
+        keep: impl Fn(u64, &str) -> bool,
+    ) -> Vec<(String, f32)> {
+        let mut best: BTreeMap<&str, f32> = BTreeMap::new();
+        let references =
+            self.people.iter().flat_map(|(subject, templates)| templates.iter().map(move |one| (subject, one)));
+        for (number, (subject, one)) in (1..).zip(references) {
+            if keep(number, subject) {
+                let score = exact_score(probe.values(), one.values());
+                best.entry(subject).and_modify(|best| *best = best.max(score)).or_insert(score);
+            }
+        }
         let mut all: Vec<(String, f32)> =
-            self.people.iter().map(|(subject, templates)| (subject.clone(), best(templates))).collect();
+            best.into_iter().map(|(subject, score)| (subject.to_owned(), score)).collect();
         all.sort_by(|a, b| b.1.total_cmp(&a.1));
         all.retain(|(_, score)| *score >= threshold);
         all.truncate(people);
@@ -142,11 +192,50 @@ async fn a_person_with_very_many_references_does_not_crowd_others_out() {
     assert!(found.lists[0][0].more_references > 300, "{}", found.lists[0][0].more_references);
 }
 
+/// From nobody to nearly everybody: the list is the oracle's over the part, and nobody else is on it.
+#[tokio::test]
+async fn a_part_of_the_gallery_is_searched_exactly_at_every_selectivity() {
+    let room = Room::new(crowd(300, |number| 1 + number % 3)).await;
+    type Keep = fn(u64, &str) -> bool;
+    let filters: [(&str, Keep); 8] = [
+        ("capture_year=2000..", |number, _| number % 50 != 0),
+        ("capture_year=2003..2005", |number, _| number % 50 != 0 && (2003..=2005).contains(&year(number))),
+        ("disposal=charged,released", |number, _| number % 50 != 0 && disposal(number) != "convicted"),
+        ("disposal=charged; capture_year=2007..2007", |number, _| {
+            number % 50 != 0 && disposal(number) == "charged" && year(number) == 2007
+        }),
+        ("subject=person 7,person 70,nobody of that name", |_, subject| ["person 7", "person 70"].contains(&subject)),
+        ("subject=person 8;disposal=released", |number, subject| {
+            subject == "person 8" && number % 50 != 0 && disposal(number) == "released"
+        }),
+        ("disposal=acquitted", |_, _| false),
+        ("capture_year=..1999", |_, _| false),
+    ];
+    for seed in 0..6 {
+        let probe = near(&template(seed * 10 + 7), 0.2, seed);
+        for (filter, keep) in filters {
+            for people in [1, 10, 400] {
+                let rule = ListRule { people, threshold: None };
+                let found = room.ask_part(&probe, rule, filter).await.unwrap();
+                assert_eq!(shown(&found), room.oracle_part(&probe, people, -1.0, keep), "{filter}");
+                let references =
+                    (1..).zip(room.people.iter().flat_map(|(subject, all)| all.iter().map(move |_| subject)));
+                assert_eq!(
+                    found.work.rows,
+                    references.filter(|(number, subject)| keep(*number, subject)).count() as u64
+                );
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn models_are_never_mixed() {
     let room = Room::new(crowd(3, |_| 1)).await;
     let rule = ListRule { people: 1, threshold: None };
-    let error = identify(&room.vault, &scorer(), &name(), &model(2), vec![template(0)], rule).await.unwrap_err();
+    let (probes, filter) = (vec![template(0)], Filter::default());
+    let question = Question { gallery: name(), model: model(2), probes, rule, filter, mode: Mode::Exact };
+    let error = identify(&room.vault, &batcher(), question).await.unwrap_err();
     let said = error.to_string();
     assert!(matches!(error, IdentifyError::OtherModel { .. }), "{said}");
     assert!(said.contains("made-up-1 (010101010101)") && said.contains("made-up-2 (020202020202)"), "{said}");

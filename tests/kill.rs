@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use bertillon::base::ids::{GalleryName, ModelId, TemplateId};
 use bertillon::gallery::{Access, Enrolment, Erase, NewReference, Vault, VaultOptions};
+use bertillon::records::Attribute;
 use bertillon::segment::Precision;
 use bertillon::vector::codec::{Code, put_f32};
 use bertillon::vector::dimension::Dimension;
@@ -83,6 +84,7 @@ fn reference(key: u64, batch: u64) -> NewReference {
         quality_json: "{}".to_owned(),
         template: template(key),
         model: model(),
+        attributes: vec![Attribute::new("shop", &source(key)).unwrap()],
     }
 }
 

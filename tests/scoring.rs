@@ -16,9 +16,10 @@ use bertillon::vector::dimension::Dimension;
 use bertillon::vector::layout::BLOCK_ROWS;
 use bertillon::vector::memory::MemoryRows;
 use bertillon::vector::naive::NaiveScorer;
-use bertillon::vector::rows::{ErasedRows, GalleryRows, Residency, Rows};
+use bertillon::vector::rows::{GalleryRows, Rows};
 use bertillon::vector::scorer::{ScoreError, Scorer, Scoring};
 use bertillon::vector::template::Template;
+use conformance::undead::Undead;
 use conformance::{Sizes, battery, coarse_battery, data, failures};
 use proptest::prelude::*;
 
@@ -127,6 +128,13 @@ fn a_pass_that_gives_up_costs_time_only() {
 }
 
 #[test]
+#[should_panic(expected = "gives up")]
+fn the_coarse_battery_refuses_a_pass_that_gives_up() {
+    let gives_up = Treated { pass: cpu(2), ask: |cut| cut, treat: |_, _| Sweep::Overflowed };
+    coarse_battery(&gives_up, &Sizes { dimensions: vec![16], ..Sizes::small() });
+}
+
+#[test]
 fn work_is_told_truly_when_the_first_sweep_suffices() {
     let case = data::cases(1, 3000, 512, 5).into_iter().next().unwrap();
     let work = certified(cpu(2)).top_k(&case.gallery, &case.probes, 20).unwrap().work;
@@ -140,39 +148,6 @@ fn a_list_that_the_first_sweep_can_not_prove_is_found_by_the_second() {
     let case = data::cases(1, 700, 128, 1).into_iter().find(|case| case.name == "errors aligned").unwrap();
     let work = certified(cpu(1)).top_k(&case.gallery, &case.probes, 20).unwrap().work;
     assert_eq!((work.certified_at_once, work.repeated, work.exhaustive), (0, 1, 0));
-}
-
-/// Rows that deny that any of them was erased.
-struct Undead(Arc<dyn Rows>, ErasedRows);
-
-impl Rows for Undead {
-    fn dimension(&self) -> Dimension {
-        self.0.dimension()
-    }
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-    fn codes(&self) -> &[i8] {
-        self.0.codes()
-    }
-    fn scales(&self) -> &[f32] {
-        self.0.scales()
-    }
-    fn error_norm_max(&self) -> f32 {
-        self.0.error_norm_max()
-    }
-    fn template_id(&self, row: usize) -> TemplateId {
-        self.0.template_id(row)
-    }
-    fn original(&self, row: usize, out: &mut [f32]) {
-        self.0.original(row, out);
-    }
-    fn erased(&self) -> &ErasedRows {
-        &self.1
-    }
-    fn residency(&self) -> Option<&Arc<Residency>> {
-        self.0.residency()
-    }
 }
 
 /// A scorer that changes what it is asked or what it answers.
@@ -189,7 +164,7 @@ impl Scorer for Mutant {
 }
 
 fn finds_the_erased(gallery: &GalleryRows, probes: &[Template], k: usize) -> Result<Scoring, ScoreError> {
-    let undead = |run: &Arc<dyn Rows>| Arc::new(Undead(run.clone(), ErasedRows::default())) as Arc<dyn Rows>;
+    let undead = |run: &Arc<dyn Rows>| Arc::new(Undead::new(run.clone())) as Arc<dyn Rows>;
     certified(cpu(1)).top_k(&gallery.iter().map(undead).collect::<Vec<_>>(), probes, k)
 }
 

@@ -59,7 +59,8 @@ class Comparison:
 
     def command(self, name, question, paths):
         if name == "bertillon":
-            return self.ours("bench", "worker", *self.gallery(question["rows"]))
+            graph = ["--graph"] if question["kind"] == "graph" else []
+            return self.ours("bench", "worker", *self.gallery(question["rows"]), *graph)
         settings = plan.settings(name, question, self.options.dimension, self.options.threads)
         if name == "hnsw_rs":
             if not self.options.rust_rivals:
@@ -99,14 +100,6 @@ class Comparison:
 
     def measured(self, question, running, told, truth):
         """Lists first, which also warms everybody up; then the clock."""
-        if question["kind"] == "graph" and "bertillon" in running:
-            # The graph is asked for like the rivals'; a build without one says so.
-            try:
-                running["bertillon"].ask(op="graph", first=0, count=1, k=question["k"], ef=question["efs"][0])
-            except Lost as error:
-                why = "" if "unknown variant" in str(error) else f": {error}"
-                told["bertillon"] = {"not_measured": f"this build answers no graph searches{why}"}
-                running.pop("bertillon").close()
         op_of = lambda name: "graph" if question["kind"] == "graph" and name == "bertillon" else "search"
         settings = [{"ef": ef} for ef in question.get("efs", [None])]
         for setting in settings:

@@ -21,18 +21,28 @@ pub const DIMENSION_STEP: usize = 16;
 pub const PROBES_PER_SEARCH_MAX: usize = 512;
 /// Probes whose survivors are kept at once: with [`SURVIVORS_MAX`], what bounds the memory of a search.
 pub const PROBES_PER_SWEEP_MAX: usize = 64;
+/// Probes that may wait for the scorer, those being scored included; a request that would go past it is refused.
+pub const SCORING_WAITING_PROBES_MAX: usize = 4_096;
+/// Requests of at most so many probes are urgent unless they say otherwise; larger ones are batches.
+pub const SCORING_URGENT_PROBES_MAX: usize = 8;
+/// Longest time that a probe may wait for company.
+pub const SCORING_GATHER_MS_MAX: u64 = 1_000;
+/// Most conditions of one filter.
+pub const FILTER_TESTS_MAX: usize = 16;
 /// Longest candidate list, in people.
 pub const CANDIDATES_MAX: usize = 1_000;
 /// Most templates asked of a scorer for each probe (people with several references need more templates than people).
 pub const TOP_K_MAX: usize = 16_384;
-/// Survivors of the coarse pass kept for each probe on the CPU; past this the probe is scored exhaustively.
+/// Survivors of the coarse pass kept for each probe; past this the probe is scored exhaustively.
 pub const SURVIVORS_MAX: usize = 1 << 18;
-/// Survivors of the coarse pass kept for each probe on a GPU; past this the probe has overflowed.
+/// Entries of a probe's list on a GPU; past this the probe is repaired, up to [`SURVIVORS_MAX`].
 pub const GPU_SURVIVORS_MAX: usize = 1 << 16;
 /// Probes that a GPU scores in one round; more probes take more rounds.
 pub const GPU_PROBES_PER_ROUND_MAX: usize = 64;
 /// Largest buffer of codes on a GPU; wgpu's own limits may be lower.
 pub const GPU_SHARD_BYTES_MAX: u64 = 1 << 30;
+/// Largest part of a run that is streamed to a GPU at once.
+pub const GPU_STREAM_BYTES_MAX: u64 = 64 << 20;
 /// Longest wait for one submission to a GPU, each of which is meant to take a tenth of a second.
 pub const GPU_WAIT_MS_MAX: u64 = 30_000;
 
@@ -60,10 +70,35 @@ pub const IMPORT_ROWS_MAX: u64 = 100_000_000;
 pub const MODEL_NAME_BYTES_MAX: usize = 128;
 /// Longest text kept with a reference or a search: a file's name, an officer's, a reason.
 pub const RECORD_TEXT_BYTES_MAX: usize = 1_024;
+/// Longest name of an attribute of a reference.
+pub const ATTRIBUTE_NAME_BYTES_MAX: usize = 32;
+/// Longest value of an attribute.
+pub const ATTRIBUTE_VALUE_BYTES_MAX: usize = 64;
+/// Most attributes of one reference.
+pub const ATTRIBUTES_PER_TEMPLATE_MAX: usize = 16;
+/// Most values of an attribute that one filter names.
+pub const FILTER_VALUES_MAX: usize = 1_000;
+/// Most subjects that one filter names.
+pub const FILTER_SUBJECTS_MAX: usize = 100_000;
 /// Longest description of an image's quality.
 pub const QUALITY_BYTES_MAX: usize = 4_096;
 /// Most stages whose times are kept with one search.
 pub const SEARCH_STAGES_MAX: usize = 32;
+
+/// Fewest and most edges of a point on the upper levels of a graph; there are twice as many on the lowest.
+pub const GRAPH_M_MIN: usize = 4;
+/// See [`GRAPH_M_MIN`].
+pub const GRAPH_M_MAX: usize = 64;
+/// Most points kept in view while a point is added to a graph.
+pub const GRAPH_EF_CONSTRUCTION_MAX: usize = 2_048;
+/// Most points kept in view by an approximate search: past this an exhaustive one is the better answer.
+pub const GRAPH_EF_MAX: usize = TOP_K_MAX;
+/// Highest level of a graph's points; the builder has no more.
+pub const GRAPH_LEVEL_MAX: usize = 15;
+/// Most lines of a graph's recall curve: what its header has room for.
+pub const GRAPH_CURVE_LINES_MAX: usize = 64;
+/// Most probes of a recall audit at each difficulty.
+pub const GRAPH_AUDIT_PROBES_MAX: usize = 100_000;
 
 /// Largest HTTP body of one request.
 pub const REQUEST_BYTES_MAX: usize = 256 << 20;

@@ -4,4 +4,5 @@ pub mod clock;
 pub mod hex;
 pub mod ids;
 pub mod limits;
+pub mod random;
 pub mod text;

@@ -11,11 +11,11 @@ use crate::base::text::thousands;
 use crate::casework::contact_sheet::contact_sheet;
 use crate::casework::enrol::{Bytes, Enrolled, NewPicture, enrol_pictures, ensure_gallery};
 use crate::casework::faces::FaceChoice;
-use crate::casework::search::{Answer, ProbePicture, Requester, SearchRequest, search};
+use crate::casework::search::{Answer, ModeChoice, ProbePicture, Requester, SearchRequest, search};
 use crate::casework::{CaseworkError, Desk};
 use crate::evaluation::crowd::Crowd;
 use crate::evaluation::statistics::{ImpostorScores, Statistics};
-use crate::identify::{ListRule, rank::rank_of};
+use crate::identify::{Filter, ListRule, rank::rank_of};
 
 /// The demo's gallery.
 pub const GALLERY: &str = "demo";
@@ -141,7 +141,7 @@ fn references(pictures: &Path) -> Result<Vec<NewPicture>, CaseworkError> {
         .filter(|(path, ..)| path.is_file())
         .map(|(path, name, subject)| {
             let subject: SubjectRef = subject.parse()?;
-            Ok(NewPicture { source: name.to_owned(), subject, bytes: Bytes::File(path) })
+            Ok(NewPicture { attributes: Vec::new(), source: name.to_owned(), subject, bytes: Bytes::File(path) })
         })
         .collect()
 }
@@ -186,9 +186,11 @@ async fn probe(
         pictures: vec![ProbePicture { name: name.to_owned(), bytes }],
         faces: FaceChoice::Largest,
         rule: ListRule { people: PEOPLE_LISTED, threshold: None },
+        filter: Filter::default(),
+        mode: ModeChoice::Exact,
         requester: Requester { actor: "demonstration".to_owned(), origin: "command line".to_owned() },
     };
-    let answer = match search(desk, request).await {
+    let answer = match search(desk, request, || ()).await {
         Ok(answer) => answer,
         // No face found is an outcome of a demonstration; a broken data folder is not.
         Err(CaseworkError::NoProbe(reason)) => {

@@ -9,9 +9,14 @@ use crate::base::ids::{GalleryName, ModelId};
 use crate::casework::CaseworkError;
 use crate::casework::enrol::blocking;
 use crate::casework::eyes::Eyes;
+use crate::casework::search::ModeChoice;
 use crate::gallery::{Access, Vault, VaultOptions};
+use crate::graph::Policy;
+use crate::identify::{Approach, Mode};
 use crate::scoring::compose::{Engine, compose};
+use crate::scoring::threads_here;
 use crate::settings::Settings;
+use crate::settings::sections::Scoring;
 use crate::vision::catalogue::{Catalogue, ModelSet};
 use crate::vision::runtime::Runtime;
 
@@ -39,7 +44,7 @@ impl Desk {
     pub async fn open(settings: Settings, access: Access) -> Result<Self, CaseworkError> {
         let catalogue = catalogue_of(&settings)?;
         let vault = Vault::open(&settings.data.folder, access, VaultOptions::default()).await?;
-        let engine = compose(&settings.scoring);
+        let engine = compose(&settings.scoring).map_err(|error| CaseworkError::Stopped(error.to_string()))?;
         Ok(Self { vault, engine, catalogue, settings, eyes: Loaded::default() })
     }
 
@@ -49,6 +54,27 @@ impl Desk {
         match self.settings.vision.threads {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             threads => threads,
+        }
+    }
+
+    /// Threads for scoring on the CPU.
+    #[must_use]
+    pub fn scoring_threads(&self) -> usize {
+        if self.settings.scoring.threads == 0 { threads_here() } else { self.settings.scoring.threads }
+    }
+
+    /// What a request's choice of exactness means under the settings.
+    #[must_use]
+    pub fn mode(&self, choice: ModeChoice) -> Mode {
+        match choice {
+            ModeChoice::Exact => Mode::Exact,
+            ModeChoice::Approximate(ef) => {
+                let Scoring { approximate_recall_min: recall_min, approximate_mate_cosine: cosine, .. } =
+                    self.settings.scoring;
+                let policy = Policy { recall_min, mate_cosine: cosine as f32 };
+                let exhaustive = Arc::clone(&self.engine.scorer);
+                Mode::Approximate(Approach { ef, policy, threads: self.scoring_threads(), exhaustive })
+            }
         }
     }
 

@@ -15,6 +15,7 @@ use crate::casework::faces::reference_face;
 use crate::casework::folder::{Picture, Plan};
 use crate::casework::{CaseworkError, Desk};
 use crate::gallery::{Enrolment, NewReference};
+use crate::records::{Attribute, AttributeError, check_attributes};
 use crate::segment::Precision;
 use crate::vision::VisionError;
 
@@ -36,6 +37,8 @@ pub struct NewPicture {
     pub subject: SubjectRef,
     /// The picture.
     pub bytes: Bytes,
+    /// By what searches may be restricted to it.
+    pub attributes: Vec<Attribute>,
 }
 
 /// What became of one picture.
@@ -78,6 +81,22 @@ enum Prepared {
     Ready { reference: Box<NewReference>, remarks: Vec<String> },
     Known { template: TemplateId, subject: SubjectRef },
     Failed { reason: String },
+}
+
+/// Attributes written as text: `capture_year=2019; disposal=charged`.
+///
+/// # Errors
+/// [`AttributeError`] for what is none.
+pub fn attributes_of(text: &str) -> Result<Vec<Attribute>, AttributeError> {
+    let parts = text.split(';').map(str::trim).filter(|part| !part.is_empty());
+    let one = |part: &str| {
+        let (name, value) =
+            part.split_once('=').ok_or_else(|| AttributeError::Name(part.chars().take(80).collect()))?;
+        Attribute::new(name.trim(), value)
+    };
+    let attributes = parts.map(one).collect::<Result<Vec<_>, _>>()?;
+    check_attributes(&attributes)?;
+    Ok(attributes)
 }
 
 /// Makes `gallery` with the default model if it is not there, keeping originals in full precision; says whether it was made.
@@ -126,6 +145,7 @@ pub async fn enrol_folder(
             source: picture.source.clone(),
             subject: picture.subject.clone(),
             bytes: Bytes::File(picture.path.clone()),
+            attributes: picture.attributes.clone(),
         };
         for settled in enrol_pictures(desk, gallery, chunk.iter().map(picture).collect()).await? {
             done(settled);
@@ -235,6 +255,7 @@ fn prepare_one(vision: &Eyes, picture: &NewPicture) -> Prepared {
             quality_json: serde_json::to_string(&face.quality).map_err(|error| error.to_string())?,
             template: face.template.clone(),
             model: vision.model().clone(),
+            attributes: picture.attributes.clone(),
         };
         Ok((Box::new(reference), remarks))
     });

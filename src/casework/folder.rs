@@ -7,6 +7,7 @@ use crate::base::ids::SubjectRef;
 use crate::base::limits::{FOLDER_DEPTH_MAX, FOLDER_FILES_MAX};
 use crate::base::text::printable;
 use crate::casework::CaseworkError;
+use crate::records::{Attribute, check_attributes};
 
 const ENDINGS: [&str; 10] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib", "tif", "tiff"];
 
@@ -19,6 +20,8 @@ pub struct Picture {
     pub source: String,
     /// Who it shows.
     pub subject: SubjectRef,
+    /// By what searches may be restricted to it: the further columns of the list of subjects.
+    pub attributes: Vec<Attribute>,
 }
 
 /// Pictures to enrol, and files that were passed over, with the reason.
@@ -32,7 +35,7 @@ pub struct Plan {
 
 /// Looks through `folder`. Without a list, a picture in a subfolder shows the subject named by that subfolder, and one
 /// directly in `folder` the subject named by its file name. With `subjects` (CSV with the columns `file` and `subject`)
-/// just the files listed are taken. `only` keeps paths that contain it.
+/// just the files listed are taken; further columns are kept as attributes. `only` keeps paths that contain it.
 ///
 /// # Errors
 /// [`CaseworkError`] for an unreadable folder or list, or when there is nothing to enrol.
@@ -52,10 +55,13 @@ pub fn plan(folder: &Path, subjects: Option<&Path>, only: Option<&str>) -> Resul
         }
         let named = match &listed {
             Some(listed) => listed.get(&source).cloned().ok_or_else(|| "not in the list of subjects".to_owned()),
-            None => name_by_path(inside),
+            None => name_by_path(inside).map(|name| (name, Vec::new())),
         };
-        match named.and_then(|name| SubjectRef::of_person(&name).map_err(|error| error.to_string())) {
-            Ok(subject) => plan.pictures.push(Picture { path, source, subject }),
+        let read = |(name, attributes): (String, Vec<Attribute>)| {
+            SubjectRef::of_person(&name).map(|subject| (subject, attributes)).map_err(|error| error.to_string())
+        };
+        match named.and_then(read) {
+            Ok((subject, attributes)) => plan.pictures.push(Picture { path, source, subject, attributes }),
             Err(reason) => plan.passed_over.push((source, reason)),
         }
     }
@@ -131,7 +137,8 @@ fn is_picture(path: &Path) -> bool {
     ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
 }
 
-fn read_subjects(path: &Path) -> Result<HashMap<String, String>, CaseworkError> {
+/// Subject and attributes by file.
+fn read_subjects(path: &Path) -> Result<HashMap<String, (String, Vec<Attribute>)>, CaseworkError> {
     let wrong = |line: u64, reason: String| CaseworkError::Subjects { path: path.to_owned(), line, reason };
     let file = fs_err::File::open(path).map_err(|error| unreadable(path, &error))?;
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
@@ -141,7 +148,9 @@ fn read_subjects(path: &Path) -> Result<HashMap<String, String>, CaseworkError> 
         place.ok_or_else(|| wrong(1, format!("no column named {name:?}; the columns file and subject are wanted")))
     };
     let (file_column, subject_column) = (column("file")?, column("subject")?);
-    let mut listed = HashMap::new();
+    let further = headers.iter().enumerate().filter(|(place, _)| ![file_column, subject_column].contains(place));
+    let further: Vec<(usize, &str)> = further.collect();
+    let mut listed: HashMap<String, (String, Vec<Attribute>)> = HashMap::new();
     for record in reader.records() {
         let record =
             record.map_err(|error| wrong(error.position().map_or(0, csv::Position::line), error.to_string()))?;
@@ -151,7 +160,12 @@ fn read_subjects(path: &Path) -> Result<HashMap<String, String>, CaseworkError> 
         if file.is_empty() || subject.is_empty() {
             return Err(wrong(line, "a file or a subject is empty".to_owned()));
         }
-        if let Some(before) = listed.insert(file.clone(), subject.clone()).filter(|before| *before != subject) {
+        let values = further.iter().map(|&(place, name)| (name, field(place))).filter(|(_, value)| !value.is_empty());
+        let attributes = values.map(|(name, value)| Attribute::new(name, &value)).collect::<Result<Vec<_>, _>>();
+        let attributes = attributes.and_then(|all| check_attributes(&all).map(|()| all));
+        let attributes = attributes.map_err(|error| wrong(line, error.to_string()))?;
+        let before = listed.insert(file.clone(), (subject.clone(), attributes));
+        if let Some((before, _)) = before.filter(|(before, _)| *before != subject) {
             return Err(wrong(line, format!("{file} is listed for two subjects: {before} and {subject}")));
         }
         if listed.len() > FOLDER_FILES_MAX {
@@ -202,6 +216,22 @@ mod tests {
         assert_eq!(subjects(&plan), [("1.jpg", "Example, Anne")]);
         let passed_over: Vec<&str> = plan.passed_over.iter().map(|(file, _)| file.as_str()).collect();
         assert_eq!(passed_over, ["subjects.csv", "2.jpg", "9.jpg"]);
+    }
+
+    #[test]
+    fn further_columns_are_attributes() {
+        let folder = folder_with(&["1.jpg", "2.jpg"]);
+        let list = folder.path().join("subjects.csv");
+        fs_err::write(&list, "file,capture_year,subject,disposal\n1.jpg,2019,A,charged\n2.jpg,,B,\n").unwrap();
+        let found = plan(folder.path(), Some(&list), None).unwrap();
+        let texts = |picture: &Picture| -> Vec<String> {
+            picture.attributes.iter().map(|one| format!("{}={}", one.name(), one.value())).collect()
+        };
+        assert_eq!(texts(&found.pictures[0]), ["capture_year=2019", "disposal=charged"]);
+        assert!(texts(&found.pictures[1]).is_empty(), "an empty field is no attribute");
+        fs_err::write(&list, "file,subject,Capture Year\n1.jpg,A,2019\n").unwrap();
+        let error = plan(folder.path(), Some(&list), None).unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("Capture Year"), "{error}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::casework::enrol::{blocking, hash, in_parallel, in_words};
 use crate::casework::eyes::Eyes;
 use crate::casework::faces::{FaceChoice, choose};
 use crate::casework::{CaseworkError, Desk};
-use crate::identify::{Candidate, Identification, ListRule, identify};
+use crate::identify::{Approximation, Candidate, Filter, Identification, ListRule, Question, identify};
 use crate::records::{FaceBox, RecordedCandidate, SearchRecord};
 use crate::vector::scorer::Work;
 use crate::vector::template::Template;
@@ -34,8 +34,40 @@ pub struct SearchRequest {
     pub faces: FaceChoice,
     /// Length and threshold of the lists.
     pub rule: ListRule,
+    /// Which part of the gallery.
+    pub filter: Filter,
+    /// Exact unless asked otherwise.
+    pub mode: ModeChoice,
     /// Who asks, as far as the system knows.
     pub requester: Requester,
+}
+
+/// What a request says about exactness; the settings say what an approximate answer is held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ModeChoice {
+    /// Every template is compared.
+    #[default]
+    Exact,
+    /// Graphs may answer, with so many rows in view; `None` for the fewest that keep the policy.
+    Approximate(Option<u32>),
+}
+
+impl ModeChoice {
+    /// From the name of a mode and an ef, as flags and fields have them.
+    ///
+    /// # Errors
+    /// In words, when there is no such mode or the exact one is given an ef.
+    pub fn of(mode: Option<&str>, ef: Option<u32>) -> Result<Self, String> {
+        match (mode.unwrap_or("exact"), ef) {
+            ("approximate", ef) => Ok(Self::Approximate(ef)),
+            ("exact", None) => Ok(Self::Exact),
+            ("exact", Some(_)) => Err("an ef belongs to the mode approximate: an exact search has none".to_owned()),
+            (other, _) => {
+                let shown: String = other.chars().take(40).collect();
+                Err(format!("there is no mode {shown:?}: use exact or approximate"))
+            }
+        }
+    }
 }
 
 /// Who asks: a user as the operating system knows them, and where from. There are no accounts of our own yet.
@@ -94,8 +126,12 @@ pub struct Answer {
     pub model: ModelId,
     /// Number of the gallery snapshot searched.
     pub snapshot: u64,
+    /// Which part of it was searched, as the record has it; `None` for all of it.
+    pub restriction: Option<String>,
     /// What the scoring took.
     pub work: Work,
+    /// How the answer is approximate; `None` for an exact one.
+    pub approximate: Option<Approximation>,
     /// One entry a picture, in order.
     pub pictures: Vec<PictureAnswer>,
     /// Milliseconds of loading the models, which only the first search of a process needs.
@@ -108,24 +144,34 @@ pub struct Answer {
     pub total_ms: f64,
 }
 
-/// Searches. Pictures without a usable face are described in the answer and do not stop the others.
+/// Searches. Pictures without a usable face are described in the answer and do not stop the others. `seen` is called as
+/// soon as the pictures are not needed any more: what follows needs little memory and shares its passes with others.
 ///
 /// # Errors
 /// [`CaseworkError`]; [`CaseworkError::NoProbe`] when no picture gave a probe.
-pub async fn search(desk: &Desk, request: SearchRequest) -> Result<Answer, CaseworkError> {
+pub async fn search(desk: &Desk, request: SearchRequest, seen: impl FnOnce()) -> Result<Answer, CaseworkError> {
     let mut total = Stopwatch::start();
     let mut models = Stopwatch::start();
     let vision = desk.vision_for(&request.gallery).await?;
     let models_ms = models.lap_ms();
     let mut pictures = analyse(Arc::clone(&vision), request.pictures, request.faces, desk.vision_threads()).await?;
+    seen();
     let templates = pictures.iter().flat_map(|picture| &picture.probes).map(|probe| probe.face.template.clone());
     let templates: Vec<Template> = templates.collect();
     if templates.is_empty() {
         return Err(CaseworkError::NoProbe(failures(&pictures)));
     }
-    let found =
-        identify(&desk.vault, &desk.engine.scorer, &request.gallery, vision.model(), templates, request.rule).await?;
-    let Identification { lists, work, snapshot, scoring_ms, people_ms } = found;
+    let restriction = request.filter.for_the_record();
+    let question = Question {
+        gallery: request.gallery.clone(),
+        model: vision.model().clone(),
+        probes: templates,
+        rule: request.rule,
+        filter: request.filter,
+        mode: desk.mode(request.mode),
+    };
+    let found = identify(&desk.vault, &desk.engine.batcher, question).await?;
+    let Identification { lists, work, snapshot, approximate, scoring_ms, people_ms } = found;
     for (probe, list) in pictures.iter_mut().flat_map(|picture| &mut picture.probes).zip(lists) {
         probe.candidates = list;
     }
@@ -134,7 +180,9 @@ pub async fn search(desk: &Desk, request: SearchRequest) -> Result<Answer, Casew
         gallery: request.gallery,
         model: vision.model().clone(),
         snapshot,
+        restriction,
         work,
+        approximate,
         pictures,
         models_ms,
         scoring_ms,
@@ -231,6 +279,7 @@ fn records_of(answer: &Answer, requester: &Requester, rule: ListRule) -> Vec<Sea
         model_hash: answer.model.hash,
         snapshot_number: answer.snapshot,
         back_end: answer.work.back_end.clone(),
+        restriction: answer.restriction.clone(),
         threshold: rule.threshold,
         candidates: probe.candidates.iter().map(recorded).collect(),
         stages_ms: stages_of(&picture.stages, answer),

@@ -134,7 +134,8 @@ pub struct Enrol {
     pub gallery: GalleryName,
     /// Folder of pictures: JPEG, PNG, WebP, BMP or TIFF.
     pub folder: PathBuf,
-    /// CSV file with the columns `file` (path inside FOLDER) and `subject`.
+    /// CSV file with the columns `file` (path inside FOLDER) and `subject`. Further columns (`capture_year`, `disposal`, any
+    /// of a-z, 0-9 and '_') are kept as attributes, by which searches can be restricted with --where.
     #[arg(long, value_name = "FILE.csv")]
     pub subjects: Option<PathBuf>,
     /// Take only files whose path contains this text.
@@ -168,6 +169,17 @@ pub struct Search {
     /// Which faces: largest, all, or a number from 1 (largest first).
     #[arg(long, default_value = "largest")]
     pub faces: FaceChoice,
+    /// Search a part of the gallery only: name=value,value or name=from..to or subject=ID,ID. May be repeated: all must
+    /// hold. The list is exact within the part.
+    #[arg(long = "where", value_name = "CONDITION")]
+    pub filter: Vec<String>,
+    /// exact: every template is compared. approximate: by graphs (`bertillon gallery index`), faster in large galleries; it
+    /// misses some, the hardest first, and says how many its audit missed.
+    #[arg(long, value_name = "MODE", default_value = "exact", value_parser = ["exact", "approximate"])]
+    pub mode: String,
+    /// Templates kept in view by an approximate search; the fewest that keep the policy when not given.
+    #[arg(long, value_name = "N")]
+    pub ef: Option<u32>,
     /// Print the answer as JSON.
     #[arg(long)]
     pub json: bool,
@@ -233,6 +245,23 @@ pub enum GalleryCommand {
         /// Do not ask.
         #[arg(long)]
         yes: bool,
+    },
+    /// Build graphs for approximate searches, one a segment, and audit their recall. Exact searches need none.
+    Index {
+        /// Which gallery.
+        gallery: GalleryName,
+        /// Neighbours of a template in the graph; twice as many on the lowest level.
+        #[arg(long, default_value_t = 16)]
+        m: usize,
+        /// Templates kept in view while one is added: more takes longer and finds more.
+        #[arg(long, value_name = "N", default_value_t = 128)]
+        ef_construction: usize,
+        /// Probes of the recall audit at each of three difficulties.
+        #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(100..=100_000))]
+        audit_probes: u32,
+        /// Build graphs again that are there already.
+        #[arg(long)]
+        again: bool,
     },
     /// Measure how the gallery's model spreads faces, for synthetic crowds: needs at least 50 real people.
     Statistics {

@@ -9,7 +9,7 @@ use crate::base::ids::{GalleryName, TemplateId};
 use crate::base::text::thousands;
 use crate::casework::{Desk, enrol, statistics};
 use crate::cli::args::GalleryCommand;
-use crate::cli::{desk, print, progress};
+use crate::cli::{desk, index, print, progress};
 use crate::gallery::{Access, Erase, GallerySummary};
 use crate::http::shapes::GalleryShape;
 use crate::segment::Precision;
@@ -36,6 +36,10 @@ pub async fn run(settings: Settings, command: GalleryCommand) -> Result<()> {
                 (None, None) => bail!("say what to erase: --subject or --template"),
             };
             erase(settings, &gallery, what, yes).await
+        }
+        GalleryCommand::Index { gallery, m, ef_construction, audit_probes, again } => {
+            let figures = index::Figures { m, ef_construction, audit_probes: audit_probes as usize, again };
+            index::run(settings, &gallery, figures).await
         }
         GalleryCommand::Statistics { gallery, source, out } => measure(settings, &gallery, &source, &out).await,
     }
@@ -65,8 +69,14 @@ async fn show(settings: Settings, gallery: &GalleryName, json: bool) -> Result<(
 
 async fn verify(settings: Settings, gallery: &GalleryName) -> Result<()> {
     let spinner = progress::spinner("reading");
-    desk(settings, Access::Writer).await?.vault.verify(gallery).await?;
+    let desk = desk(settings, Access::Writer).await?;
+    desk.vault.verify(gallery).await?;
+    let faults = desk.vault.verify_graphs(gallery).await?;
     spinner.finish_and_clear();
+    if !faults.is_empty() {
+        // A gallery without graphs is whole: these are caches.
+        bail!("the templates of {gallery} are whole, its graphs are not: {}", faults.join("; "));
+    }
     print::line(&format!("{gallery} is whole: every checksum agrees"))
 }
 

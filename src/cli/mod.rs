@@ -6,6 +6,7 @@ pub mod bench;
 pub mod demo;
 pub mod enrol;
 pub mod gallery;
+pub mod index;
 pub mod models;
 pub mod print;
 pub mod progress;

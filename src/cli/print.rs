@@ -8,6 +8,8 @@ use serde::Serialize;
 use crate::base::text::thousands as count;
 use crate::casework::search::{Answer, PictureAnswer, ProbeAnswer};
 use crate::gallery::GallerySummary;
+use crate::graph::file::Facts;
+use crate::graph::search::Coverage;
 use crate::http::shapes::LEAD_NOTICE;
 use crate::settings::Settings;
 use crate::vision::quality::Verdict;
@@ -59,6 +61,9 @@ pub fn answer(answer: &Answer) -> Result<()> {
             line(&face_line(probe))?;
             candidates(probe)?;
         }
+    }
+    if let Some(restriction) = &answer.restriction {
+        line(&format!("\nonly a part of the gallery was searched: {restriction}"))?;
     }
     line(&cost_line(answer))?;
     line(&format!("{} on record. {LEAD_NOTICE}", numbers(answer)))
@@ -126,9 +131,17 @@ fn cost_line(answer: &Answer) -> String {
         embed += stage.align_ms + stage.embed_ms;
     }
     let fell_back = answer.work.fell_back.as_ref().map(|why| format!("; the first back end failed: {why}"));
+    let compared = match answer.approximate.as_ref().map(|how| how.coverage) {
+        None => format!("{} templates compared exactly", count(answer.work.rows)),
+        Some(Coverage { graph_rows, exhaustive_rows, visited, given_up: _ }) => format!(
+            "NOT ALL TEMPLATES WERE COMPARED: of {} in graphs {} comparisons were made, {} others were compared exactly;",
+            count(graph_rows),
+            count(visited),
+            count(exhaustive_rows)
+        ),
+    };
     format!(
-        "\n{} templates compared exactly on {} in {:.1} ms (models {:.0}, decode {decode:.0}, detect {detect:.0}, embed {embed:.0}, people {:.1}; all {:.0} ms){}",
-        count(answer.work.rows),
+        "\n{compared} on {} in {:.1} ms (models {:.0}, decode {decode:.0}, detect {detect:.0}, embed {embed:.0}, people {:.1}; all {:.0} ms){}",
         answer.work.back_end,
         answer.scoring_ms,
         answer.models_ms,
@@ -177,6 +190,33 @@ pub fn gallery(summary: &GallerySummary) -> Result<()> {
         summary.tail_rows,
         bytes(summary.bytes)
     ))?;
+    for facts in &summary.graphs {
+        graph(facts)?;
+    }
     line(&format!("snapshot    {}", record.snapshot_number))?;
     line(&format!("made        {}", record.created_at))
+}
+
+/// One graph and its recall curve: a row an ef, a column a difficulty.
+fn graph(facts: &Facts) -> Result<()> {
+    let Facts { segment, plan, points, unreachable, curve } = facts;
+    line(&format!(
+        "graph       of segment {}: {} templates, {unreachable} out of reach, m {}, ef-construction {}; recall audit, seed {}:",
+        segment.number,
+        count(*points),
+        plan.m,
+        plan.ef_construction,
+        curve.seed
+    ))?;
+    let mut efs: Vec<u32> = curve.lines.iter().map(|line| line.ef).collect();
+    efs.sort_unstable();
+    efs.dedup();
+    for ef in efs {
+        let cells = curve.lines.iter().filter(|line| line.ef == ef).map(|line| {
+            let ((low, high), cosine) = (line.interval(), line.mate_cosine);
+            format!("{:.3} ({low:.3} to {high:.3}, {} probes) at {cosine:.2}", line.recall(), line.probes)
+        });
+        line(&format!("            ef {ef:>5}  {}", cells.collect::<Vec<_>>().join("  ")))?;
+    }
+    Ok(())
 }

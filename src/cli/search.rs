@@ -4,12 +4,12 @@ use anyhow::{Context, Result};
 
 use crate::base::limits::{IMAGE_BYTES_MAX, PROBES_PER_SEARCH_MAX};
 use crate::base::text::printable;
-use crate::casework::search::{ProbePicture, Requester, SearchRequest, search};
+use crate::casework::search::{ModeChoice, ProbePicture, Requester, SearchRequest, search};
 use crate::cli::args::Search;
 use crate::cli::{desk, print, progress};
 use crate::gallery::Access;
 use crate::http::shapes::SearchAnswerShape;
-use crate::identify::ListRule;
+use crate::identify::{Filter, ListRule};
 use crate::settings::Settings;
 
 /// Searches and prints the candidate lists. Works beside a running server.
@@ -22,6 +22,7 @@ pub async fn run(settings: Settings, command: Search) -> Result<()> {
         "{} pictures: at most {PROBES_PER_SEARCH_MAX} in one search",
         command.images.len()
     );
+    let mode = ModeChoice::of(Some(&command.mode), command.ef).map_err(anyhow::Error::msg)?;
     let rule = ListRule { people: settings.scoring.candidates, threshold: command.threshold };
     let mut pictures = Vec::with_capacity(command.images.len());
     for path in &command.images {
@@ -38,8 +39,10 @@ pub async fn run(settings: Settings, command: Search) -> Result<()> {
     let spinner = progress::spinner("searching");
     let desk = desk(settings, Access::Reader).await?;
     let requester = requester();
-    let request = SearchRequest { gallery: command.gallery, pictures, faces: command.faces, rule, requester };
-    let answer = search(&desk, request).await.context("no candidate list")?;
+    let filter: Filter = command.filter.join(";").parse()?;
+    let (gallery, faces) = (command.gallery, command.faces);
+    let request = SearchRequest { gallery, pictures, faces, rule, filter, mode, requester };
+    let answer = search(&desk, request, || ()).await.context("no candidate list")?;
     spinner.finish_and_clear();
     if command.json { print::json(&SearchAnswerShape::from(&answer)) } else { print::answer(&answer) }
 }

@@ -4,8 +4,9 @@
 
 pub mod crowd;
 pub mod latency;
-pub mod random;
 pub mod statistics;
+
+pub use crate::base::random;
 
 /// What can be wrong with statistics or a crowd.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -12,7 +12,7 @@ use crate::gallery::room::{Guard, Room, blocking, detached};
 use crate::gallery::shelf::Shelf;
 use crate::gallery::tail::TailRow;
 use crate::gallery::vault::{Inner, Vault, check_text};
-use crate::records::{Change, NewDetail, RecordsError, ReferenceImage};
+use crate::records::{Attribute, Change, NewDetail, RecordsError, ReferenceImage, check_attributes};
 use crate::segment::Precision;
 use crate::vector::codec::Code;
 use crate::vector::template::Template;
@@ -36,6 +36,8 @@ pub struct NewReference {
     pub template: Template,
     /// Which model made it.
     pub model: ModelId,
+    /// By what searches may be restricted to it.
+    pub attributes: Vec<Attribute>,
 }
 
 /// What became of a new reference.
@@ -71,6 +73,7 @@ impl Vault {
         for new in &references {
             check_text("source", &new.source, RECORD_TEXT_BYTES_MAX)?;
             check_text("quality", &new.quality_json, QUALITY_BYTES_MAX)?;
+            check_attributes(&new.attributes)?;
         }
         let inner = Arc::clone(&self.inner);
         detached(async move { inner.enrol(room, references).await }).await
@@ -223,7 +226,7 @@ impl Plan {
                 quality_json: new.quality_json,
                 enrolled_at: enrolled_at.clone(),
             };
-            plan.details.push(NewDetail { id, subject: new.subject, image });
+            plan.details.push(NewDetail { id, subject: new.subject, image, attributes: new.attributes });
             plan.outcome.push(Enrolment::New(id));
         }
         plan

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use crate::base::ids::{GalleryName, TemplateId};
-use crate::records::RecordsError;
+use crate::graph::GraphError;
+use crate::records::{AttributeError, RecordsError};
 use crate::segment::SegmentError;
 use crate::store::StoreError;
 
@@ -16,6 +17,9 @@ pub enum GalleryError {
     /// A segment is not what it should be.
     #[error(transparent)]
     Segment(#[from] SegmentError),
+    /// A graph could not be built.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
     /// The records refused.
     #[error(transparent)]
     Records(#[from] RecordsError),
@@ -84,6 +88,9 @@ pub enum GalleryError {
         /// The longest allowed.
         limit: usize,
     },
+    /// Attributes that a reference can't have.
+    #[error(transparent)]
+    Attribute(#[from] AttributeError),
     /// An enrolled image is being erased; the same image can come back afterwards.
     #[error("the image of template {0} is still being erased: erase it again to finish that, then enrol")]
     BeingErased(TemplateId),

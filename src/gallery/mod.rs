@@ -9,6 +9,8 @@
 mod enrol;
 mod erase;
 mod error;
+mod filter;
+mod graphs;
 mod import;
 mod lock;
 mod manifest;
@@ -22,6 +24,7 @@ mod vault;
 pub use enrol::{Enrolment, NewReference};
 pub use erase::{Erase, Erased};
 pub use error::GalleryError;
+pub use graphs::{IndexOutcome, IndexRequest};
 pub use import::Imported;
 pub use manifest::GallerySpec;
 pub use snapshot::Snapshot;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::base::ids::TemplateId;
 use crate::gallery::GalleryError;
+use crate::gallery::graphs::{self, GraphSlot};
 use crate::gallery::manifest::{Manifest, SegmentEntry, damaged};
 use crate::gallery::snapshot::{SegmentRun, Sizes, Snapshot};
 use crate::gallery::tail::{self, Chunks, Committed};
@@ -29,7 +30,8 @@ impl Held {
 pub(super) fn read_only(folder: &dyn Folder, committed: &Committed, number: u64) -> Result<Snapshot, GalleryError> {
     let mut manifest = Manifest::load(folder)?;
     drop_uncommitted(&mut manifest, committed, folder)?;
-    let segments = open_segments(folder, &manifest, committed)?;
+    let mut segments = open_segments(folder, &manifest, committed)?;
+    graphs::attach(folder, &mut segments);
     let blob = folder.open(&manifest.tail_file(), Mode::Read)?;
     let chunks = tail::read(folder, blob.as_ref(), &manifest.spec, manifest.tail, manifest.sealed_through, committed)?;
     Ok(assemble(&manifest, &segments, &chunks, number))
@@ -50,7 +52,16 @@ pub(super) fn assemble(manifest: &Manifest, segments: &[Held], tail: &Chunks, nu
         tail_rows: tail.len(),
         bytes: tail.file_bytes() + segments.iter().map(|held| held.run.segment.size_bytes()).sum::<u64>(),
     };
-    Snapshot { rows, number, spec: manifest.spec.clone(), sizes, synthetic: synthetic.collect(), _readers: None }
+    let runs = segments.iter().map(|held| Arc::clone(&held.run)).collect();
+    Snapshot {
+        rows,
+        segments: runs,
+        number,
+        spec: manifest.spec.clone(),
+        sizes,
+        synthetic: synthetic.collect(),
+        _readers: None,
+    }
 }
 
 /// Drops segments of an import that was not committed; whether there were any.
@@ -104,5 +115,7 @@ pub(super) fn open_segment(
 pub(super) fn hold(entry: SegmentEntry, segment: Segment, committed: &Committed) -> Held {
     let erasing = committed.erasing.iter().filter_map(|&id| segment.row_of(id));
     let erased = segment.erased().as_slice().iter().copied().chain(erasing).collect();
-    Held { entry, run: Arc::new(SegmentRun { segment: Arc::new(segment), erased: ErasedRows::new(erased) }) }
+    let (number, erased) = (entry.number, ErasedRows::new(erased));
+    let run = SegmentRun { number, segment: Arc::new(segment), erased, graph: GraphSlot::default() };
+    Held { entry, run: Arc::new(run) }
 }

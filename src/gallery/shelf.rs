@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 
 use crate::base::ids::TemplateId;
 use crate::gallery::GalleryError;
+use crate::gallery::graphs;
 use crate::gallery::manifest::{GallerySpec, MANIFEST, Manifest, SegmentEntry, segment_file};
 use crate::gallery::opening::{Held, assemble, drop_uncommitted, hold, open_segment, open_segments};
 use crate::gallery::snapshot::{SegmentRun, Snapshot};
@@ -19,14 +20,14 @@ use crate::vector::rows::{ErasedRows, Rows};
 
 /// The open files of a gallery.
 pub(super) struct Shelf {
-    folder: Arc<dyn Folder>,
+    pub(super) folder: Arc<dyn Folder>,
     manifest: Manifest,
-    segments: Vec<Held>,
+    pub(super) segments: Vec<Held>,
     tail: Tail,
     /// Appended to the tail's file, not committed.
     pending: Vec<TailRow>,
     /// Runs that were replaced while somebody read them.
-    retired: Vec<Weak<dyn Rows>>,
+    pub(super) retired: Vec<Weak<dyn Rows>>,
     /// Highest committed template id.
     last_id: u64,
     /// Set while the manifest is replaced, and left so when that fails: the old or the new one may be on the medium.
@@ -57,7 +58,8 @@ impl Shelf {
             manifest.edition += 1;
             manifest.store(folder.as_ref())?;
         }
-        let segments = open_segments(folder.as_ref(), &manifest, committed)?;
+        let mut segments = open_segments(folder.as_ref(), &manifest, committed)?;
+        graphs::attach(folder.as_ref(), &mut segments);
         let tail = Tail::open(folder.as_ref(), &manifest.spec, manifest.tail, manifest.sealed_through, committed)?;
         let shelf = Self {
             folder,
@@ -177,7 +179,12 @@ impl Shelf {
             let new: Vec<u32> = ids.iter().filter_map(|&id| held.row_of(id)).collect();
             if !new.is_empty() {
                 let erased = held.run.erased.as_slice().iter().copied().chain(new).collect();
-                let run = SegmentRun { segment: Arc::clone(&held.run.segment), erased: ErasedRows::new(erased) };
+                let run = SegmentRun {
+                    number: held.entry.number,
+                    segment: Arc::clone(&held.run.segment),
+                    erased: ErasedRows::new(erased),
+                    graph: held.run.graph.renewed(),
+                };
                 let old = std::mem::replace(&mut held.run, Arc::new(run));
                 let old: Weak<dyn Rows> = Arc::downgrade(&old) as Weak<dyn Rows>;
                 self.retired.push(old);
@@ -270,7 +277,7 @@ impl Shelf {
                 self.folder.remove(&name)?;
             }
         }
-        Ok(())
+        Ok(graphs::remove_orphans(self.folder.as_ref(), &self.manifest)?)
     }
 
     fn forget_dropped(&mut self) {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use fs_err as fs;
 
 use crate::base::ids::{ModelId, TemplateId};
+use crate::gallery::graphs::GraphSlot;
 use crate::gallery::manifest::GallerySpec;
+use crate::scoring::batcher::View;
 use crate::segment::{Precision, Segment};
 use crate::vector::dimension::Dimension;
 use crate::vector::rows::{ErasedRows, GalleryRows, Residency, Rows};
@@ -13,6 +15,8 @@ use crate::vector::rows::{ErasedRows, GalleryRows, Residency, Rows};
 /// An immutable view of a gallery. Cheap to take. Drop it when the search is done: an erasure waits for it.
 pub struct Snapshot {
     pub(super) rows: Vec<Arc<dyn Rows>>,
+    /// The first of the rows: the runs that are segments, which may have graphs.
+    pub(super) segments: Vec<Arc<SegmentRun>>,
     pub(super) number: u64,
     pub(super) spec: GallerySpec,
     pub(super) sizes: Sizes,
@@ -79,6 +83,12 @@ impl Snapshot {
     }
 }
 
+impl View for Snapshot {
+    fn rows(&self) -> &GalleryRows {
+        &self.rows
+    }
+}
+
 impl std::fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Snapshot {} of {} runs", self.number, self.rows.len())
@@ -100,8 +110,11 @@ pub(super) struct Sizes {
 
 /// A segment with the rows that were erased since it was opened.
 pub(super) struct SegmentRun {
+    /// The segment's number in the gallery.
+    pub(super) number: u64,
     pub(super) segment: Arc<Segment>,
     pub(super) erased: ErasedRows,
+    pub(super) graph: GraphSlot,
 }
 
 impl Rows for SegmentRun {

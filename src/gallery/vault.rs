@@ -16,6 +16,7 @@ use crate::gallery::room::{Room, blocking, detached};
 use crate::gallery::shelf::Shelf;
 use crate::gallery::snapshot::Snapshot;
 use crate::gallery::tail::Committed;
+use crate::graph::file::Facts;
 use crate::records::{GalleryRecord, Records, ReferenceImage, SearchRecord};
 use crate::segment::{Precision, check_model_name};
 use crate::store::disk::{self, DiskFolder};
@@ -77,6 +78,8 @@ pub struct GallerySummary {
     pub tail_rows: usize,
     /// Bytes of segments and tail.
     pub bytes: u64,
+    /// Graphs for approximate searches, by segment.
+    pub graphs: Vec<Facts>,
 }
 
 /// An open data folder. Clones share it.
@@ -214,6 +217,7 @@ impl Vault {
                 segments: sizes.segments,
                 tail_rows: sizes.tail_rows,
                 bytes: sizes.bytes,
+                graphs: snapshot.graph_facts(),
             });
         }
         Ok(summaries)

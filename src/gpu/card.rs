@@ -1,16 +1,18 @@
 //! The opened device: error scopes, bounded waits, and the flag that says it is lost.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use wgpu::{
-    Adapter, AdapterInfo, Buffer, BufferDescriptor, BufferUsages, CommandEncoder, Device, DeviceDescriptor, DeviceType,
-    ErrorFilter, ExperimentalFeatures, Features, MapMode, MemoryHints, PollError, PollStatus, PollType, Queue,
-    SubmissionIndex, Trace,
+    Adapter, AdapterInfo, Buffer, BufferDescriptor, BufferUsages, CommandEncoder, CommandEncoderDescriptor, Device,
+    DeviceDescriptor, DeviceType, ErrorFilter, ExperimentalFeatures, Features, MapMode, MemoryHints, PollError,
+    PollStatus, PollType, Queue, SubmissionIndex, Trace,
 };
 
-use crate::gpu::{GpuError, GpuOptions, adapter};
+use crate::gpu::template::Multiply;
+use crate::gpu::{GpuError, GpuOptions, adapter, matrix, shader};
 use crate::vector::coarse::CoarseError;
 
 const GIB: u64 = 1 << 30;
@@ -27,10 +29,12 @@ pub(super) struct Card {
     pub(super) memory_max_bytes: u64,
     /// Largest buffer of codes.
     pub(super) shard_max_bytes: u64,
-    /// Products (of one code each) that a submission may ask for, so that it takes less than about 100 ms.
-    pub(super) products_per_submission: u64,
+    /// How K3 may multiply here, or why it is not used. Its self-test comes after.
+    pub(super) matrices: Result<Multiply, String>,
     wait_max: Duration,
     lost: Arc<OnceLock<String>>,
+    /// Submissions until the device is lost on purpose, in tests.
+    fuse: AtomicU64,
 }
 
 impl Card {
@@ -39,11 +43,18 @@ impl Card {
         let info = adapter.get_info();
         let name = adapter::describe(&info);
         let limits = adapter.limits();
+        let matrices = matrix::wish(adapter, &info, options.matrices);
+        let required_features = matrices.as_ref().map_or(Features::empty(), |&multiply| matrix::features(multiply));
+        let experimental_features = if required_features.contains(Features::EXPERIMENTAL_COOPERATIVE_MATRIX) {
+            shader::experimental_features()
+        } else {
+            ExperimentalFeatures::disabled()
+        };
         let descriptor = DeviceDescriptor {
             label: Some("bertillon"),
-            required_features: Features::empty(),
+            required_features,
             required_limits: limits.clone(),
-            experimental_features: ExperimentalFeatures::disabled(),
+            experimental_features,
             memory_hints: MemoryHints::Performance,
             trace: Trace::Off,
         };
@@ -57,8 +68,9 @@ impl Card {
                 .max_storage_buffer_binding_size
                 .min(limits.max_buffer_size)
                 .min(options.shard_max_bytes),
-            products_per_submission: products_per_submission(info.device_type),
+            matrices,
             wait_max: options.wait_max,
+            fuse: AtomicU64::new(u64::MAX),
             device,
             queue,
             info,
@@ -109,11 +121,29 @@ impl Card {
 
     /// Hands work over, waiting for the oldest of `in_flight` when too much is under way.
     pub(super) fn submit(&self, work: CommandEncoder, in_flight: &mut Vec<SubmissionIndex>) -> Result<(), CoarseError> {
+        if self.fuse.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err() {
+            self.lose();
+        }
         in_flight.push(self.queue.submit([work.finish()]));
         if in_flight.len() > IN_FLIGHT_MAX {
             self.wait(in_flight.remove(0))?;
         }
         Ok(())
+    }
+
+    /// Sends what was written to buffers, waiting for the oldest of `in_flight` when too much is under way: what wgpu stages
+    /// is host memory.
+    pub(super) fn submit_nothing(&self, in_flight: &mut Vec<SubmissionIndex>) -> Result<(), CoarseError> {
+        in_flight.push(self.queue.submit([]));
+        if in_flight.len() > IN_FLIGHT_MAX {
+            self.wait(in_flight.remove(0))?;
+        }
+        Ok(())
+    }
+
+    /// A list of commands to hand over later.
+    pub(super) fn encoder(&self, label: &str) -> CommandEncoder {
+        self.device.create_command_encoder(&CommandEncoderDescriptor { label: Some(label) })
     }
 
     /// Sends what was written to buffers and waits until it has arrived.
@@ -174,6 +204,11 @@ impl Card {
     pub(super) fn lose(&self) {
         self.device.destroy();
     }
+
+    /// Loses the device in the middle of the work to come, after so many more submissions.
+    pub(super) fn lose_after(&self, submissions: u64) {
+        self.fuse.store(submissions, Ordering::Relaxed);
+    }
 }
 
 fn watch(device: &Device, lost: &Arc<OnceLock<String>>, name: &str) {
@@ -197,10 +232,33 @@ fn memory_default(device_type: DeviceType) -> u64 {
     }
 }
 
-fn products_per_submission(device_type: DeviceType) -> u64 {
-    match device_type {
-        DeviceType::Cpu => 1 << 28,
-        DeviceType::IntegratedGpu | DeviceType::VirtualGpu | DeviceType::Other => 1 << 32,
-        DeviceType::DiscreteGpu => 1 << 35,
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::test_card;
+    use wgpu::{ComputePipelineDescriptor, PipelineCompilationOptions, ShaderModuleDescriptor, ShaderSource};
+
+    #[test]
+    fn a_pipeline_that_can_not_be_made_is_an_error_and_the_device_lives() {
+        let Some(card) = test_card::open() else { return };
+        let source = "@compute @workgroup_size(64) fn other() {}";
+        let attempt = |entry: &str| {
+            card.guarded(|| {
+                let source = ShaderSource::Wgsl(source.into());
+                let module = card.device.create_shader_module(ShaderModuleDescriptor { label: None, source });
+                Ok(card.device.create_compute_pipeline(&ComputePipelineDescriptor {
+                    label: None,
+                    layout: None,
+                    module: &module,
+                    entry_point: Some(entry),
+                    compilation_options: PipelineCompilationOptions::default(),
+                    cache: None,
+                }))
+            })
+        };
+        let Err(CoarseError::Device { reason, back_end: _ }) = attempt("missing") else { panic!("made") };
+        assert!(reason.contains("missing"), "{reason}");
+        assert!(card.lost_reason().is_none());
+        attempt("other").unwrap();
     }
 }

@@ -1,16 +1,21 @@
-//! Sweeps of runs that are on the device.
+//! Sweeps of runs that are on the device, or pass through it.
+
+use wgpu::BindGroupLayout;
 
 use crate::gpu::GpuOptions;
+use crate::gpu::attempt::{Attempt, Target};
 use crate::gpu::card::Card;
-use crate::gpu::key::{KEEP_ALL, sortable, unsortable};
+use crate::gpu::key::{KEEP_ALL, sortable};
+use crate::gpu::matrix::Matrices;
+use crate::gpu::pace::Pace;
 use crate::gpu::pipeline::Pipelines;
-use crate::gpu::plan::{self, Bounds, Step};
-use crate::gpu::residency::{Copies, RunCopy, Shard};
-use crate::gpu::round::{self, Found, Mark, Numbered, Round, Workspace};
-use crate::gpu::tiling::TILED_ROWS;
-use crate::vector::coarse::{CoarseError, Cut, Survivor, Sweep};
+use crate::gpu::residency::{Copies, bytes_of, is_whole};
+use crate::gpu::round::{Mark, Workspace};
+use crate::gpu::stream::{Slots, slot_blocks};
+use crate::gpu::tiling::{TILED_ROWS, tiled_blocks};
+use crate::vector::coarse::{CoarseError, Cut, Sweep};
 use crate::vector::codec::Code;
-use crate::vector::rows::GalleryRows;
+use crate::vector::rows::{GalleryRows, Residency, Rows};
 
 /// Lists have at least this room, and [`ROOM_PER_RANK`] entries for each rank asked for, as far as the options allow.
 const ROOM_MIN: usize = 16_384;
@@ -24,33 +29,116 @@ const BLOCKS_MAX: usize = (1 << 32) / TILED_ROWS;
 pub(super) struct Engine {
     pub(super) copies: Copies,
     pub(super) pipelines: Pipelines,
+    pub(super) slots: Slots,
+    pub(super) matrices: Matrices,
+    pub(super) pace: Pace,
     space: Workspace,
 }
 
-/// A run to sweep: its place in the gallery, and its copy.
-#[derive(Clone, Copy)]
-pub(super) struct Target<'a> {
-    run: u32,
-    first_block: usize,
-    copy: &'a RunCopy,
+/// How a run that the device scores gets there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// It has a copy.
+    Held,
+    /// Through the slots.
+    Streamed,
 }
 
 impl Engine {
     /// Compiles what does not depend on the dimension. No limit to copies until one is set.
     pub(super) fn new(card: &Card) -> Result<Self, CoarseError> {
-        Ok(Self { copies: Copies::new(u64::MAX), pipelines: Pipelines::new(card)?, space: Workspace::default() })
+        Ok(Self {
+            copies: Copies::new(u64::MAX),
+            pipelines: Pipelines::new(card)?,
+            slots: Slots::default(),
+            matrices: Matrices::new(card),
+            pace: Pace::new(card.info.device_type),
+            space: Workspace::default(),
+        })
     }
 
-    /// Sweeps the runs of `gallery` whose numbers are in `resident`, all of which have a copy here. One result a probe.
+    /// Decides which runs of `gallery` the device scores, and how, for so many probes; copies are brought there. Where all
+    /// fit the budget all get copies, and those of other galleries make room. Where they don't, the first ones do, and the
+    /// rest passes through the slots when there are enough probes for that to be worth it. All others are the host's.
+    pub(super) fn arrange(
+        &mut self,
+        card: &Card,
+        options: &GpuOptions,
+        gallery: &GalleryRows,
+        probes: usize,
+    ) -> Result<Vec<(u32, Way)>, CoarseError> {
+        self.copies.forget_gone();
+        self.copies.begin();
+        let candidates = candidates(gallery);
+        let Some(dimension) = candidates.first().map(|(_, run)| run.dimension().get()) else { return Ok(Vec::new()) };
+        let budget = self.copies.memory_max_bytes();
+        let all: u64 = candidates.iter().map(|(_, run)| bytes_of(*run)).fold(0, u64::saturating_add);
+        let mut slot = 0;
+        if all > budget {
+            slot = slot_blocks(options.stream_bytes_max, card.shard_max_bytes, budget, dimension);
+        }
+        let reserved = Slots::bytes_for(slot, dimension);
+        if slot == 0 {
+            self.slots.drop_all();
+        }
+        let (mut room, mut wanted) = (budget.saturating_sub(reserved), Vec::new());
+        let mut ways = Vec::with_capacity(candidates.len());
+        for &(number, run) in &candidates {
+            let refused = run.residency().is_some_and(|token| self.copies.is_refused(token));
+            let fits = bytes_of(run) <= room && !refused;
+            if fits {
+                room -= bytes_of(run);
+                wanted.extend(run.residency().map(std::sync::Arc::as_ptr));
+            }
+            ways.push((number, run, if fits { Way::Held } else { Way::Streamed }));
+        }
+        let streams = slot > 0 && probes >= options.stream_probes_min && ways.iter().any(|way| way.2 == Way::Streamed);
+        let layout = self.pipelines.shard_layout.clone();
+        self.hold(card, &layout, &wanted, reserved, &mut ways)?;
+        if streams && self.copies.make_room(reserved, &wanted) {
+            card.guarded(|| {
+                self.slots.make(card, &layout, dimension, slot);
+                Ok(())
+            })?;
+        }
+        let streams = streams && self.slots.bytes() > 0;
+        Ok(ways
+            .into_iter()
+            .filter(|&(_, _, way)| way == Way::Held || streams)
+            .map(|(number, _, way)| (number, way))
+            .collect())
+    }
+
+    /// Brings the runs that are to be held onto the device; those that the driver refuses are streamed instead.
+    fn hold(
+        &mut self,
+        card: &Card,
+        layout: &BindGroupLayout,
+        wanted: &[*const Residency],
+        reserved: u64,
+        ways: &mut [(u32, &dyn Rows, Way)],
+    ) -> Result<(), CoarseError> {
+        for (_, run, way) in ways.iter_mut().filter(|(_, _, way)| *way == Way::Held) {
+            let more = if self.copies.of(*run).is_some() { 0 } else { bytes_of(*run) };
+            let held = self.copies.make_room(more.saturating_add(reserved), wanted)
+                && self.copies.ensure(card, layout, *run)?;
+            if !held {
+                *way = Way::Streamed;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sweeps runs of `gallery` that [`Self::arrange`] named. One result a probe.
     pub(super) fn sweep(
         &mut self,
         card: &Card,
         options: &GpuOptions,
         gallery: &GalleryRows,
-        resident: &[u32],
+        arranged: &[(u32, Way)],
         (probes, cuts): (&[Code], &[Cut]),
     ) -> Result<Vec<Sweep>, CoarseError> {
-        let targets = targets(&self.copies, gallery, resident);
+        let targets = targets(&self.copies, gallery, arranged);
         let mut sweeps = Vec::with_capacity(probes.len());
         let at_once = options.probes_per_round_max.max(1);
         for (probes, cuts) in probes.chunks(at_once).zip(cuts.chunks(at_once)) {
@@ -59,32 +147,48 @@ impl Engine {
             let room = room(options, &marks);
             let mut attempt = Attempt {
                 card,
+                options,
                 pipelines: &mut self.pipelines,
                 space: &mut self.space,
+                slots: &mut self.slots,
+                matrices: &mut self.matrices,
+                pace: &mut self.pace,
                 gallery,
                 targets: &targets,
                 room,
             };
-            sweeps.extend(attempt.until_complete(&codes, marks)?);
+            sweeps.extend(attempt.until_complete(&codes, &marks)?);
         }
         Ok(sweeps)
     }
 }
 
-/// Whether so many more blocks can be numbered after `blocks`.
-pub(super) fn can_number(blocks: usize, more: usize) -> bool {
-    blocks.saturating_add(more) <= BLOCKS_MAX
+/// Runs that the device may score: with a token, with rows, whole, and as many as row ids can number.
+fn candidates(gallery: &GalleryRows) -> Vec<(u32, &dyn Rows)> {
+    let mut blocks = 0_usize;
+    let mut candidates = Vec::new();
+    for (number, run) in (0_u32..).zip(gallery) {
+        let more = tiled_blocks(run.len());
+        let fits = blocks.saturating_add(more) <= BLOCKS_MAX;
+        if run.residency().is_some() && !run.is_empty() && is_whole(run.as_ref()) && fits {
+            blocks += more;
+            candidates.push((number, run.as_ref()));
+        }
+    }
+    candidates
 }
 
-fn targets<'a>(copies: &'a Copies, gallery: &GalleryRows, resident: &[u32]) -> Vec<Target<'a>> {
-    let mut targets = Vec::with_capacity(resident.len());
+fn targets<'a>(copies: &'a Copies, gallery: &'a GalleryRows, arranged: &[(u32, Way)]) -> Vec<Target<'a>> {
+    let mut targets = Vec::with_capacity(arranged.len());
     let mut first_block = 0;
-    for &run in resident {
-        let copy = gallery.get(run as usize).and_then(|rows| copies.of(rows.as_ref()));
-        if let Some(copy) = copy {
-            targets.push(Target { run, first_block, copy });
-            first_block += copy.blocks();
-        }
+    for &(number, way) in arranged {
+        let Some(run) = gallery.get(number as usize).map(AsRef::as_ref) else { continue };
+        let copy = match way {
+            Way::Held => copies.of(run),
+            Way::Streamed => None,
+        };
+        targets.push(Target { number, first_block, run, copy });
+        first_block += tiled_blocks(run.len());
     }
     targets
 }
@@ -109,92 +213,6 @@ fn room(options: &GpuOptions, marks: &[Mark]) -> usize {
         .max(ROOM_MIN)
         .min(options.survivors_max)
         .max(1)
-}
-
-/// Rounds over the same probes until all are complete or hopeless.
-struct Attempt<'a> {
-    card: &'a Card,
-    pipelines: &'a mut Pipelines,
-    space: &'a mut Workspace,
-    gallery: &'a GalleryRows,
-    targets: &'a [Target<'a>],
-    room: usize,
-}
-
-impl Attempt<'_> {
-    /// Sweeps of all probes. A probe that overflows is swept once more by the careful plan, from the level that was found,
-    /// which is a lower bound of the right one. A given level can't be raised, so it gets no second sweep.
-    fn until_complete(&mut self, codes: &[&[i8]], mut marks: Vec<Mark>) -> Result<Vec<Sweep>, CoarseError> {
-        let mut sweeps = vec![Sweep::Overflowed; codes.len()];
-        let mut open: Vec<usize> = (0..codes.len()).collect();
-        for careful in [false, true] {
-            let these: Vec<&[i8]> = open.iter().filter_map(|&probe| codes.get(probe).copied()).collect();
-            let found = self.once(&these, &marks, careful)?;
-            marks.clear();
-            for (probe, found) in std::mem::take(&mut open).into_iter().zip(found) {
-                if found.mark.overflowed == 0 {
-                    if let Some(sweep) = sweeps.get_mut(probe) {
-                        *sweep = complete(self.gallery, self.targets, &found);
-                    }
-                } else if (1..=self.room).contains(&(found.mark.k as usize)) {
-                    open.push(probe);
-                    marks.push(Mark { overflowed: 0, ..found.mark });
-                }
-            }
-            if open.is_empty() {
-                break;
-            }
-        }
-        Ok(sweeps)
-    }
-
-    /// One round.
-    fn once(&mut self, codes: &[&[i8]], marks: &[Mark], careful: bool) -> Result<Vec<Found>, CoarseError> {
-        let shards: Vec<Numbered<'_>> =
-            self.targets.iter().flat_map(|target| target.copy.shards.iter().map(number(target))).collect();
-        let Some(dimension) = codes.first().map(|codes| codes.len()) else { return Ok(Vec::new()) };
-        let tile = Pipelines::tile(codes.len());
-        let score = self.pipelines.score(self.card, dimension, tile)?;
-        let padded = codes.len().next_multiple_of(tile);
-        let steps = self.steps(
-            &shards,
-            marks,
-            careful,
-            plan::dispatch_blocks(self.card.products_per_submission, dimension, padded),
-        );
-        let (room, steps, shards) = (self.room, steps.as_slice(), shards.as_slice());
-        let round = Round { score: &score, dimension, tile, probes: codes, marks, room, steps, shards };
-        self.card.guarded(|| round::run(self.card, self.pipelines, self.space, &round))
-    }
-
-    fn steps(&self, shards: &[Numbered<'_>], marks: &[Mark], careful: bool, dispatch_blocks: usize) -> Vec<Step> {
-        let blocks: Vec<usize> = shards.iter().map(|numbered| numbered.shard.blocks).collect();
-        let bounds = Bounds {
-            room: self.room,
-            k: marks.iter().map(|mark| mark.k as usize).max().filter(|&k| k > 0),
-            dispatch_blocks,
-            careful,
-        };
-        plan::steps(&blocks, &bounds)
-    }
-}
-
-fn number<'a>(target: &Target<'_>) -> impl Fn(&'a Shard) -> Numbered<'a> {
-    let run_block = target.first_block;
-    // At most 2^32 rows are numbered (`can_number`), so the first id of a shard fits.
-    move |shard| Numbered { shard, first_id: ((run_block + shard.first_block) * TILED_ROWS) as u32 }
-}
-
-/// The sweep that a list stands for. Rows that the host knows to be dead are left out, should the copy not know it yet.
-fn complete(gallery: &GalleryRows, targets: &[Target<'_>], found: &Found) -> Sweep {
-    let survivors = found.kept.iter().filter_map(|&[key, id]| {
-        let at = targets.partition_point(|target| target.first_block * TILED_ROWS <= id as usize);
-        let target = targets.get(at.checked_sub(1)?)?;
-        let row = id - (target.first_block * TILED_ROWS) as u32;
-        let live = gallery.get(target.run as usize).is_some_and(|run| run.is_live(row as usize));
-        live.then_some(Survivor { run: target.run, row, coarse: unsortable(key) })
-    });
-    Sweep::Complete { survivors: survivors.collect(), cut: unsortable(found.mark.level) }
 }
 
 #[cfg(test)]

@@ -2,34 +2,48 @@
 //! `shaders/` over them.
 //!
 //! A search goes so: [`residency`] sees to it that the runs which may be copied are on the device and that erased rows are
-//! overwritten there; [`engine`] sweeps them in rounds of probes, chunk by chunk as [`plan`] says, raising each probe's
-//! level between chunks so that only rows that can still matter come back; what is not on the device (the tail, runs that
-//! do not fit) is swept meanwhile by the host's own pass, and [`merge`] joins the two. Integers and one multiplication
-//! decide, so the survivors are those of the CPU, to the bit; [`selftest`] holds every device to that before it is used.
+//! overwritten there, and [`stream`] passes through what is too large for it; [`attempt`] sweeps them in rounds of probes,
+//! chunk by chunk as [`plan`] says, raising each probe's level between chunks so that only rows that can still matter come
+//! back; probes with more such rows than a list takes go through [`repair`]. What the device does not score (the tail, runs
+//! under a filter) is swept meanwhile by the host's own pass, and [`merge`] joins the two. [`kernels`] says which shader
+//! scores how many probes, [`pace`] how much it is given at once. Integers and one multiplication decide, so the survivors
+//! are those of the CPU, to the bit; [`selftest`] holds every device to that before it is used, and [`matrix`] the one
+//! kernel that adds in floating point.
+//!
+//! Survivors are scored again in f32 on the host, from the originals: these are in no copy (they would take four times
+//! the memory), the host needs them to the bit of its own order of additions, and there are few: about a thousand a probe at
+//! ten million rows, 2 MB of originals, where sending them to the device would read the same bytes first.
 //!
 //! A device that is lost, hangs or refuses work ends in [`crate::vector::coarse::CoarseError::Device`] at once and for
 //! good, never in a wrong answer and never in a wait without end: the scorer above goes on with the CPU.
 
 mod adapter;
+mod attempt;
 mod card;
 mod engine;
+mod kernels;
 mod key;
+mod matrix;
 mod merge;
 mod options;
+mod pace;
 mod pass;
 mod pipeline;
 mod plan;
+mod repair;
 mod residency;
 mod round;
 mod selftest;
 mod shader;
+mod stream;
+mod template;
 mod tiling;
 
 #[cfg(test)]
 mod test_card;
 
 pub use adapter::adapters;
-pub use options::{AdapterChoice, GpuOptions};
+pub use options::{AdapterChoice, GpuOptions, MatrixChoice};
 pub use pass::{GpuInfo, GpuPass};
 
 /// Why there is no GPU back end. The CPU's serves meanwhile; status shows this text.

@@ -5,7 +5,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::base::limits::{GPU_PROBES_PER_ROUND_MAX, GPU_SHARD_BYTES_MAX, GPU_SURVIVORS_MAX, GPU_WAIT_MS_MAX};
+use crate::base::limits::{
+    GPU_PROBES_PER_ROUND_MAX, GPU_SHARD_BYTES_MAX, GPU_STREAM_BYTES_MAX, GPU_SURVIVORS_MAX, GPU_WAIT_MS_MAX,
+    SURVIVORS_MAX,
+};
+use crate::gpu::kernels::ROWS_PROBES_MAX;
 
 /// Which adapter to use. Written as `any`, `hardware`, `software`, or part of an adapter's name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,6 +50,22 @@ impl fmt::Display for AdapterChoice {
     }
 }
 
+/// Whether long rounds are scored with the device's cooperative matrices (K3).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MatrixChoice {
+    /// Where the device has the right ones and passes the self-test, for each dimension, to the bit.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+    /// The shader with its products written out, slow on every device: for tests.
+    #[doc(hidden)]
+    WrittenOut,
+    /// The same, and wrong, so that the self-test has something to refuse: for tests.
+    #[doc(hidden)]
+    Wrong,
+}
+
 /// Options of a [`crate::gpu::GpuPass`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GpuOptions {
@@ -56,8 +76,18 @@ pub struct GpuOptions {
     pub memory_max_bytes: Option<u64>,
     /// Largest buffer of codes, in bytes; the device's limits may lower it. Tests make it small, so that a run has shards.
     pub shard_max_bytes: u64,
-    /// Survivors kept for each probe, at most; one more and the probe has overflowed. Tests make it small.
+    /// Entries of a probe's list on the device, at most; one more and the probe is repaired. Tests make it small.
     pub survivors_max: usize,
+    /// Survivors of one probe in all, at most; one more and the probe has overflowed. Tests make it small.
+    pub survivors_total_max: usize,
+    /// Largest part of a run that is streamed at once, in bytes of codes. Two such buffers are set aside where a gallery is
+    /// larger than the memory that copies may fill.
+    pub stream_bytes_max: u64,
+    /// Fewest probes for which what has no copy is streamed to the device; for fewer the host scores it, which reads no more
+    /// bytes than sending them would.
+    pub stream_probes_min: usize,
+    /// Whether cooperative matrices are used.
+    pub matrices: MatrixChoice,
     /// Probes scored in one round, at most 64.
     pub probes_per_round_max: usize,
     /// Longest wait for one submission, after which the device counts as lost.
@@ -71,6 +101,10 @@ impl Default for GpuOptions {
             memory_max_bytes: None,
             shard_max_bytes: GPU_SHARD_BYTES_MAX,
             survivors_max: GPU_SURVIVORS_MAX,
+            survivors_total_max: SURVIVORS_MAX,
+            stream_bytes_max: GPU_STREAM_BYTES_MAX,
+            stream_probes_min: ROWS_PROBES_MAX + 1,
+            matrices: MatrixChoice::default(),
             probes_per_round_max: GPU_PROBES_PER_ROUND_MAX,
             wait_max: Duration::from_millis(GPU_WAIT_MS_MAX),
         }

@@ -4,11 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::gpu::card::Card;
-use crate::gpu::engine::{Engine, can_number};
+use crate::gpu::engine::{Engine, Way};
 use crate::gpu::merge::{merge, renumber};
 use crate::gpu::residency::Copies;
-use crate::gpu::tiling::tiled_blocks;
-use crate::gpu::{GpuError, GpuOptions, adapter, selftest};
+use crate::gpu::{GpuError, GpuOptions, MatrixChoice, adapter, matrix, selftest};
 use crate::vector::coarse::{CoarseError, CoarsePass, Cut, Sweep};
 use crate::vector::codec::Code;
 use crate::vector::rows::{GalleryRows, Rows};
@@ -30,6 +29,10 @@ pub struct GpuInfo {
     pub resident_runs: usize,
     /// Their rows, dead ones included.
     pub resident_rows: u64,
+    /// Rows of runs without a copy that passed through the device so far, counted again for each pass.
+    pub streamed_rows: u64,
+    /// Whether long rounds are scored with cooperative matrices, or why not.
+    pub cooperative_matrices: String,
     /// Bytes that copies may take; `None` when only the driver limits them.
     pub memory_max_bytes: Option<u64>,
     /// Largest buffer of codes, in bytes.
@@ -56,43 +59,51 @@ impl GpuPass {
     /// computes something else than the CPU.
     pub fn new(options: GpuOptions, host: Box<dyn CoarsePass>) -> Result<Self, GpuError> {
         let adapter = adapter::choose(&options.adapter)?;
-        let card = Card::open(&adapter, &options)?;
-        let mut engine = Engine::new(&card)
-            .map_err(|error| GpuError::Device { adapter: card.name.clone(), reason: error.to_string() })?;
-        selftest::check(&card, &mut engine)?;
-        engine.copies = Copies::new(card.memory_max_bytes);
-        tracing::info!(adapter = card.name, driver = driver(&card), "a GPU is ready");
+        let (card, engine) = match Self::open(&adapter, &options) {
+            // Matrices are experimental: a driver that fails with them may work without.
+            Err(error) if options.matrices != MatrixChoice::Off => {
+                let without = GpuOptions { matrices: MatrixChoice::Off, ..options.clone() };
+                let opened = Self::open(&adapter, &without)?;
+                tracing::warn!(%error, "the GPU works without cooperative matrices only");
+                opened
+            }
+            opened => opened?,
+        };
+        let matrices = engine.matrices.describe();
+        tracing::info!(adapter = card.name, driver = driver(&card), matrices, "a GPU is ready");
         Ok(Self { card, options, host, engine: Mutex::new(engine) })
+    }
+
+    fn open(adapter: &wgpu::Adapter, options: &GpuOptions) -> Result<(Card, Engine), GpuError> {
+        let card = Card::open(adapter, options)?;
+        let failed = |error: CoarseError| GpuError::Device { adapter: card.name.clone(), reason: error.to_string() };
+        let mut engine = Engine::new(&card).map_err(failed)?;
+        selftest::check(&card, &mut engine)?;
+        engine.matrices.for_dimension(&card, &mut engine.pipelines, matrix::TEST_DIMENSION).map_err(failed)?;
+        engine.copies = Copies::new(card.memory_max_bytes);
+        Ok((card, engine))
     }
 
     /// What status says.
     #[must_use]
     pub fn info(&self) -> GpuInfo {
-        let ((resident_runs, resident_rows), resident_bytes) =
-            self.engine().map_or(((0, 0), 0), |engine| (engine.copies.count(), engine.copies.bytes()));
+        let engine = self.engine().ok();
+        let engine = engine.as_deref();
+        let (resident_runs, resident_rows) = engine.map_or((0, 0), |engine| engine.copies.count());
         GpuInfo {
             name: self.card.info.name.clone(),
             backend: self.card.info.backend.to_string(),
             device_type: adapter::kind(self.card.info.device_type),
             driver: driver(&self.card),
-            resident_bytes,
+            resident_bytes: engine.map_or(0, |engine| engine.copies.bytes() + engine.slots.bytes()),
             resident_runs,
             resident_rows,
+            streamed_rows: engine.map_or(0, |engine| engine.slots.rows_sent()),
+            cooperative_matrices: engine.map_or_else(String::new, |engine| engine.matrices.describe()),
             memory_max_bytes: Some(self.card.memory_max_bytes).filter(|&bytes| bytes < u64::MAX),
             shard_max_bytes: self.card.shard_max_bytes,
             lost: self.card.lost_reason().map(str::to_owned),
         }
-    }
-
-    /// Brings the runs of `gallery` onto the device now, so that the first search need not. What does not fit is left to
-    /// the host.
-    ///
-    /// # Errors
-    /// [`CoarseError::Device`] when the device refuses.
-    pub fn load(&self, gallery: &GalleryRows) -> Result<(), CoarseError> {
-        self.card.check()?;
-        let mut engine = self.engine()?;
-        self.resident(&mut engine, gallery).map(|_runs| ())
     }
 
     /// Loses the device, as a driver may at any time: for tests of what happens then.
@@ -101,33 +112,29 @@ impl GpuPass {
         self.card.lose();
     }
 
+    /// Loses the device in the middle of a sweep to come, after so many more submissions: for tests.
+    #[doc(hidden)]
+    pub fn lose_after_for_test(&self, submissions: u64) {
+        self.card.lose_after(submissions);
+    }
+
     fn engine(&self) -> Result<MutexGuard<'_, Engine>, CoarseError> {
         self.engine.lock().map_err(|_| self.card.trouble("an earlier sweep ended in a panic"))
     }
 
-    /// Numbers of the runs that are on the device, brought there if need be. All copies are dropped when that fails.
-    fn resident(&self, engine: &mut Engine, gallery: &GalleryRows) -> Result<Vec<u32>, CoarseError> {
-        engine.copies.forget_gone();
-        let layout = engine.pipelines.shard_layout.clone();
-        let (mut resident, mut blocks) = (Vec::new(), 0);
-        for (number, run) in (0_u32..).zip(gallery) {
-            let more = tiled_blocks(run.len());
-            if !can_number(blocks, more) {
-                continue;
-            }
-            match engine.copies.ensure(&self.card, &layout, run.as_ref()) {
-                Ok(true) => {
-                    resident.push(number);
-                    blocks += more;
-                }
-                Ok(false) => {}
-                Err(error) => {
-                    engine.copies.forget_all();
-                    return Err(error);
-                }
-            }
+    /// Runs that the device scores, brought there if need be. All copies are dropped when that fails.
+    fn arrange(
+        &self,
+        engine: &mut Engine,
+        gallery: &GalleryRows,
+        probes: usize,
+    ) -> Result<Vec<(u32, Way)>, CoarseError> {
+        let arranged = engine.arrange(&self.card, &self.options, gallery, probes);
+        if arranged.is_err() {
+            engine.copies.forget_all();
+            engine.slots.drop_all();
         }
-        Ok(resident)
+        arranged
     }
 
     fn sweep_host(
@@ -153,23 +160,31 @@ impl CoarsePass for GpuPass {
         self.card.check()?;
         check_dimensions(gallery, probes)?;
         let mut engine = self.engine()?;
-        let resident = self.resident(&mut engine, gallery)?;
+        let arranged = self.arrange(&mut engine, gallery, probes.len())?;
+        let mut here = arranged.iter().map(|&(run, _)| run).peekable();
+        // Both ascend.
         let others: Vec<u32> =
-            (0_u32..).zip(gallery).map(|(run, _)| run).filter(|run| !resident.contains(run)).collect();
-        if resident.is_empty() {
+            (0_u32..).zip(gallery).map(|(run, _)| run).filter(|run| here.next_if_eq(run).is_none()).collect();
+        if arranged.is_empty() {
             drop(engine);
             return self.sweep_host(gallery, &others, probes, cuts);
         }
         let work = (probes, cuts);
         if others.is_empty() {
-            return engine.sweep(&self.card, &self.options, gallery, &resident, work);
+            return engine.sweep(&self.card, &self.options, gallery, &arranged, work);
         }
         let (device, host) = thread::scope(|scope| {
             let host = scope.spawn(|| self.sweep_host(gallery, &others, probes, cuts));
-            let device = engine.sweep(&self.card, &self.options, gallery, &resident, work);
+            let device = engine.sweep(&self.card, &self.options, gallery, &arranged, work);
             (device, host.join().unwrap_or_else(|_| Err(self.card.trouble("the host's part of the sweep panicked"))))
         });
         Ok(device?.into_iter().zip(host?).map(|(device, host)| merge(device, host)).collect())
+    }
+
+    fn load(&self, gallery: &GalleryRows) -> Result<(), CoarseError> {
+        self.card.check()?;
+        let mut engine = self.engine()?;
+        self.arrange(&mut engine, gallery, 1).map(|_runs| ())
     }
 
     fn refresh(&self, gallery: &GalleryRows) -> Result<(), CoarseError> {
@@ -179,17 +194,25 @@ impl CoarsePass for GpuPass {
         let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
         if poisoned {
             engine.copies.forget_all();
+            engine.slots.drop_all();
             return Err(self.card.trouble("a sweep before this one died"));
         }
         if let Some(reason) = self.card.lost_reason() {
             engine.copies.forget_all();
+            engine.slots.drop_all();
             return Err(self.card.trouble(reason));
         }
         engine.copies.forget_gone();
         let buried = gallery.iter().try_for_each(|run| engine.copies.bury(&self.card, run.as_ref()));
-        let arrived = buried.and_then(|()| self.card.guarded(|| self.card.flush()));
+        let arrived = buried.and_then(|()| {
+            self.card.guarded(|| {
+                engine.slots.wipe(&self.card);
+                self.card.flush()
+            })
+        });
         if arrived.is_err() {
             engine.copies.forget_all();
+            engine.slots.drop_all();
         }
         arrived
     }

@@ -1,4 +1,4 @@
-//! Bind group layouts and compute pipelines: one select pipeline, and score pipelines for each dimension and tile.
+//! Bind group layouts and compute pipelines: one select pipeline, and one for each dimension and kernel, and the histogram.
 
 use std::collections::HashMap;
 use std::num::NonZeroU64;
@@ -10,11 +10,10 @@ use wgpu::{
 };
 
 use crate::gpu::card::Card;
+use crate::gpu::kernels::Kernel;
 use crate::gpu::shader;
 use crate::vector::coarse::CoarseError;
 
-/// Probes of one workgroup when there are several; a lone probe has a pipeline of its own.
-pub(super) const TILE: usize = 8;
 /// Bytes of the shaders' `Params`.
 pub(super) const PARAMS_BYTES: u64 = 16;
 
@@ -27,7 +26,8 @@ pub(super) struct Pipelines {
     /// `select.wgsl`.
     pub(super) select: ComputePipeline,
     score_layout: PipelineLayout,
-    score: HashMap<(usize, usize), ComputePipeline>,
+    score: HashMap<(usize, Kernel), ComputePipeline>,
+    histogram: HashMap<usize, ComputePipeline>,
 }
 
 impl Pipelines {
@@ -38,25 +38,45 @@ impl Pipelines {
             let select_layout = pipeline_layout(card, &[Some(&round)]);
             let select = pipeline(card, &select_layout, &shader::select_module(&card.device), "select_level");
             let score_layout = pipeline_layout(card, &[Some(&round), Some(&shard)]);
-            Ok(Self { round_layout: round, shard_layout: shard, select, score_layout, score: HashMap::new() })
+            Ok(Self {
+                round_layout: round,
+                shard_layout: shard,
+                select,
+                score_layout,
+                score: HashMap::new(),
+                histogram: HashMap::new(),
+            })
         })
     }
 
-    /// The tile for a round of so many probes.
-    pub(super) fn tile(probes: usize) -> usize {
-        if probes <= 1 { 1 } else { TILE }
-    }
-
-    /// The score pipeline for a dimension and a tile, compiled at the first use.
-    pub(super) fn score(&mut self, card: &Card, dimension: usize, tile: usize) -> Result<ComputePipeline, CoarseError> {
-        if let Some(ready) = self.score.get(&(dimension, tile)) {
+    /// The pipeline of a kernel for a dimension, compiled at the first use.
+    pub(super) fn score(
+        &mut self,
+        card: &Card,
+        dimension: usize,
+        kernel: Kernel,
+    ) -> Result<ComputePipeline, CoarseError> {
+        if let Some(ready) = self.score.get(&(dimension, kernel)) {
             return Ok(ready.clone());
         }
         let made = card.guarded(|| {
-            let module = shader::score_module(&card.device, dimension, tile);
+            let module = shader::score_module(&card.device, kernel, dimension);
             Ok(pipeline(card, &self.score_layout, &module, "score"))
         })?;
-        self.score.insert((dimension, tile), made.clone());
+        self.score.insert((dimension, kernel), made.clone());
+        Ok(made)
+    }
+
+    /// The histogram pipeline for a dimension, compiled at the first use.
+    pub(super) fn histogram(&mut self, card: &Card, dimension: usize) -> Result<ComputePipeline, CoarseError> {
+        if let Some(ready) = self.histogram.get(&dimension) {
+            return Ok(ready.clone());
+        }
+        let made = card.guarded(|| {
+            let module = shader::histogram_module(&card.device, dimension);
+            Ok(pipeline(card, &self.score_layout, &module, "histogram"))
+        })?;
+        self.histogram.insert(dimension, made.clone());
         Ok(made)
     }
 }

@@ -3,9 +3,7 @@
 //! Rows that pass before a level is known must fit the lists, so the first chunk is no larger than a list, and later ones
 //! grow with what has been seen: after `seen` rows about `passing` of them are at or above the level, so of the next
 //! `n` rows in random order about `n * passing / seen` will be, and half of the list's free room is planned for them. An
-//! order that is not random may still overflow; that is noticed by the shaders, never assumed away. The careful plan for
-//! such an order has chunks of half a list throughout, so that even rows each better than all before it fit; only more
-//! rows than half a list within the slack of the k-th best, duplicates say, overflow it.
+//! order that is not random may still overflow; that is noticed by the shaders, never assumed away, and repaired.
 
 use std::ops::Range;
 
@@ -15,10 +13,6 @@ use crate::gpu::tiling::TILED_ROWS;
 const PASSING_PER_RANK: usize = 8;
 /// Workgroups in one direction of a dispatch, in all of wgpu.
 const WORKGROUPS_MAX: usize = 65_535;
-/// Most chunks of a careful plan.
-const CAREFUL_CHUNKS_MAX: usize = 20_000;
-/// Blocks that one workgroup of the score shader reads.
-pub(super) const BLOCKS_PER_WORKGROUP: usize = 4;
 
 /// One step of a round.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,22 +37,35 @@ pub(super) struct Bounds {
     pub(super) k: Option<usize>,
     /// Blocks that one dispatch may read.
     pub(super) dispatch_blocks: usize,
-    /// For an order that has overflowed the other plan.
-    pub(super) careful: bool,
 }
 
 /// Blocks that one dispatch may read when it may ask for `products` products of codes.
-pub(super) fn dispatch_blocks(products: u64, dimension: usize, probes: usize) -> usize {
+pub(super) fn dispatch_blocks(products: u64, dimension: usize, probes: usize, blocks_per_workgroup: usize) -> usize {
     let each = (TILED_ROWS * dimension * probes.max(1)) as u64;
-    let most = WORKGROUPS_MAX * BLOCKS_PER_WORKGROUP;
-    usize::try_from(products / each).unwrap_or(most).clamp(BLOCKS_PER_WORKGROUP, most)
+    let most = WORKGROUPS_MAX * blocks_per_workgroup;
+    usize::try_from(products / each.max(1)).unwrap_or(most).clamp(blocks_per_workgroup.max(1), most.max(1))
+}
+
+/// The steps over the blocks of `window`, counted through all shards, ending with [`Step::Select`].
+pub(super) fn window_steps(shard_blocks: &[usize], window: &Range<usize>, dispatch_blocks: usize) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut first = 0;
+    for (shard, &blocks) in shard_blocks.iter().enumerate() {
+        let here = window.start.saturating_sub(first)..window.end.saturating_sub(first).min(blocks);
+        for at in here.clone().step_by(dispatch_blocks.max(1)) {
+            let end = here.end.min(at + dispatch_blocks.max(1));
+            steps.push(Step::Score { shard, blocks: at as u32..end as u32 });
+        }
+        first += blocks;
+    }
+    steps.push(Step::Select);
+    steps
 }
 
 /// The steps over shards of so many blocks each, ending with [`Step::Select`].
 pub(super) fn steps(shard_blocks: &[usize], bounds: &Bounds) -> Vec<Step> {
     let mut steps = Vec::new();
-    let total = shard_blocks.iter().sum();
-    let (mut seen, mut left) = (0, chunk_blocks(0, total, bounds));
+    let (mut seen, mut left) = (0, chunk_blocks(0, bounds));
     for (shard, &blocks) in shard_blocks.iter().enumerate() {
         let mut at = 0;
         while at < blocks {
@@ -69,7 +76,7 @@ pub(super) fn steps(shard_blocks: &[usize], bounds: &Bounds) -> Vec<Step> {
             at = end;
             if left == 0 {
                 steps.push(Step::Select);
-                left = chunk_blocks(seen, total, bounds);
+                left = chunk_blocks(seen, bounds);
             }
         }
     }
@@ -79,12 +86,9 @@ pub(super) fn steps(shard_blocks: &[usize], bounds: &Bounds) -> Vec<Step> {
     steps
 }
 
-/// Blocks of the next chunk after `seen` of `total` blocks; at least one.
-fn chunk_blocks(seen: usize, total: usize, bounds: &Bounds) -> usize {
+/// Blocks of the next chunk after `seen` blocks; at least one.
+fn chunk_blocks(seen: usize, bounds: &Bounds) -> usize {
     let Some(k) = bounds.k else { return usize::MAX };
-    if bounds.careful {
-        return (bounds.room / 2 / TILED_ROWS).max(total / CAREFUL_CHUNKS_MAX).max(1);
-    }
     let first = bounds.room / TILED_ROWS;
     let passing = k.saturating_mul(PASSING_PER_RANK).min(bounds.room / 2).max(1);
     let grown = seen.saturating_mul(bounds.room - passing.min(bounds.room)) / (2 * passing);
@@ -101,9 +105,18 @@ mod tests {
         fn every_block_is_scored_once_and_within_bounds(
             shards in proptest::collection::vec(0_usize..300, 0..6), room in 1_usize..5000,
             k in proptest::option::of(1_usize..20_000), dispatch_blocks in 1_usize..100,
-            careful in any::<bool>(),
+            cut in proptest::option::of(any::<proptest::sample::Index>()),
         ) {
-            let steps = steps(&shards, &Bounds { room, k, dispatch_blocks, careful });
+            let total = shards.iter().sum::<usize>();
+            let steps = match cut.map(|cut| cut.index(total + 1)) {
+                None => steps(&shards, &Bounds { room, k, dispatch_blocks }),
+                // Two windows, one after the other.
+                Some(cut) => {
+                    let mut steps = window_steps(&shards, &(0..cut), dispatch_blocks);
+                    steps.extend(window_steps(&shards, &(cut..total), dispatch_blocks));
+                    steps
+                }
+            };
             prop_assert_eq!(steps.last(), Some(&Step::Select));
             let mut next: Vec<u32> = vec![0; shards.len()];
             for step in &steps {
@@ -119,7 +132,7 @@ mod tests {
 
     #[test]
     fn chunks_grow_so_that_ten_million_rows_take_few_selects() {
-        let bounds = Bounds { room: 16_384, k: Some(200), dispatch_blocks: 1 << 18, careful: false };
+        let bounds = Bounds { room: 16_384, k: Some(200), dispatch_blocks: 1 << 18 };
         let steps = steps(&[78_125, 78_125], &bounds);
         let selects = steps.iter().filter(|&step| *step == Step::Select).count();
         assert!((2..12).contains(&selects), "{selects}");
@@ -127,22 +140,15 @@ mod tests {
     }
 
     #[test]
-    fn careful_chunks_are_half_a_list_and_not_too_many() {
-        let bounds = Bounds { room: 16_384, k: Some(200), dispatch_blocks: 1 << 18, careful: true };
-        assert_eq!(steps(&[1000], &bounds).first(), Some(&Step::Score { shard: 0, blocks: 0..128 }));
-        assert!(steps(&[10_000_000], &bounds).len() <= 2 * CAREFUL_CHUNKS_MAX + 2);
-    }
-
-    #[test]
     fn given_levels_need_one_select() {
-        let bounds = Bounds { room: 1000, k: None, dispatch_blocks: 1 << 18, careful: false };
+        let bounds = Bounds { room: 1000, k: None, dispatch_blocks: 1 << 18 };
         assert_eq!(steps(&[900], &bounds).len(), 2);
     }
 
     #[test]
     fn dispatches_are_bounded_by_work_and_by_the_grid() {
-        assert_eq!(dispatch_blocks(1 << 28, 512, 64), (1 << 28) / (64 * 512 * 64));
-        assert_eq!(dispatch_blocks(0, 2048, 64), 4);
-        assert_eq!(dispatch_blocks(u64::MAX, 16, 1), 65_535 * 4);
+        assert_eq!(dispatch_blocks(1 << 28, 512, 64, 4), (1 << 28) / (64 * 512 * 64));
+        assert_eq!(dispatch_blocks(0, 2048, 64, 4), 4);
+        assert_eq!(dispatch_blocks(u64::MAX, 16, 1, 2), 65_535 * 2);
     }
 }

@@ -1,12 +1,15 @@
 //! Copies of runs in the device's memory: uploaded once, overwritten where rows are erased, dropped when the run is gone.
 //!
 //! A run whose token ([`Residency`]) is unknown is tiled anew and uploaded in shards, none larger than the device binds at
-//! once; a run that does not fit the memory budget is left to the host. A row of a copy is dead once its scale or the run's
-//! erased rows say so, and stays dead: its codes are zeros and its scale -1 on the device too.
+//! once. Where memory is short, the copies that were used longest ago make room; a gallery that is larger than the budget
+//! keeps copies of its first runs, and the rest is streamed ([`crate::gpu::stream`]) or left to the host. A row of a copy is
+//! dead once its scale or the run's erased rows say so, and stays dead: its codes are zeros and its scale -1 on the device too.
 
+use std::ops::Range;
 use std::sync::{Arc, Weak};
+use std::thread;
 
-use wgpu::{BindGroup, BindGroupDescriptor, BindGroupEntry, BindGroupLayout, Buffer, BufferUsages};
+use wgpu::{BindGroup, BindGroupDescriptor, BindGroupEntry, BindGroupLayout, Buffer, BufferUsages, CommandEncoder};
 
 use crate::gpu::card::Card;
 use crate::gpu::tiling::{TILED_ROWS, block_bytes, tile_block, tiled_blocks};
@@ -16,7 +19,10 @@ use crate::vector::layout;
 use crate::vector::rows::{Residency, Rows};
 
 /// Bytes written before the device is given time to take them: what wgpu stages meanwhile is host memory.
-const UPLOAD_BYTES_MAX: usize = 32 << 20;
+pub(super) const UPLOAD_BYTES_MAX: usize = 32 << 20;
+/// Blocks are tiled by several threads when there are more bytes than this, and by no more threads than this.
+const TILE_ALONE_BYTES_MAX: usize = 1 << 20;
+const TILE_THREADS_MAX: usize = 4;
 
 /// Consecutive blocks of one run, small enough to be bound at once.
 pub(super) struct Shard {
@@ -38,19 +44,23 @@ pub(super) struct RunCopy {
     rows: usize,
     bytes: u64,
     dead: DeadRows,
+    /// When a sweep last used it.
+    used: u64,
 }
 
 /// All copies of one device.
 pub(super) struct Copies {
     memory_max_bytes: u64,
     kept: Vec<RunCopy>,
+    /// What the driver had no memory for, whatever the budget says.
     refused: Vec<Weak<Residency>>,
+    now: u64,
 }
 
 impl Copies {
     /// No copies yet; they may take `memory_max_bytes` together.
     pub(super) fn new(memory_max_bytes: u64) -> Self {
-        Self { memory_max_bytes, kept: Vec::new(), refused: Vec::new() }
+        Self { memory_max_bytes, kept: Vec::new(), refused: Vec::new(), now: 0 }
     }
 
     /// Bytes that the copies take.
@@ -74,7 +84,7 @@ impl Copies {
         self.kept.retain(|copy| copy.token.strong_count() > 0);
         self.refused.retain(|token| token.strong_count() > 0);
         if self.kept.len() < before {
-            // There is room again for runs that did not fit.
+            // There may be memory again for what the driver refused.
             self.refused.clear();
         }
     }
@@ -83,6 +93,35 @@ impl Copies {
     pub(super) fn forget_all(&mut self) {
         self.kept.clear();
         self.refused.clear();
+    }
+
+    /// Bytes that copies may take.
+    pub(super) fn memory_max_bytes(&self) -> u64 {
+        self.memory_max_bytes
+    }
+
+    /// Begins a sweep: copies that it uses count as used later than all others.
+    pub(super) fn begin(&mut self) {
+        self.now += 1;
+    }
+
+    /// Drops copies that this sweep does not use, those used longest ago first, until all and `more` bytes fit the budget.
+    /// False when they don't even so.
+    pub(super) fn make_room(&mut self, more: u64, wanted: &[*const Residency]) -> bool {
+        while self.bytes().saturating_add(more) > self.memory_max_bytes {
+            let others = self.kept.iter().enumerate().filter(|(_, copy)| !wanted.contains(&copy.token.as_ptr()));
+            let Some((oldest, _)) = others.min_by_key(|(_, copy)| copy.used) else { return false };
+            let dropped = self.kept.swap_remove(oldest);
+            tracing::info!(rows = dropped.rows, bytes = dropped.bytes, "a copy on the GPU made room for others");
+            // There may be memory again for what the driver refused.
+            self.refused.clear();
+        }
+        true
+    }
+
+    /// Whether the driver has refused memory for `run`.
+    pub(super) fn is_refused(&self, token: &Arc<Residency>) -> bool {
+        self.refused.iter().any(|refused| refused.as_ptr() == Arc::as_ptr(token))
     }
 
     /// Sees to it that `run` is on the device with its erased rows overwritten there. False when it is the host's
@@ -96,25 +135,24 @@ impl Copies {
         let Some(token) = run.residency().filter(|_| !run.is_empty()) else { return Ok(false) };
         if let Some(at) = self.position(run) {
             if let Some(copy) = self.kept.get_mut(at) {
+                copy.used = self.now;
                 copy.overwrite(card, run, &erased(run))?;
             }
             return Ok(true);
         }
-        let address = Arc::as_ptr(token);
-        if self.refused.iter().any(|refused| refused.as_ptr() == address) {
+        let room = self.memory_max_bytes.saturating_sub(self.bytes());
+        if self.is_refused(token) || bytes_of(run) > room || !is_whole(run) {
             return Ok(false);
         }
-        let room = self.memory_max_bytes.saturating_sub(self.bytes());
-        let copy = if bytes_of(run) <= room && is_whole(run) { upload(card, layout, run, token) } else { Ok(None) };
-        match copy {
-            Ok(Some(copy)) => self.kept.push(copy),
-            Ok(None) => {
-                tracing::warn!(rows = run.len(), room, "a run does not fit the GPU's memory: the CPU scores it");
+        match upload(card, layout, run, token)? {
+            Some(copy) => self.kept.push(RunCopy { used: self.now, ..copy }),
+            None => {
+                tracing::warn!(rows = run.len(), room, "the GPU has no memory for a run: the CPU scores it");
                 self.refused.push(Arc::downgrade(token));
+                return Ok(false);
             }
-            Err(error) => return Err(error),
         }
-        Ok(self.position(run).is_some())
+        Ok(true)
     }
 
     /// Overwrites in the copy of `run`, if there is one, every row that is dead by its scale or was erased. The caller
@@ -154,9 +192,10 @@ impl RunCopy {
             return Ok(());
         }
         card.guarded(|| {
+            let is_dead = |row: usize| self.dead.contains(row);
             for block in blocks {
                 if let Some(shard) = self.shards.iter().find(|shard| block < shard.first_block + shard.blocks) {
-                    write_block(card, run, &self.dead, shard, block);
+                    write_blocks(card, run, &is_dead, shard, block..block + 1);
                 }
             }
             Ok(())
@@ -169,13 +208,17 @@ fn erased(run: &dyn Rows) -> Vec<usize> {
 }
 
 /// Bytes that a copy of `run` takes on the device.
-fn bytes_of(run: &dyn Rows) -> u64 {
-    let block = block_bytes(run.dimension().get()) + TILED_ROWS * size_of::<f32>();
-    (tiled_blocks(run.len()) * block) as u64
+pub(super) fn bytes_of(run: &dyn Rows) -> u64 {
+    shard_bytes(tiled_blocks(run.len()), run.dimension().get())
+}
+
+/// Bytes that codes and scales of so many blocks take.
+pub(super) fn shard_bytes(blocks: usize, dimension: usize) -> u64 {
+    blocks as u64 * (block_bytes(dimension) + TILED_ROWS * size_of::<f32>()) as u64
 }
 
 /// Whether the run has the codes and scales that it should have; a run that has not is left to the host.
-fn is_whole(run: &dyn Rows) -> bool {
+pub(super) fn is_whole(run: &dyn Rows) -> bool {
     let bytes = layout::code_bytes(run.len(), run.dimension().get());
     run.codes().len() >= bytes && run.scales().len() >= run.len()
 }
@@ -208,13 +251,21 @@ fn upload(
     for shard in &shards {
         write_shard(card, run, &dead, shard)?;
     }
-    let copy = RunCopy { token: Arc::downgrade(token), shards, rows: run.len(), bytes: bytes_of(run), dead };
+    let copy = RunCopy { token: Arc::downgrade(token), shards, rows: run.len(), bytes: bytes_of(run), dead, used: 0 };
     tracing::debug!(rows = copy.rows, bytes = copy.bytes, shards = copy.shards.len(), "a run is on the GPU");
     Ok(Some(copy))
 }
 
-fn new_shard(card: &Card, layout: &BindGroupLayout, dimension: usize, first_block: usize, blocks: usize) -> Shard {
-    let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
+/// Buffers for so many blocks, and the group that binds them. Call inside [`Card::guarded`].
+pub(super) fn new_shard(
+    card: &Card,
+    layout: &BindGroupLayout,
+    dimension: usize,
+    first_block: usize,
+    blocks: usize,
+) -> Shard {
+    // The source of copies in tests alone.
+    let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC;
     let codes = card.buffer("codes", (blocks * block_bytes(dimension)) as u64, usage);
     let scales = card.buffer("scales", (blocks * TILED_ROWS * size_of::<f32>()) as u64, usage);
     let bind = card.device.create_bind_group(&BindGroupDescriptor {
@@ -232,33 +283,71 @@ fn new_shard(card: &Card, layout: &BindGroupLayout, dimension: usize, first_bloc
 fn write_shard(card: &Card, run: &dyn Rows, dead: &DeadRows, shard: &Shard) -> Result<(), CoarseError> {
     let blocks_at_once = (UPLOAD_BYTES_MAX / block_bytes(run.dimension().get())).max(1);
     let end = shard.first_block + shard.blocks;
+    let is_dead = |row: usize| dead.contains(row);
     for first in (shard.first_block..end).step_by(blocks_at_once) {
         card.guarded(|| {
-            for block in first..end.min(first + blocks_at_once) {
-                write_block(card, run, dead, shard, block);
-            }
+            write_blocks(card, run, &is_dead, shard, first..end.min(first + blocks_at_once));
             card.flush()
         })?;
     }
     Ok(())
 }
 
-/// Writes one block's codes and scales, dead rows as zeros and a dead scale.
-fn write_block(card: &Card, run: &dyn Rows, dead: &DeadRows, shard: &Shard, block: usize) {
-    let dimension = run.dimension().get();
-    let mut tiled = vec![0; block_bytes(dimension)];
-    tile_block(run.codes(), dimension, block, |row| dead.contains(row), &mut tiled);
-    let first_row = block * TILED_ROWS;
-    let mut scales = [DEAD_SCALE; TILED_ROWS];
-    for (lane, scale) in scales.iter_mut().enumerate() {
-        let row = first_row + lane;
-        if row < run.len() && !dead.contains(row) {
-            *scale = run.scales().get(row).copied().unwrap_or(DEAD_SCALE);
+/// Writes codes and scales of some of the shard's blocks, dead rows as zeros and a dead scale. Blocks count from the run's
+/// first.
+pub(super) fn write_blocks(
+    card: &Card,
+    run: &dyn Rows,
+    is_dead: &(dyn Fn(usize) -> bool + Sync),
+    shard: &Shard,
+    blocks: Range<usize>,
+) {
+    let block_bytes = block_bytes(run.dimension().get());
+    let mut tiled = vec![0; blocks.len() * block_bytes];
+    let mut scales = vec![DEAD_SCALE; blocks.len() * TILED_ROWS];
+    let several = thread::available_parallelism().map_or(1, usize::from).min(TILE_THREADS_MAX);
+    let threads = if tiled.len() > TILE_ALONE_BYTES_MAX { several } else { 1 };
+    let share = blocks.len().div_ceil(threads).max(1);
+    let tile = |first: usize, tiled: &mut [u8], scales: &mut [f32]| {
+        for (block, (tiled, scales)) in (first..).zip(tiled.chunks_mut(block_bytes).zip(scales.chunks_mut(TILED_ROWS)))
+        {
+            tile_block(run.codes(), run.dimension().get(), block, is_dead, tiled);
+            for (row, scale) in (block * TILED_ROWS..run.len()).zip(scales).filter(|&(row, _)| !is_dead(row)) {
+                *scale = run.scales().get(row).copied().unwrap_or(DEAD_SCALE);
+            }
         }
+    };
+    let parts = tiled.chunks_mut(share * block_bytes).zip(scales.chunks_mut(share * TILED_ROWS));
+    if threads == 1 {
+        parts.for_each(|(tiled, scales)| tile(blocks.start, tiled, scales));
+    } else {
+        thread::scope(|scope| {
+            for (first, (tiled, scales)) in blocks.clone().step_by(share).zip(parts) {
+                scope.spawn(move || tile(first, tiled, scales));
+            }
+        });
     }
-    let at = block - shard.first_block;
-    card.queue.write_buffer(&shard.codes, (at * tiled.len()) as u64, &tiled);
-    card.queue.write_buffer(&shard.scales, (at * size_of_val(&scales)) as u64, bytemuck::cast_slice(&scales));
+    let at = (blocks.start - shard.first_block) as u64;
+    card.queue.write_buffer(&shard.codes, at * block_bytes as u64, &tiled);
+    card.queue.write_buffer(&shard.scales, at * (TILED_ROWS * size_of::<f32>()) as u64, bytemuck::cast_slice(&scales));
+}
+
+impl Shard {
+    /// Overwrites everything with zeros, which are dead rows.
+    pub(super) fn clear(&self, encoder: &mut CommandEncoder) {
+        encoder.clear_buffer(&self.codes, 0, None);
+        encoder.clear_buffer(&self.scales, 0, None);
+    }
+
+    /// The codes as words: for tests.
+    #[cfg(test)]
+    pub(super) fn read_codes(&self, card: &Card) -> Result<Vec<u32>, CoarseError> {
+        let bytes = self.codes.size();
+        let staging = card.buffer("codes", bytes, BufferUsages::MAP_READ | BufferUsages::COPY_DST);
+        let mut encoder = card.encoder("codes");
+        encoder.copy_buffer_to_buffer(&self.codes, 0, &staging, 0, bytes);
+        card.read(&staging, bytes, encoder)
+    }
 }
 
 /// Which rows of a copy are dead: a bit a row.

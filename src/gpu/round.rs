@@ -3,13 +3,14 @@
 use bytemuck::{Pod, Zeroable};
 use wgpu::{
     BindGroup, BindGroupDescriptor, BindGroupEntry, BindingResource, Buffer, BufferBinding, BufferUsages,
-    CommandEncoderDescriptor, ComputePassDescriptor, ComputePipeline,
+    ComputePassDescriptor, ComputePipeline,
 };
 
 use crate::gpu::card::Card;
 use crate::gpu::pipeline::{PARAMS_BYTES, Pipelines};
-use crate::gpu::plan::{BLOCKS_PER_WORKGROUP, Step};
+use crate::gpu::plan::Step;
 use crate::gpu::residency::Shard;
+use crate::gpu::stream::{Part, Slots};
 use crate::gpu::tiling::block_bytes;
 use crate::vector::coarse::CoarseError;
 
@@ -40,22 +41,46 @@ struct Params {
     room: u32,
 }
 
+/// Where the rows of a shard are.
+pub(super) enum Place<'a> {
+    /// On the device.
+    Held(&'a Shard),
+    /// On the host; they pass through a slot.
+    Streamed(Part<'a>),
+}
+
 /// A shard and the id of its first row: rows are numbered through all shards of a sweep, whole blocks each.
 pub(super) struct Numbered<'a> {
     /// The shard.
-    pub(super) shard: &'a Shard,
+    pub(super) place: Place<'a>,
     /// Id of its first row.
     pub(super) first_id: u32,
 }
 
+impl Numbered<'_> {
+    /// Its blocks.
+    pub(super) fn blocks(&self) -> usize {
+        match &self.place {
+            Place::Held(shard) => shard.blocks,
+            Place::Streamed(part) => part.blocks,
+        }
+    }
+}
+
 /// What is asked of a round.
 pub(super) struct Round<'a> {
-    /// The score pipeline, for `dimension` and `tile`.
-    pub(super) score: &'a ComputePipeline,
+    /// A pipeline for `dimension` that scores rows, or counts them.
+    pub(super) pipeline: &'a ComputePipeline,
     /// Components of a template.
     pub(super) dimension: usize,
     /// Probes of a workgroup.
     pub(super) tile: usize,
+    /// Blocks of rows of a workgroup.
+    pub(super) blocks_per_workgroup: usize,
+    /// Words that are counted for each probe: 1 when scoring.
+    pub(super) counts_per_probe: usize,
+    /// Products of two codes that a submission may ask for.
+    pub(super) products_per_submission: u64,
     /// Codes of each probe.
     pub(super) probes: &'a [&'a [i8]],
     /// One mark a probe.
@@ -102,17 +127,36 @@ impl Round<'_> {
     }
 }
 
-/// Does a round. Call inside [`Card::guarded`].
+/// Does a round that scores. Call inside [`Card::guarded`].
 pub(super) fn run(
     card: &Card,
     pipelines: &Pipelines,
     space: &mut Workspace,
+    slots: &mut Slots,
     round: &Round<'_>,
 ) -> Result<Vec<Found>, CoarseError> {
     let bound = bind(card, pipelines, space, round);
-    score_and_select(card, pipelines, &bound, round)?;
+    score_and_select(card, pipelines, slots, &bound, round)?;
     let (marks, counts) = read_marks(card, space, &bound, round.probes.len())?;
     read_lists(card, space, &bound, round.room, marks, &counts)
+}
+
+/// Does a round that counts; the counts of each probe. Call inside [`Card::guarded`].
+pub(super) fn count(
+    card: &Card,
+    pipelines: &Pipelines,
+    space: &mut Workspace,
+    slots: &mut Slots,
+    round: &Round<'_>,
+) -> Result<Vec<Vec<u32>>, CoarseError> {
+    let bound = bind(card, pipelines, space, round);
+    score_and_select(card, pipelines, slots, &bound, round)?;
+    let bytes = (round.probes.len() * round.counts_per_probe * size_of::<u32>()) as u64;
+    let staging = staging(space, card, bytes);
+    let mut encoder = card.encoder("counts");
+    encoder.copy_buffer_to_buffer(&bound.counts, 0, &staging, 0, bytes);
+    let words = card.read(&staging, bytes, encoder)?;
+    Ok(words.chunks(round.counts_per_probe.max(1)).map(<[u32]>::to_vec).collect())
 }
 
 /// Fills the buffers and binds them as group 0.
@@ -136,7 +180,9 @@ fn bind(card: &Card, pipelines: &Pipelines, space: &mut Workspace, round: &Round
     probes.resize(round.padded() * round.dimension, 0);
     let mut marks = round.marks.to_vec();
     marks.resize(round.padded(), Mark { level: crate::gpu::key::KEEP_NONE, k: 0, slack: 0.0, overflowed: 0 });
-    bind_data(card, pipelines, space, &Data { params: &params, probes: &probes, marks: &marks, room: round.room })
+    let counts_per_probe = round.counts_per_probe.max(1);
+    let data = Data { params: &params, probes: &probes, marks: &marks, room: round.room, counts_per_probe };
+    bind_data(card, pipelines, space, &data)
 }
 
 /// What goes into the buffers of a round.
@@ -145,6 +191,7 @@ pub(super) struct Data<'a> {
     pub(super) probes: &'a [u8],
     pub(super) marks: &'a [Mark],
     pub(super) room: usize,
+    pub(super) counts_per_probe: usize,
 }
 
 /// Writes `data` into buffers that are long enough for the shaders, and binds them.
@@ -155,12 +202,13 @@ pub(super) fn bind_data(card: &Card, pipelines: &Pipelines, space: &mut Workspac
         grown(&mut space.params, card, "params", data.params.len(), BufferUsages::UNIFORM | BufferUsages::COPY_DST);
     let probes = grown(&mut space.probes, card, "probes", data.probes.len(), storage);
     let marks = grown(&mut space.marks, card, "marks", size_of_val(data.marks), storage | source);
-    let counts = grown(&mut space.counts, card, "counts", count * size_of::<u32>(), storage | source);
+    let count_bytes = count * data.counts_per_probe * size_of::<u32>();
+    let counts = grown(&mut space.counts, card, "counts", count_bytes, storage | source);
     let kept = grown(&mut space.kept, card, "kept", count * data.room * size_of::<[u32; 2]>(), storage | source);
     card.queue.write_buffer(&params, 0, data.params);
     card.queue.write_buffer(&probes, 0, data.probes);
     card.queue.write_buffer(&marks, 0, bytemuck::cast_slice(data.marks));
-    card.queue.write_buffer(&counts, 0, &vec![0; count * size_of::<u32>()]);
+    card.queue.write_buffer(&counts, 0, &vec![0; count_bytes]);
     let window = BufferBinding { buffer: &params, offset: 0, size: std::num::NonZeroU64::new(PARAMS_BYTES) };
     let group = card.device.create_bind_group(&BindGroupDescriptor {
         label: Some("round"),
@@ -177,27 +225,48 @@ pub(super) fn bind_data(card: &Card, pipelines: &Pipelines, space: &mut Workspac
 }
 
 /// Hands all steps to the device, in submissions of bounded work.
-fn score_and_select(card: &Card, pipelines: &Pipelines, bound: &Bound, round: &Round<'_>) -> Result<(), CoarseError> {
+fn score_and_select(
+    card: &Card,
+    pipelines: &Pipelines,
+    slots: &mut Slots,
+    bound: &Bound,
+    round: &Round<'_>,
+) -> Result<(), CoarseError> {
+    slots.forget();
     let (mut in_flight, mut products) = (Vec::new(), 0_u64);
-    let new_encoder = || card.device.create_command_encoder(&CommandEncoderDescriptor { label: Some("round") });
-    let mut encoder = new_encoder();
+    let mut encoder = card.encoder("round");
     for (number, step) in round.steps.iter().enumerate() {
         let offset = [(number * PARAMS_STRIDE) as u32];
         match step {
             Step::Score { shard, blocks } => {
+                let Some(numbered) = round.shards.get(*shard) else { continue };
+                let missing = match &numbered.place {
+                    Place::Held(_) => None,
+                    Place::Streamed(part) => Some(part).filter(|_| slots.held(*shard).is_none()),
+                };
                 let work = (blocks.len() * block_bytes(round.dimension) * round.padded()) as u64;
-                if products > 0 && products + work > card.products_per_submission {
-                    card.submit(std::mem::replace(&mut encoder, new_encoder()), &mut in_flight)?;
+                if missing.is_some() || (products > 0 && products + work > round.products_per_submission) {
+                    // What is written to a buffer arrives before the commands that are handed over next, so those that
+                    // read a slot go first.
+                    card.submit(std::mem::replace(&mut encoder, card.encoder("round")), &mut in_flight)?;
                     products = 0;
                 }
+                if let Some(part) = missing {
+                    slots.fill(card, *shard, part, &mut in_flight)?;
+                }
                 products += work;
-                let Some(numbered) = round.shards.get(*shard) else { continue };
+                let rows = match &numbered.place {
+                    Place::Held(shard) => &shard.bind,
+                    Place::Streamed(_) => {
+                        slots.held(*shard).ok_or_else(|| card.trouble("a streamed shard is in no slot"))?
+                    }
+                };
                 let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
-                pass.set_pipeline(round.score);
+                pass.set_pipeline(round.pipeline);
                 pass.set_bind_group(0, &bound.group, &offset);
-                pass.set_bind_group(1, &numbered.shard.bind, &[]);
+                pass.set_bind_group(1, rows, &[]);
                 let tiles = (round.padded() / round.tile.max(1)) as u32;
-                pass.dispatch_workgroups(tiles, blocks.len().div_ceil(BLOCKS_PER_WORKGROUP) as u32, 1);
+                pass.dispatch_workgroups(tiles, blocks.len().div_ceil(round.blocks_per_workgroup.max(1)) as u32, 1);
             }
             Step::Select => {
                 let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
@@ -219,7 +288,7 @@ pub(super) fn read_marks(
 ) -> Result<(Vec<Mark>, Vec<u32>), CoarseError> {
     let (mark_bytes, count_bytes) = ((probes * size_of::<Mark>()) as u64, (probes * size_of::<u32>()) as u64);
     let staging = staging(space, card, mark_bytes + count_bytes);
-    let mut encoder = card.device.create_command_encoder(&CommandEncoderDescriptor { label: Some("marks") });
+    let mut encoder = card.encoder("marks");
     encoder.copy_buffer_to_buffer(&bound.marks, 0, &staging, 0, mark_bytes);
     encoder.copy_buffer_to_buffer(&bound.counts, 0, &staging, mark_bytes, count_bytes);
     let words = card.read(&staging, mark_bytes + count_bytes, encoder)?;
@@ -244,7 +313,7 @@ pub(super) fn read_lists(
     let mut words = Vec::new();
     if total > 0 {
         let staging = staging(space, card, total as u64);
-        let mut encoder = card.device.create_command_encoder(&CommandEncoderDescriptor { label: Some("lists") });
+        let mut encoder = card.encoder("lists");
         let mut at = 0;
         for (probe, &length) in lengths.iter().enumerate().filter(|&(_, &length)| length > 0) {
             let from = (probe * room * entry) as u64;
@@ -336,14 +405,20 @@ mod tests {
             let pipelines = Pipelines::new(&card)?;
             let marks: Vec<Mark> = lists.iter().map(|list| list.mark).collect();
             let params = Params { block_begin: 0, block_end: 0, first_id: 0, room: room as u32 };
-            let data = Data { params: bytemuck::bytes_of(&params), probes: &[0; 16], marks: &marks, room };
+            let data = Data {
+                params: bytemuck::bytes_of(&params),
+                probes: &[0; 16],
+                marks: &marks,
+                room,
+                counts_per_probe: 1,
+            };
             let bound = bind_data(&card, &pipelines, &mut space, &data);
             for (probe, list) in lists.iter().enumerate() {
                 let pairs: Vec<[u32; 2]> = list.keys.iter().copied().zip(0..).map(|(key, id)| [key, id]).collect();
                 card.queue.write_buffer(&bound.kept, (probe * room * 8) as u64, bytemuck::cast_slice(&pairs));
                 card.queue.write_buffer(&bound.counts, probe as u64 * 4, &(list.passed as u32).to_le_bytes());
             }
-            let mut encoder = card.device.create_command_encoder(&CommandEncoderDescriptor::default());
+            let mut encoder = card.encoder("test");
             let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
             pass.set_pipeline(&pipelines.select);
             pass.set_bind_group(0, &bound.group, &[0]);

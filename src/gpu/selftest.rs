@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::base::ids::TemplateId;
 use crate::gpu::card::Card;
-use crate::gpu::engine::Engine;
+use crate::gpu::engine::{Engine, Way};
 use crate::gpu::{GpuError, GpuOptions};
 use crate::vector::coarse::{Cut, Sweep};
 use crate::vector::codec::Code;
@@ -15,12 +15,14 @@ use crate::vector::rows::Rows;
 const DIMENSION: usize = 32;
 /// Not a multiple of 16, 64 or 256, and several workgroups long.
 const ROWS: usize = 601;
-/// One tile and one probe more.
-const PROBES: usize = 9;
+/// One tile of K2 and one probe more.
+const PROBES: usize = 17;
 const RANK: usize = 10;
 const SLACK: f32 = 40.0;
 /// Short lists, so that the best are found in several chunks, with a level that rises between them.
 const SHORT: usize = 256;
+/// Lists that overflow, so that the best are found by the repair.
+const TOO_SHORT: usize = 64;
 
 /// Sweeps a known gallery for all its rows, for those at or above the score of one of them, and for the best, and compares
 /// with the host.
@@ -29,13 +31,15 @@ pub(super) fn check(card: &Card, engine: &mut Engine) -> Result<(), GpuError> {
     let Ok(dimension) = Dimension::new(DIMENSION) else { return Err(wrong("no such dimension".to_owned())) };
     let run: Arc<dyn Rows> = Arc::new(known_rows(dimension));
     let probes: Vec<Code> = (0..PROBES).map(|probe| known_code(7 * probe + 3)).collect();
-    // One probe alone takes another pipeline than several.
-    for probes in [&probes[..], &probes[..1]] {
+    // Numbers of probes that take K2, and K1 for one and for several.
+    for probes in [&probes[..], &probes[..5], &probes[..1]] {
         let everything = Cut::AtLeast(-1e9);
         let one = probes.first().and_then(|probe| expected(run.as_ref(), probe, everything).1.get(ROWS / 2).copied());
         let level = Cut::AtLeast(one.map_or(0.0, |(_row, bits)| f32::from_bits(bits)));
         let best = Cut::Within { k: RANK, slack: SLACK };
-        for (cut, survivors_max) in [(everything, ROWS), (level, ROWS), (best, ROWS), (best, SHORT)] {
+        for (cut, survivors_max) in
+            [(everything, ROWS), (level, ROWS), (best, ROWS), (best, SHORT), (everything, SHORT), (best, TOO_SHORT)]
+        {
             let options = GpuOptions { survivors_max, ..GpuOptions::default() };
             let found = sweep(card, engine, &options, &run, (probes, cut))?;
             for (number, (probe, found)) in probes.iter().zip(found).enumerate() {
@@ -68,8 +72,9 @@ fn sweep(
     }
     let cuts = vec![cut; probes.len()];
     let gallery = std::slice::from_ref(run);
-    let sweeps =
-        engine.sweep(card, options, gallery, &[0], (probes, &cuts)).map_err(|error| failed(error.to_string()))?;
+    let sweeps = engine
+        .sweep(card, options, gallery, &[(0, Way::Held)], (probes, &cuts))
+        .map_err(|error| failed(error.to_string()))?;
     Ok(sweeps.into_iter().map(rowed).collect())
 }
 

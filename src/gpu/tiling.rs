@@ -4,7 +4,7 @@
 //! bytes. The host's layout ([`crate::vector::layout`]) has blocks of 16 rows and groups of 4 codes; four of its blocks
 //! make one of these.
 
-use crate::gpu::shader::CODES_PER_CHUNK;
+use crate::gpu::template::CODES_PER_CHUNK;
 use crate::vector::layout;
 
 /// Rows of one block on the device.

@@ -6,6 +6,7 @@
 
 pub mod admission;
 pub mod around;
+pub mod graph_shapes;
 pub mod guard;
 pub mod openapi;
 pub mod problem;
@@ -117,6 +118,8 @@ pub async fn serve_until(
         .client_request_timeout(Duration::from_secs(HEAD_S_MAX))
         .client_disconnect_timeout(Duration::from_secs(LINGER_S))
         .keep_alive(Duration::from_secs(KEEP_ALIVE_S))
+        // A client that closes its end has gone: its search is given up.
+        .h1_allow_half_closed(false)
         .shutdown_signal(stop)
         .shutdown_timeout(settings.shutdown_s)
         .listen(listener)

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use actix_web::http::StatusCode;
 use tokio::runtime::Handle;
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::casework::{CaseworkError, Desk};
 use crate::http::admission::Admission;
@@ -55,13 +56,39 @@ impl Reception {
         T: Send + 'static,
         F: Future<Output = Result<T, CaseworkError>> + Send + 'static,
     {
-        match self.runtime.spawn(case).await {
-            Ok(ended) => Ok(ended?),
-            Err(error) => {
-                let (title, detail) =
-                    ("The server failed", "The work stopped unexpectedly; the log of the server says more.");
-                Err(Problem::own_fault(StatusCode::INTERNAL_SERVER_ERROR, title, detail, error.to_string()))
-            }
+        settled(self.runtime.spawn(case).await)
+    }
+
+    /// Runs a use case that changes nothing, and gives it up when the client goes away.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn run_while_wanted<T, F>(&self, case: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, CaseworkError>> + Send + 'static,
+    {
+        let mut wanted = Wanted(self.runtime.spawn(case));
+        settled((&mut wanted.0).await)
+    }
+}
+
+/// A task that ends with whoever waits for it.
+struct Wanted<T>(JoinHandle<T>);
+
+impl<T> Drop for Wanted<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn settled<T>(ended: Result<Result<T, CaseworkError>, JoinError>) -> Result<T, Problem> {
+    match ended {
+        Ok(ended) => Ok(ended?),
+        Err(error) => {
+            let (title, detail) =
+                ("The server failed", "The work stopped unexpectedly; the log of the server says more.");
+            Err(Problem::own_fault(StatusCode::INTERNAL_SERVER_ERROR, title, detail, error.to_string()))
         }
     }
 }

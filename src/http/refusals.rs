@@ -6,8 +6,10 @@ use actix_web::http::StatusCode;
 use crate::base::ids::IdError;
 use crate::casework::CaseworkError;
 use crate::gallery::GalleryError;
+use crate::graph::GraphError;
 use crate::http::problem::Problem;
 use crate::identify::IdentifyError;
+use crate::scoring::batcher::BatchError;
 use crate::vector::scorer::ScoreError;
 use crate::vision::VisionError;
 
@@ -45,7 +47,7 @@ impl From<GalleryError> for Problem {
             GalleryError::AlreadyExists(name) => gallery_exists(name.as_str()),
             GalleryError::OtherModel { .. } | GalleryError::OtherDimension { .. } => other_model(error.to_string()),
             GalleryError::TooMany { .. } => Self::conflict("full", "A limit is reached", error.to_string()),
-            GalleryError::Text { .. } => Self::malformed(error.to_string()),
+            GalleryError::Text { .. } | GalleryError::Attribute(_) => Self::malformed(error.to_string()),
             GalleryError::BeingErased(_) => Self::conflict("being-erased", "Still being erased", error.to_string()),
             GalleryError::NothingToErase { .. } => nothing_to_erase(error.to_string()),
             GalleryError::StillRead { .. } => Self::busy(error.to_string()),
@@ -56,6 +58,7 @@ impl From<GalleryError> for Problem {
                 unavailable("It must be started again before galleries can be changed.", &error)
             }
             GalleryError::Interrupted => unavailable("It is stopping.", &error),
+            GalleryError::Graph(error) => error.into(),
             GalleryError::Store(_)
             | GalleryError::Segment(_)
             | GalleryError::Records(_)
@@ -64,6 +67,28 @@ impl From<GalleryError> for Problem {
             | GalleryError::Damaged { .. }
             | GalleryError::RecordsOlder { .. }
             | GalleryError::ImportRow { .. } => failed(error.to_string()),
+        }
+    }
+}
+
+impl From<GraphError> for Problem {
+    fn from(error: GraphError) -> Self {
+        match error {
+            GraphError::NoGraph => Self::conflict("no-graph", "No graph to search with", error.to_string()),
+            GraphError::Refused { .. } => {
+                Self::conflict("recall-policy", "The recall misses the policy", error.to_string())
+            }
+            GraphError::Plan { .. } => Self::malformed(error.to_string()),
+            GraphError::Store(_)
+            | GraphError::Foreign(_)
+            | GraphError::Version { .. }
+            | GraphError::Damaged { .. }
+            | GraphError::Stale(_)
+            | GraphError::Empty
+            | GraphError::Cancelled
+            | GraphError::Edges(_)
+            | GraphError::Memory { .. }
+            | GraphError::Score(_) => failed(error.to_string()),
         }
     }
 }
@@ -90,7 +115,9 @@ impl From<IdentifyError> for Problem {
             }
             IdentifyError::Score(ScoreError::Probes(_)) => Self::too_large(error.to_string()),
             IdentifyError::Gallery(error) => error.into(),
-            IdentifyError::Score(ScoreError::Coarse(_)) | IdentifyError::Stopped(_) => failed(error.to_string()),
+            IdentifyError::Graph(error) => error.into(),
+            IdentifyError::Batch(error @ BatchError::Full { .. }) => Self::busy(error.to_string()),
+            IdentifyError::Score(ScoreError::Coarse(_)) | IdentifyError::Batch(_) => failed(error.to_string()),
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::base::hex;
 use crate::casework::enrol::{Enrolled, Outcome};
 use crate::casework::search::{Answer, PictureAnswer, ProbeAnswer};
 use crate::gallery::GallerySummary;
+use crate::http::graph_shapes::{ApproximateShape, GraphShape};
 use crate::identify::Candidate;
 use crate::vision::quality::Quality;
 
@@ -54,6 +55,8 @@ pub struct GalleryShape {
     pub tail_rows: usize,
     /// Bytes of the gallery's files.
     pub bytes: u64,
+    /// Graphs for approximate searches, by segment.
+    pub graphs: Vec<GraphShape>,
     /// Number of the current snapshot.
     pub snapshot: u64,
     /// When it was made, UTC.
@@ -73,6 +76,7 @@ impl From<&GallerySummary> for GalleryShape {
             segments: summary.segments,
             tail_rows: summary.tail_rows,
             bytes: summary.bytes,
+            graphs: summary.graphs.iter().map(GraphShape::from).collect(),
             snapshot: summary.record.snapshot_number,
             created: summary.record.created_at.clone(),
         }
@@ -315,9 +319,11 @@ pub struct WorkShape {
     pub repeated: u32,
     /// Probes scored exhaustively in full precision.
     pub exhaustive: u32,
+    /// Probes of other requests scored in the same passes; the counts above are of all of them.
+    pub shared_with: u32,
     /// Why another back end than the first answered.
     pub fell_back: Option<String>,
-    /// Always true here: every template was scored.
+    /// Whether every template was scored.
     pub exact: bool,
 }
 
@@ -335,10 +341,14 @@ pub struct SearchAnswerShape {
     pub model: ModelShape,
     /// Number of the gallery snapshot searched.
     pub snapshot: u64,
+    /// Which part of it was searched, as the record has it; none for all of it.
+    pub restriction: Option<String>,
     /// Each picture, in order.
     pub pictures: Vec<PictureShape>,
     /// What the scoring took.
     pub scoring: WorkShape,
+    /// How the answer is approximate; null for an exact one.
+    pub approximate: Option<ApproximateShape>,
     /// Milliseconds of loading the models, which only the first search needs.
     pub models_ms: f64,
     /// Milliseconds of scoring.
@@ -358,6 +368,7 @@ impl From<&Answer> for SearchAnswerShape {
             gallery: answer.gallery.to_string(),
             model: (&answer.model).into(),
             snapshot: answer.snapshot,
+            restriction: answer.restriction.clone(),
             pictures: answer.pictures.iter().map(PictureShape::from).collect(),
             scoring: WorkShape {
                 back_end: work.back_end.clone(),
@@ -366,9 +377,11 @@ impl From<&Answer> for SearchAnswerShape {
                 certified_at_once: work.certified_at_once,
                 repeated: work.repeated,
                 exhaustive: work.exhaustive,
+                shared_with: work.shared_with,
                 fell_back: work.fell_back.clone(),
-                exact: true,
+                exact: answer.approximate.is_none(),
             },
+            approximate: answer.approximate.as_ref().map(ApproximateShape::from),
             models_ms: answer.models_ms,
             scoring_ms: answer.scoring_ms,
             people_ms: answer.people_ms,

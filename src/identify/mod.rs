@@ -1,15 +1,21 @@
 //! One probe, one answer: who might this be? Scores a gallery snapshot, joins templates into people, applies threshold and
 //! list length, and says how long each stage took.
 
+pub mod filter;
+pub mod mode;
 pub mod people;
 pub mod rank;
 pub mod search;
 
+pub use filter::Filter;
+pub use mode::{Approach, Approximation, Mode};
 pub use people::Candidate;
-pub use search::{Identification, ListRule, identify};
+pub use search::{Identification, ListRule, Question, identify};
 
 use crate::base::ids::ModelId;
 use crate::gallery::GalleryError;
+use crate::graph::GraphError;
+use crate::scoring::batcher::BatchError;
 use crate::vector::scorer::ScoreError;
 
 /// Why a search has no answer.
@@ -53,10 +59,22 @@ pub enum IdentifyError {
     /// The scorer refused or failed.
     #[error(transparent)]
     Score(#[from] ScoreError),
+    /// No approximate answer that would keep the policy.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
     /// The gallery or its records could not be read.
     #[error(transparent)]
     Gallery(#[from] GalleryError),
-    /// The scoring thread died: a defect, reported instead of hidden.
-    #[error("the scoring stopped unexpectedly: {0}")]
-    Stopped(String),
+    /// Too much waits, or the scoring thread died.
+    #[error(transparent)]
+    Batch(BatchError),
+}
+
+impl From<BatchError> for IdentifyError {
+    fn from(error: BatchError) -> Self {
+        match error {
+            BatchError::Score(error) => Self::Score(error),
+            BatchError::Full { .. } | BatchError::Stopped => Self::Batch(error),
+        }
+    }
 }

@@ -6,6 +6,7 @@ use crate::base::ids::{GalleryName, SubjectRef};
 use crate::gallery::{Snapshot, Vault};
 use crate::identify::IdentifyError;
 use crate::identify::search::references_of;
+use crate::scoring::batcher::BatchError;
 use crate::vector::score::exact_score;
 use crate::vector::template::Template;
 use crate::vector::topk::{Scored, rank_order};
@@ -24,7 +25,7 @@ pub async fn rank_of(
     let snapshot = vault.snapshot(gallery).await?;
     let probe = probe.clone();
     let scored = tokio::task::spawn_blocking(move || Split::of(&snapshot, &probe)).await;
-    let Split { real, synthetic } = scored.map_err(|error| IdentifyError::Stopped(error.to_string()))?;
+    let Split { real, synthetic } = scored.map_err(|_panicked| IdentifyError::Batch(BatchError::Stopped))?;
     let references = references_of(vault, gallery, std::slice::from_ref(&real)).await?;
     let mut best: HashMap<&SubjectRef, Scored> = HashMap::new();
     for scored in &real {

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use crate::base::clock::Stopwatch;
 use crate::base::ids::{GalleryName, ModelId, TemplateId};
 use crate::base::limits::{CANDIDATES_MAX, TOP_K_MAX};
-use crate::gallery::{Reference, Snapshot, Vault};
-use crate::identify::IdentifyError;
+use crate::gallery::{Reference, Vault};
+use crate::identify::mode::{self, Approximation, Mode};
 use crate::identify::people::{Candidate, best_per_person, count_people};
-use crate::vector::scorer::{Scorer, Scoring, Work};
+use crate::identify::{Filter, IdentifyError};
+use crate::scoring::batcher::{Ask, Batcher, Lane};
+use crate::vector::scorer::Work;
 use crate::vector::template::Template;
 use crate::vector::topk::Scored;
 
@@ -31,34 +33,60 @@ pub struct Identification {
     pub work: Work,
     /// Number of the gallery snapshot that was searched.
     pub snapshot: u64,
+    /// How it was approximate; `None` for an exact search.
+    pub approximate: Option<Approximation>,
     /// Milliseconds spent on scoring.
     pub scoring_ms: f64,
     /// Milliseconds spent on joining templates into people.
     pub people_ms: f64,
 }
 
-/// Searches `gallery` for each of `probes`, made by `model`. Exact: every live template is scored, and each person stands
-/// where their best reference puts them.
+/// What is asked of a gallery.
+#[derive(Clone)]
+pub struct Question {
+    /// Which gallery.
+    pub gallery: GalleryName,
+    /// Which model made the probes.
+    pub model: ModelId,
+    /// The probes.
+    pub probes: Vec<Template>,
+    /// Who belongs on a list.
+    pub rule: ListRule,
+    /// Which part of the gallery; all of it without conditions.
+    pub filter: Filter,
+    /// Exact, or what an approximate answer is held to.
+    pub mode: Mode,
+}
+
+/// Searches for each probe. Unless an approximate answer is asked for, exact: every live template of the part asked for is scored, and each person stands where
+/// their best reference there puts them.
 ///
 /// # Errors
 /// [`IdentifyError`]; a list is never silently short.
-pub async fn identify(
-    vault: &Vault,
-    scorer: &Arc<dyn Scorer>,
-    gallery: &GalleryName,
-    model: &ModelId,
-    probes: Vec<Template>,
-    rule: ListRule,
-) -> Result<Identification, IdentifyError> {
+pub async fn identify(vault: &Vault, batcher: &Batcher, question: Question) -> Result<Identification, IdentifyError> {
+    let Question { gallery, model, probes, rule, filter, mode } = question;
+    let gallery = &gallery;
     check_rule(rule)?;
     let snapshot = vault.snapshot(gallery).await?;
-    check_model(gallery, snapshot.model(), model)?;
+    check_model(gallery, snapshot.model(), &model)?;
+    let promise = mode::admit(&mode, &snapshot)?;
+    let mut approximate = None;
+    let view = filter.view(vault, gallery, Arc::clone(&snapshot)).await?;
     let probes: Arc<[Template]> = probes.into();
+    let lane = Lane::of(probes.len());
     let mut asked = (rule.people + rule.people / 2 + 8).min(TOP_K_MAX);
     let (mut scoring_ms, mut people_ms) = (0.0, 0.0);
     loop {
         let mut watch = Stopwatch::start();
-        let scoring = score(Arc::clone(scorer), Arc::clone(&snapshot), Arc::clone(&probes), asked).await?;
+        let ask = Ask { view: Arc::clone(&view), probes: Arc::clone(&probes), k: asked, lane };
+        let scoring = match &promise {
+            None => batcher.top_k(ask).await?,
+            Some(promise) => {
+                let (scoring, how) = mode::score(promise, Arc::clone(&snapshot), ask).await?;
+                approximate = Some(how);
+                scoring
+            }
+        };
         scoring_ms += watch.lap_ms();
         let references = references_of(vault, gallery, &scoring.lists).await?;
         let fewest = fewest_people_of_cut_lists(&scoring.lists, &references, asked, rule);
@@ -73,7 +101,8 @@ pub async fn identify(
         let list = |scored: &Vec<Scored>| best_per_person(scored, &references, rule.people, rule.threshold);
         let lists = scoring.lists.iter().map(list).collect();
         people_ms += watch.lap_ms();
-        return Ok(Identification { lists, work: scoring.work, snapshot: snapshot.number(), scoring_ms, people_ms });
+        let (work, snapshot) = (scoring.work, snapshot.number());
+        return Ok(Identification { lists, work, snapshot, approximate, scoring_ms, people_ms });
     }
 }
 
@@ -97,17 +126,6 @@ pub fn check_model(gallery: &GalleryName, theirs: &ModelId, probe: &ModelId) -> 
     }
     let gallery = gallery.to_string();
     Err(IdentifyError::OtherModel { gallery, theirs: theirs.clone(), probe: probe.clone() })
-}
-
-async fn score(
-    scorer: Arc<dyn Scorer>,
-    snapshot: Arc<Snapshot>,
-    probes: Arc<[Template]>,
-    asked: usize,
-) -> Result<Scoring, IdentifyError> {
-    // Scoring keeps all cores busy for a while; the threads that talk to clients and to the records must not be those.
-    let scored = tokio::task::spawn_blocking(move || scorer.top_k(snapshot.rows(), &probes, asked)).await;
-    Ok(scored.map_err(|error| IdentifyError::Stopped(error.to_string()))??)
 }
 
 /// Who is behind the templates of these lists, asked for in portions of the size that the vault allows.

@@ -2,15 +2,11 @@
 
 use std::arch::x86_64::{
     __m256i, _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_set1_epi32, _mm256_setzero_si256,
-    _mm256_slli_epi16, _mm256_srai_epi16, _mm256_storeu_si256,
+    _mm256_slli_epi16, _mm256_srai_epi16,
 };
 
 use crate::kernel::scalar::Scalar;
-use crate::kernel::{Dots, Kernel, Tile};
-use crate::vector::layout::{BLOCK_ROWS, GROUP};
-
-/// Codes of four components of a block's rows.
-const LINE: usize = BLOCK_ROWS * GROUP;
+use crate::kernel::{Blocks, Dots, Hit, Kernel, LINE, Levels, OnHit, Packing, Tile, for_probes, gate};
 
 /// Exists only where AVX2 does.
 #[derive(Debug, Clone, Copy)]
@@ -35,70 +31,64 @@ impl Kernel for Avx2 {
         4
     }
 
-    fn dots(&self, block: &[i8], tile: &Tile, out: &mut Dots) {
-        debug_assert_eq!(block.len(), tile.groups() * LINE);
-        let words = tile.words();
-        match tile.probes() {
-            // SAFETY: `self` exists only where AVX2 was detected, which is all that `strip` asks.
-            1 => unsafe { strip::<1>(block, words, out) },
-            // SAFETY: as above.
-            2 => unsafe { strip::<2>(block, words, out) },
-            // SAFETY: as above.
-            3 => unsafe { strip::<3>(block, words, out) },
-            // SAFETY: as above.
-            4 => unsafe { strip::<4>(block, words, out) },
-            // More than `tile_probes`: the sums would not stay in sixteen registers. Right, but slow.
-            _ => Scalar.dots(block, tile, out),
-        }
+    fn packing(&self) -> Packing {
+        Packing::Pairs
+    }
+
+    fn scan(&self, blocks: Blocks<'_>, tile: &Tile, levels: &mut Levels, on_hit: &mut OnHit<'_>) {
+        // More than `tile_probes`: the sums would not stay in sixteen registers.
+        let other = Scalar;
+        for_probes!(
+            tile.probes(),
+            [1 2 3 4],
+            strip(blocks, tile, levels, on_hit),
+            other.scan(blocks, tile, levels, on_hit)
+        );
     }
 }
 
 /// Dot products of `PROBES` probes: two registers of eight sums for each.
 #[target_feature(enable = "avx2")]
-fn strip<const PROBES: usize>(block: &[i8], words: &[i32], out: &mut Dots) {
-    let mut upper = [_mm256_setzero_si256(); PROBES];
-    let mut lower = [_mm256_setzero_si256(); PROBES];
-    let groups = words.as_chunks::<PROBES>().0.as_chunks::<2>().0;
-    for (line, [even, odd]) in block.as_chunks::<LINE>().0.iter().zip(groups) {
-        let (top, bottom) = load(line);
-        let (x, y) = (sign_low_bytes(top), sign_low_bytes(bottom));
-        for n in 0..PROBES {
-            let pair = _mm256_set1_epi32(even[n]);
-            upper[n] = _mm256_add_epi32(upper[n], _mm256_madd_epi16(x, pair));
-            lower[n] = _mm256_add_epi32(lower[n], _mm256_madd_epi16(y, pair));
+fn strip<const PROBES: usize>(blocks: Blocks<'_>, tile: &Tile, levels: &mut Levels, on_hit: &mut OnHit<'_>) {
+    let mut dots = Dots::zero();
+    let groups = tile.words().as_chunks::<PROBES>().0.as_chunks::<2>().0;
+    for (block, (codes, scales)) in blocks.each(tile.groups()).enumerate() {
+        let mut upper = [_mm256_setzero_si256(); PROBES];
+        let mut lower = [_mm256_setzero_si256(); PROBES];
+        for (line, [even, odd]) in codes.as_chunks::<LINE>().0.iter().zip(groups) {
+            let (top, bottom) = load(line);
+            let (x, y) = (sign_low_bytes(top), sign_low_bytes(bottom));
+            for n in 0..PROBES {
+                let pair = _mm256_set1_epi32(even[n]);
+                upper[n] = _mm256_add_epi32(upper[n], _mm256_madd_epi16(x, pair));
+                lower[n] = _mm256_add_epi32(lower[n], _mm256_madd_epi16(y, pair));
+            }
+            let (x, y) = (_mm256_srai_epi16::<8>(top), _mm256_srai_epi16::<8>(bottom));
+            for n in 0..PROBES {
+                let pair = _mm256_set1_epi32(odd[n]);
+                upper[n] = _mm256_add_epi32(upper[n], _mm256_madd_epi16(x, pair));
+                lower[n] = _mm256_add_epi32(lower[n], _mm256_madd_epi16(y, pair));
+            }
         }
-        let (x, y) = (_mm256_srai_epi16::<8>(top), _mm256_srai_epi16::<8>(bottom));
-        for n in 0..PROBES {
-            let pair = _mm256_set1_epi32(odd[n]);
-            upper[n] = _mm256_add_epi32(upper[n], _mm256_madd_epi16(x, pair));
-            lower[n] = _mm256_add_epi32(lower[n], _mm256_madd_epi16(y, pair));
+        let probes = gate::open_256(&upper, &lower, scales, levels, &mut dots);
+        if probes != 0 {
+            on_hit(&Hit { block, probes, dots: &dots }, levels);
         }
-    }
-    for ((sums, upper), lower) in out.iter_mut().zip(upper).zip(lower) {
-        store(sums, upper, lower);
     }
 }
 
 /// Components 0 and 2 of eight rows as 16-bit numbers.
+#[inline]
 #[target_feature(enable = "avx2")]
 fn sign_low_bytes(codes: __m256i) -> __m256i {
     _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(codes))
 }
 
 /// Rows 0 to 7 and rows 8 to 15 of a line.
+#[inline]
 #[target_feature(enable = "avx2")]
-fn load(line: &[i8; LINE]) -> (__m256i, __m256i) {
+pub(super) fn load(line: &[i8; LINE]) -> (__m256i, __m256i) {
     let (top, bottom) = line.split_at(LINE / 2);
     // SAFETY: each half is 32 readable bytes, and this load asks for no alignment.
     unsafe { (_mm256_loadu_si256(top.as_ptr().cast()), _mm256_loadu_si256(bottom.as_ptr().cast())) }
-}
-
-#[target_feature(enable = "avx2")]
-fn store(sums: &mut [i32; BLOCK_ROWS], upper: __m256i, lower: __m256i) {
-    let (top, bottom) = sums.split_at_mut(BLOCK_ROWS / 2);
-    // SAFETY: each half is 32 writable bytes, and this store asks for no alignment.
-    unsafe {
-        _mm256_storeu_si256(top.as_mut_ptr().cast(), upper);
-        _mm256_storeu_si256(bottom.as_mut_ptr().cast(), lower);
-    }
 }

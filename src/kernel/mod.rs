@@ -1,26 +1,95 @@
-//! Dot products of 8-bit codes on the CPU: one block of sixteen rows against a few probes at a time, exact integers.
+//! Dot products of 8-bit codes on the CPU: blocks of sixteen rows against a few probes at a time, exact integers, and the
+//! look whether any of them matters.
 //!
 //! Every kernel gives the same integers, so it is a matter of speed only which one runs. [`best`] looks at the machine
-//! and takes the fastest; [`by_name`] forces one. Another instruction set is another file that implements [`Kernel`]
-//! (with a layout of its own in [`Tile`], should it want one), and a line in [`all`].
+//! and takes the fastest; [`by_name`] forces one. Another instruction set is another file that implements [`Kernel`] with
+//! one of the orders of [`Packing`], and a line in [`all`].
+//!
+//! | kernel | instruction | codes of one instruction | probes at once |
+//! |---|---|---|---|
+//! | `amx` | `tdpbssd` on tiles of 16 rows x 64 bytes | 16384 | 64 |
+//! | `avx512vnni` | `vpdpbusd`, 512 bits, the probe broadcast from memory | 64 | 24 |
+//! | `avxvnni` | `vpdpbusd`, 256 bits | 32 | 6 |
+//! | `avx512bw` | shifts to 16 bits, `vpmaddwd`, `vpaddd`, 512 bits | 32 | 8 |
+//! | `avx2` | the same in 256 bits | 16 | 4 |
+//! | `neon` | `sdot` where there is one, else `smull` and `sadalp` | 16 | 4 |
+//! | `scalar` | what the compiler makes of loops | | 4 |
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub mod amx;
 #[cfg(target_arch = "x86_64")]
 pub mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub mod avx512bw;
+#[cfg(target_arch = "x86_64")]
+pub mod avx512vnni;
+#[cfg(target_arch = "x86_64")]
+pub mod avxvnni;
+#[cfg(target_arch = "x86_64")]
+mod gate;
+#[cfg(target_arch = "aarch64")]
+pub mod neon;
+pub mod rowdot;
 pub mod scalar;
 mod tile;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use crate::vector::layout::BLOCK_ROWS;
+use crate::vector::layout::{BLOCK_ROWS, GROUP};
 
-pub use tile::Tile;
+pub use tile::{Packing, Tile};
 
-/// Most probes of one [`Tile`]: room for kernels with many registers.
-pub const TILE_PROBES_MAX: usize = 16;
+/// Most probes of one [`Tile`]: what the tile registers of AMX hold.
+pub const TILE_PROBES_MAX: usize = 64;
 
-/// Dot products of one block: a row of sixteen for each probe of the tile, one number for each row of the gallery. What
-/// stands past the tile's probes means nothing.
-pub type Dots = [[i32; BLOCK_ROWS]; TILE_PROBES_MAX];
+/// Codes of four components of a block's rows: what one 64-byte line of a gallery holds.
+pub const LINE: usize = BLOCK_ROWS * GROUP;
+
+/// Dot products of one block: sixteen, a row each, for each probe of the tile. What stands past the tile's probes means
+/// nothing.
+#[derive(Debug, Clone)]
+#[repr(C, align(64))]
+pub struct Dots(pub [[i32; BLOCK_ROWS]; TILE_PROBES_MAX]);
+
+impl Dots {
+    fn zero() -> Self {
+        Self([[0; BLOCK_ROWS]; TILE_PROBES_MAX])
+    }
+}
+
+/// What a coarse score (dot product times the row's scale) must reach to matter, for each probe of a tile.
+pub type Levels = [f32; TILE_PROBES_MAX];
+
+/// Consecutive blocks of a gallery: their codes in the order of [`crate::vector::layout`], and the scales of their rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Blocks<'a> {
+    /// 16 codes for each component of each block.
+    pub codes: &'a [i8],
+    /// One line of scales for each block.
+    pub scales: &'a [[f32; BLOCK_ROWS]],
+}
+
+impl<'a> Blocks<'a> {
+    /// Codes and scales of each block of `groups` groups of four components. Where one of both is short, so is this.
+    fn each(self, groups: usize) -> impl Iterator<Item = (&'a [i8], &'a [f32; BLOCK_ROWS])> {
+        self.codes.chunks_exact((groups * LINE).max(1)).zip(self.scales)
+    }
+}
+
+/// A block with a row that reaches the level of some probe.
+#[derive(Debug)]
+pub struct Hit<'a> {
+    /// Its number among the blocks scanned.
+    pub block: usize,
+    /// One bit a probe of the tile, the first one lowest: set when any of the block's rows reaches its level. Bits past
+    /// the tile's probes mean nothing.
+    pub probes: u64,
+    /// The dot products of all probes of the tile.
+    pub dots: &'a Dots,
+}
+
+/// What is done about a hit. It may raise levels, never lower them.
+pub type OnHit<'a> = dyn FnMut(&Hit<'_>, &mut Levels) + 'a;
 
 /// One way of computing dot products.
 pub trait Kernel: Send + Sync {
@@ -30,9 +99,13 @@ pub trait Kernel: Send + Sync {
     /// Probes of a tile with which it is fastest, from 1 to [`TILE_PROBES_MAX`].
     fn tile_probes(&self) -> usize;
 
-    /// Multiplies each row of `block` with each probe of `tile` into `out`. `block` is one block in the order of
-    /// [`crate::vector::layout`]: 16 codes for each number of the tile's dimension.
-    fn dots(&self, block: &[i8], tile: &Tile, out: &mut Dots);
+    /// In which order it reads probes.
+    fn packing(&self) -> Packing;
+
+    /// Multiplies each row of `blocks` with each probe of `tile`, which is packed in this kernel's order, and tells
+    /// `on_hit` of every block that has a row with `dot as f32 * scale >= level`, in order. A level of minus infinity is
+    /// reached by every row, one of plus infinity by none. Tiles in another order give wrong numbers, no more.
+    fn scan(&self, blocks: Blocks<'_>, tile: &Tile, levels: &mut Levels, on_hit: &mut OnHit<'_>);
 }
 
 impl std::fmt::Debug for dyn Kernel {
@@ -40,6 +113,21 @@ impl std::fmt::Debug for dyn Kernel {
         write!(f, "Kernel({})", self.name())
     }
 }
+
+/// Calls `$strip::<N>` for the number of probes at hand: each is a loop of its own, whose sums the compiler can keep in
+/// registers. `$other` is for numbers that are not listed.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! for_probes {
+    ($probes:expr, [$($count:literal)*], $strip:ident $arguments:tt, $other:expr) => {
+        match $probes {
+            // SAFETY: the kernel exists only where its instructions were detected, which is all that a strip asks.
+            $($count => unsafe { $strip::<$count> $arguments },)*
+            _ => $other,
+        }
+    };
+}
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use for_probes;
 
 /// Why a kernel can't be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,14 +142,43 @@ pub enum KernelError {
     },
 }
 
-/// The kernels that this machine can run, fastest first; never empty.
+/// The kernels that this machine can run, fastest first; never empty. The machine is asked once.
 #[must_use]
 pub fn all() -> Vec<Arc<dyn Kernel>> {
-    let mut kernels: Vec<Arc<dyn Kernel>> = Vec::new();
-    #[cfg(target_arch = "x86_64")]
-    if let Some(kernel) = avx2::Avx2::new() {
-        kernels.push(Arc::new(kernel));
+    static HERE: OnceLock<Vec<Arc<dyn Kernel>>> = OnceLock::new();
+    HERE.get_or_init(detect).clone()
+}
+
+#[cfg(target_arch = "x86_64")]
+fn vector_kernels() -> Vec<Arc<dyn Kernel>> {
+    fn boxed<K: Kernel + 'static>(kernel: Option<K>) -> Option<Arc<dyn Kernel>> {
+        kernel.map(|kernel| Arc::new(kernel) as Arc<dyn Kernel>)
     }
+    #[cfg(target_os = "linux")]
+    let amx = boxed(amx::Amx::new());
+    #[cfg(not(target_os = "linux"))]
+    let amx = None;
+    let others = [
+        boxed(avx512vnni::Avx512Vnni::new()),
+        boxed(avxvnni::AvxVnni::new()),
+        boxed(avx512bw::Avx512Bw::new()),
+        boxed(avx2::Avx2::new()),
+    ];
+    std::iter::once(amx).chain(others).flatten().collect()
+}
+
+#[cfg(target_arch = "aarch64")]
+fn vector_kernels() -> Vec<Arc<dyn Kernel>> {
+    neon::Neon::new().map(|kernel| Arc::new(kernel) as Arc<dyn Kernel>).into_iter().collect()
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn vector_kernels() -> Vec<Arc<dyn Kernel>> {
+    Vec::new()
+}
+
+fn detect() -> Vec<Arc<dyn Kernel>> {
+    let mut kernels = vector_kernels();
     kernels.push(Arc::new(scalar::Scalar));
     kernels
 }
@@ -86,71 +203,4 @@ pub fn by_name(wanted: &str) -> Result<Arc<dyn Kernel>, KernelError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::vector::layout;
-    use proptest::prelude::*;
-
-    fn codes(dimension: usize) -> impl Strategy<Value = Vec<i8>> {
-        // The extremes are common, so that sums that would overflow something narrow do.
-        let code = prop_oneof![4 => -127_i8..=127, 1 => Just(127_i8), 1 => Just(-127_i8), 1 => Just(-128_i8)];
-        prop_oneof![
-            6 => proptest::collection::vec(code, dimension),
-            1 => Just(vec![127; dimension]),
-            1 => Just(vec![-127; dimension]),
-            1 => Just(vec![-128; dimension]),
-        ]
-    }
-
-    fn problem() -> impl Strategy<Value = (Vec<Vec<i8>>, Vec<Vec<i8>>)> {
-        let steps = prop_oneof![1_usize..=32, Just(64), Just(128), 1_usize..=128];
-        (steps, 1..=TILE_PROBES_MAX, 1..=BLOCK_ROWS).prop_flat_map(|(step, probes, rows)| {
-            let dimension = step * 16;
-            let vectors = |count| proptest::collection::vec(codes(dimension), count);
-            (vectors(rows), vectors(probes))
-        })
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-        #[test]
-        fn every_kernel_equals_the_naive_sum((rows, probes) in problem()) {
-            let dimension = rows[0].len();
-            let mut block = vec![0; layout::code_bytes(rows.len(), dimension)];
-            for (row, codes) in rows.iter().enumerate() {
-                layout::put_row(&mut block, row, codes);
-            }
-            let naive = |row: &[i8], probe: &[i8]| -> i32 {
-                row.iter().zip(probe).map(|(x, q)| i32::from(*x) * i32::from(*q)).sum()
-            };
-            let padding = vec![0; dimension];
-            for kernel in all() {
-                for width in 1..=TILE_PROBES_MAX {
-                    let mut at = 0;
-                    for tile in Tile::pack(&probes.iter().map(Vec::as_slice).collect::<Vec<_>>(), width) {
-                        let mut out = [[7; BLOCK_ROWS]; TILE_PROBES_MAX];
-                        kernel.dots(&block, &tile, &mut out);
-                        for dots in &out[..tile.probes()] {
-                            for (row, &dot) in dots.iter().enumerate() {
-                                let codes = rows.get(row).unwrap_or(&padding);
-                                prop_assert_eq!(dot, naive(codes, &probes[at]), "{} row {} probe {}", kernel.name(), row, at);
-                            }
-                            at += 1;
-                        }
-                    }
-                    prop_assert_eq!(at, probes.len());
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_kernel_is_found_by_name_or_the_names_are_told() {
-        for kernel in all() {
-            assert_eq!(by_name(kernel.name()).unwrap().name(), kernel.name());
-        }
-        assert_eq!(best().name(), all()[0].name());
-        let error = by_name("abacus").unwrap_err().to_string();
-        assert!(error.contains("abacus") && error.contains("scalar"), "{error}");
-    }
-}
+mod tests;

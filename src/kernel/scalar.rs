@@ -1,10 +1,7 @@
 //! The kernel that runs everywhere: plain loops, which compilers turn into whatever vectors the target has.
 
-use crate::kernel::{Dots, Kernel, Tile};
+use crate::kernel::{Blocks, Dots, Hit, Kernel, LINE, Levels, OnHit, Packing, Tile};
 use crate::vector::layout::{BLOCK_ROWS, GROUP};
-
-/// Codes of four components of a block's rows.
-const LINE: usize = BLOCK_ROWS * GROUP;
 
 /// Portable code, no special instructions.
 #[derive(Debug, Clone, Copy, Default)]
@@ -19,21 +16,49 @@ impl Kernel for Scalar {
         4
     }
 
-    fn dots(&self, block: &[i8], tile: &Tile, out: &mut Dots) {
-        debug_assert_eq!(block.len(), tile.groups() * LINE);
-        let probes = tile.probes();
-        for sums in out.iter_mut().take(probes) {
-            sums.fill(0);
+    fn packing(&self) -> Packing {
+        Packing::Pairs
+    }
+
+    fn scan(&self, blocks: Blocks<'_>, tile: &Tile, levels: &mut Levels, on_hit: &mut OnHit<'_>) {
+        let mut dots = Dots::zero();
+        for (block, (codes, scales)) in blocks.each(tile.groups()).enumerate() {
+            multiply(codes, tile, &mut dots);
+            let probes = reached(&dots, tile.probes(), scales, levels);
+            if probes != 0 {
+                on_hit(&Hit { block, probes, dots: &dots }, levels);
+            }
         }
-        let groups = tile.words().chunks_exact(2 * probes.max(1));
-        for (line, words) in block.as_chunks::<LINE>().0.iter().zip(groups) {
-            let columns = columns(line);
-            let (even, odd) = words.split_at(probes);
-            for ((sums, &even), &odd) in out.iter_mut().zip(even).zip(odd) {
-                let probe = [even as i16, odd as i16, (even >> 16) as i16, (odd >> 16) as i16];
-                for (column, factor) in columns.iter().zip(probe) {
-                    add(sums, column, factor);
-                }
+    }
+}
+
+/// Which of the first `probes` probes have a row that reaches their level.
+pub(super) fn reached(dots: &Dots, probes: usize, scales: &[f32; BLOCK_ROWS], levels: &Levels) -> u64 {
+    let mut found = 0;
+    for (number, (dots, &level)) in dots.0.iter().zip(levels).enumerate().take(probes) {
+        let mut any = false;
+        for (&dot, &scale) in dots.iter().zip(scales) {
+            // Not short-circuited: sixteen comparisons and one branch.
+            any |= dot as f32 * scale >= level;
+        }
+        found |= u64::from(any) << number;
+    }
+    found
+}
+
+fn multiply(block: &[i8], tile: &Tile, out: &mut Dots) {
+    let probes = tile.probes();
+    for sums in out.0.iter_mut().take(probes) {
+        sums.fill(0);
+    }
+    let groups = tile.words().chunks_exact(2 * probes.max(1));
+    for (line, words) in block.as_chunks::<LINE>().0.iter().zip(groups) {
+        let columns = columns(line);
+        let (even, odd) = words.split_at(probes);
+        for ((sums, &even), &odd) in out.0.iter_mut().zip(even).zip(odd) {
+            let probe = [even as i16, odd as i16, (even >> 16) as i16, (odd >> 16) as i16];
+            for (column, factor) in columns.iter().zip(probe) {
+                add(sums, column, factor);
             }
         }
     }

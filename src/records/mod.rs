@@ -3,6 +3,7 @@
 //! A change of a gallery counts when its transaction here has committed: files are brought in line with it, never the
 //! other way round. SQLite in WAL mode with full syncing; the statements stay within what PostgreSQL takes too.
 
+mod attributes;
 mod galleries;
 mod searches;
 mod templates;
@@ -14,11 +15,12 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Row as _, SqlSafeStr as _, Sqlite, Transaction};
 
+pub use attributes::{Attribute, AttributeError, AttributeName, check_attributes};
 pub use galleries::GalleryRecord;
 pub use searches::{FaceBox, RecordedCandidate, SearchRecord};
 pub use templates::{NewDetail, ReferenceImage};
 
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 const BUSY_WAIT: Duration = Duration::from_secs(10);
 const CONNECTIONS_MAX: u32 = 4;
 
@@ -97,8 +99,13 @@ impl Records {
     /// [`RecordsError`].
     pub async fn create(path: &Path) -> Result<Self, RecordsError> {
         let records = Self::connect(path, true).await?;
-        let first = include_str!("migrations/0001_first.sql").into_sql_str();
-        let migrations = vec![Migration::new(SCHEMA_VERSION, "first".into(), MigrationType::Simple, first, false)];
+        let migration = |version, name: &'static str, text: &'static str| {
+            Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
+        };
+        let migrations = vec![
+            migration(1, "first", include_str!("migrations/0001_first.sql")),
+            migration(SCHEMA_VERSION, "attributes", include_str!("migrations/0002_attributes.sql")),
+        ];
         let migrated = Migrator::with_migrations(migrations).run(&records.pool).await;
         migrated.map_err(|source| RecordsError::Schema { path: path.to_owned(), source: Box::new(source) })?;
         Ok(records)

@@ -52,6 +52,8 @@ pub struct SearchRecord {
     pub snapshot_number: u64,
     /// What scored.
     pub back_end: String,
+    /// Which part of the gallery was searched; `None` for all of it.
+    pub restriction: Option<String>,
     /// Score below which nothing was shown.
     pub threshold: Option<f32>,
     /// What was shown, by rank.
@@ -74,8 +76,8 @@ impl Records {
         }
         let mut change = self.begin().await?;
         let insert = "INSERT INTO search (id, at, gallery, actor, origin, probe_sha256, face_x, face_y, face_width, \
-             face_height, model_hash, snapshot_number, back_end, threshold) SELECT COALESCE(MAX(id), 0) + 1, \
-             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 FROM search RETURNING id";
+             face_height, model_hash, snapshot_number, back_end, restriction, threshold) SELECT COALESCE(MAX(id), 0) + 1, \
+             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14 FROM search RETURNING id";
         let id: i64 = sqlx::query_scalar(insert)
             .bind(clock::now_rfc3339())
             .bind(search.gallery.as_str())
@@ -89,6 +91,7 @@ impl Records {
             .bind(hex::encode(&search.model_hash))
             .bind(search.snapshot_number as i64)
             .bind(&search.back_end)
+            .bind(&search.restriction)
             .bind(search.threshold.map(f64::from))
             .fetch_one(&mut *change.transaction)
             .await

@@ -8,10 +8,10 @@ use sqlx::{QueryBuilder, Row as _, Sqlite};
 
 use crate::base::hex;
 use crate::base::ids::{GalleryName, SubjectRef, TemplateId};
-use crate::records::{Change, Records, RecordsError};
+use crate::records::{Attribute, Change, Records, RecordsError};
 
 /// Ids asked for in one statement: far below what either data base takes.
-const IDS_PER_STATEMENT: usize = 500;
+pub(super) const IDS_PER_STATEMENT: usize = 500;
 
 /// What is kept about a new reference.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct NewDetail {
     pub subject: SubjectRef,
     /// Where it came from.
     pub image: ReferenceImage,
+    /// By what searches may be restricted to it; not filled in where references are read.
+    pub attributes: Vec<Attribute>,
 }
 
 /// The image behind a reference.
@@ -42,7 +44,7 @@ pub struct ReferenceImage {
 }
 
 /// A 63-bit number by which a subject is looked up; equal numbers are compared as text afterwards.
-fn subject_key(subject: &SubjectRef) -> i64 {
+pub(super) fn subject_key(subject: &SubjectRef) -> i64 {
     let digest: [u8; 32] = Sha256::digest(subject.as_str().as_bytes()).into();
     image_key(&digest)
 }
@@ -175,12 +177,12 @@ impl Records {
         };
         let subject = text("subject")?.parse().map_err(|_| bad("subject"))?;
         let id = TemplateId(u64::try_from(number("id")?).map_err(|_| bad("template"))?);
-        Ok((NewDetail { id, subject, image }, text("state")? == "live"))
+        Ok((NewDetail { id, subject, image, attributes: Vec::new() }, text("state")? == "live"))
     }
 }
 
 impl Change {
-    /// Adds a live reference.
+    /// Adds a live reference with its attributes.
     ///
     /// # Errors
     /// [`RecordsError::Sql`].
@@ -210,7 +212,7 @@ impl Change {
             .execute(&mut *self.transaction)
             .await
             .map_err(self.sql())?;
-        Ok(())
+        self.add_attributes(gallery, new.id, &new.attributes).await
     }
 
     /// Begins an erasure: from the commit on no list may show the template. One without a row (a synthetic one) gets one.
@@ -226,7 +228,7 @@ impl Change {
             .execute(&mut *self.transaction)
             .await
             .map_err(self.sql())?;
-        Ok(())
+        self.unlist_attributes(gallery, id).await
     }
 
     /// Removes what is personal about a template: texts are overwritten with as many `x`, the keys with nothing.
@@ -252,6 +254,7 @@ impl Change {
             }
             query.execute(&mut *self.transaction).await.map_err(self.sql())?;
         }
+        self.forget_attributes(gallery, id).await?;
         sqlx::query("UPDATE template SET subject_key = NULL, image_key = NULL WHERE gallery = $1 AND id = $2")
             .bind(gallery.as_str())
             .bind(id.0 as i64)
@@ -291,7 +294,7 @@ fn select_details(gallery: &GalleryName) -> QueryBuilder<Sqlite> {
     query
 }
 
-fn push_list(query: &mut QueryBuilder<Sqlite>, numbers: impl Iterator<Item = i64>) {
+pub(super) fn push_list(query: &mut QueryBuilder<Sqlite>, numbers: impl Iterator<Item = i64>) {
     let mut list = query.separated(", ");
     for number in numbers {
         list.push_bind(number);

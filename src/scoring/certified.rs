@@ -7,6 +7,7 @@ use crate::scoring::rescore;
 use crate::vector::bound::coarse_error_max;
 use crate::vector::coarse::{CoarsePass, Cut, Survivor, Sweep};
 use crate::vector::codec::Code;
+use crate::vector::filter::rows_searched;
 use crate::vector::rows::GalleryRows;
 use crate::vector::scorer::{ScoreError, Scorer, Scoring, Work, check_request};
 use crate::vector::template::Template;
@@ -206,7 +207,7 @@ impl Scorer for CertifiedScorer {
 
     fn top_k(&self, gallery: &GalleryRows, probes: &[Template], k: usize) -> Result<Scoring, ScoreError> {
         check_request(gallery, probes, k)?;
-        let rows = gallery.iter().map(|run| run.len() as u64).sum();
+        let rows = rows_searched(gallery);
         let row_error_max = gallery.iter().map(|run| run.error_norm_max()).fold(0.0, f32::max);
         let search = Search { gallery, k, row_error_max };
         let mut work = Work { back_end: self.name(), rows, ..Work::default() };
@@ -215,6 +216,12 @@ impl Scorer for CertifiedScorer {
             lists.extend(self.some(&search, some, &mut work)?);
         }
         Ok(Scoring { lists, work })
+    }
+
+    fn load(&self, gallery: &GalleryRows) {
+        if let Err(error) = self.pass.load(gallery) {
+            tracing::warn!(%error, "a gallery could not be brought onto the device ahead of searches");
+        }
     }
 
     fn refresh(&self, gallery: &GalleryRows) {

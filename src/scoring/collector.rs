@@ -77,24 +77,17 @@ impl<'a> Collector<'a> {
         self.level = self.level.max(self.shared.get());
     }
 
-    /// Offers sixteen rows with their dot products and scales.
-    #[inline]
-    pub(super) fn offer(&mut self, block: Block<'_>, dots: &[i32; BLOCK_ROWS], scales: &[f32; BLOCK_ROWS]) {
-        let coarse: [f32; BLOCK_ROWS] = std::array::from_fn(|lane| dots[lane] as f32 * scales[lane]);
-        let mut passes = false;
-        for score in coarse {
-            // Not short-circuited: sixteen comparisons and one branch.
-            passes |= score >= self.level;
-        }
-        if passes {
-            self.keep(block, &coarse);
-        }
+    /// What a coarse score must reach to be kept, as far as is known.
+    pub(super) fn level(&self) -> f32 {
+        self.level
     }
 
-    #[cold]
-    fn keep(&mut self, block: Block<'_>, coarse: &[f32; BLOCK_ROWS]) {
-        for (row, &coarse) in (block.row..).zip(coarse) {
-            if coarse >= self.level && block.rows.is_live(row as usize) && !self.overflowed {
+    /// Offers sixteen rows with their dot products and scales; those that reach the level are kept. Kernels have looked
+    /// already whether any of them does: this is the rare case.
+    pub(super) fn offer(&mut self, block: Block<'_>, dots: &[i32; BLOCK_ROWS], scales: &[f32; BLOCK_ROWS]) {
+        for ((row, &dot), &scale) in (block.row..).zip(dots).zip(scales) {
+            let coarse = dot as f32 * scale;
+            if coarse >= self.level && !self.overflowed && block.rows.is_live(row as usize) {
                 self.kept.push(Survivor { run: block.run, row, coarse });
             }
         }

@@ -1,9 +1,12 @@
 //! Puts together what the settings ask for: a GPU with the CPU in reserve, or the CPU alone.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::base::limits::PROBES_PER_SWEEP_MAX;
 use crate::gpu::{AdapterChoice, GpuInfo, GpuOptions, GpuPass};
 use crate::kernel::{self, Kernel};
+use crate::scoring::batcher::{BatchOptions, Batcher};
 use crate::scoring::{CertifiedScorer, CpuPass, WithFallback, threads_here};
 use crate::settings::back_end::BackEnd;
 use crate::settings::sections::Scoring;
@@ -13,6 +16,8 @@ use crate::vector::scorer::Scorer;
 pub struct Engine {
     /// What answers.
     pub scorer: Arc<dyn Scorer>,
+    /// The queue before it: searches go through here.
+    pub batcher: Batcher,
     /// The settings' choice.
     pub asked_for: BackEnd,
     /// Why something else than asked for answers; `None` when all is as asked.
@@ -39,22 +44,42 @@ impl Engine {
     }
 }
 
-/// Chooses by `settings`. Never fails: where a choice can't be had the CPU answers, and [`Engine::remark`] says why.
-#[must_use]
-pub fn compose(settings: &Scoring) -> Engine {
+/// Chooses by `settings`. Where a choice can't be had the CPU answers, and [`Engine::remark`] says why.
+///
+/// # Errors
+/// What the system says when it has no thread to give.
+pub fn compose(settings: &Scoring) -> std::io::Result<Engine> {
+    let (scorer, remark, gpu) = choose(settings);
+    let options =
+        BatchOptions { gather: Duration::from_millis(settings.gather_ms), probes_per_pass: PROBES_PER_SWEEP_MAX };
+    let batcher = Batcher::start(Arc::clone(&scorer), options)?;
+    Ok(Engine { scorer, batcher, asked_for: settings.back_end, remark, gpu })
+}
+
+/// What scores, a remark, and the GPU if there is one.
+type Choice = (Arc<dyn Scorer>, Option<String>, Option<Gpu>);
+
+fn choose(settings: &Scoring) -> Choice {
     let threads = if settings.threads == 0 { threads_here() } else { settings.threads };
     let (kernel, mut remark) = kernel_for(settings.back_end);
     let cpu = || CpuPass::new(Arc::clone(&kernel), threads);
     let adapter = match settings.back_end {
         BackEnd::Auto => Some(AdapterChoice::Hardware),
         BackEnd::Gpu => Some(AdapterChoice::Any),
-        BackEnd::Cpu | BackEnd::CpuScalar | BackEnd::CpuAvx2 => None,
+        BackEnd::Cpu
+        | BackEnd::CpuScalar
+        | BackEnd::CpuAvx2
+        | BackEnd::CpuAvxvnni
+        | BackEnd::CpuAvx512bw
+        | BackEnd::CpuAvx512vnni
+        | BackEnd::CpuAmx
+        | BackEnd::CpuNeon => None,
     };
     if let Some(adapter) = adapter {
         let memory_max_bytes = (settings.gpu_memory_max_mib > 0).then_some(settings.gpu_memory_max_mib << 20);
         let options = GpuOptions { adapter, memory_max_bytes, ..GpuOptions::default() };
         match GpuPass::new(options, Box::new(cpu())) {
-            Ok(pass) => return with_gpu(Arc::new(pass), cpu(), threads, settings.back_end),
+            Ok(pass) => return with_gpu(Arc::new(pass), cpu(), threads),
             Err(error) if settings.back_end == BackEnd::Gpu => {
                 tracing::warn!(%error, "no GPU: the CPU scores");
                 remark = Some(format!("a GPU was asked for, the CPU answers: {error}"));
@@ -65,24 +90,19 @@ pub fn compose(settings: &Scoring) -> Engine {
             }
         }
     }
-    let scorer = Arc::new(CertifiedScorer::new(Arc::new(cpu()), threads));
-    Engine { scorer, asked_for: settings.back_end, remark, gpu: None }
+    (Arc::new(CertifiedScorer::new(Arc::new(cpu()), threads)), remark, None)
 }
 
-fn with_gpu(pass: Arc<GpuPass>, reserve: CpuPass, threads: usize, asked_for: BackEnd) -> Engine {
+fn with_gpu(pass: Arc<GpuPass>, reserve: CpuPass, threads: usize) -> Choice {
     let first = CertifiedScorer::new(Arc::<GpuPass>::clone(&pass), threads);
     let second = CertifiedScorer::new(Arc::new(reserve), threads);
     let scorer = Arc::new(WithFallback::new(Box::new(first), Box::new(second)));
-    Engine { scorer: Arc::<WithFallback>::clone(&scorer), asked_for, remark: None, gpu: Some(Gpu { pass, scorer }) }
+    (Arc::<WithFallback>::clone(&scorer), None, Some(Gpu { pass, scorer }))
 }
 
 /// The kernel of the CPU under this choice, and a remark where the machine lacks the one asked for.
 fn kernel_for(choice: BackEnd) -> (Arc<dyn Kernel>, Option<String>) {
-    let named = match choice {
-        BackEnd::Auto | BackEnd::Cpu | BackEnd::Gpu => return (kernel::best(), None),
-        BackEnd::CpuScalar => "scalar",
-        BackEnd::CpuAvx2 => "avx2",
-    };
+    let Some(named) = choice.kernel() else { return (kernel::best(), None) };
     match kernel::by_name(named) {
         Ok(kernel) => (kernel, None),
         Err(error) => {
@@ -102,7 +122,7 @@ mod tests {
     fn engine(choice: BackEnd) -> Engine {
         let flags = Flags { back_end: Some(choice), threads: Some(2), ..Flags::default() };
         let folder = tempfile::tempdir().unwrap();
-        compose(&Settings::load(None, folder.path(), flags).unwrap().settings.scoring)
+        compose(&Settings::load(None, folder.path(), flags).unwrap().settings.scoring).unwrap()
     }
 
     #[test]
@@ -110,6 +130,20 @@ mod tests {
         let scalar = engine(BackEnd::CpuScalar);
         assert!(scalar.scorer.name().contains("scalar"), "{}", scalar.scorer.name());
         assert!(scalar.remark.is_none() && scalar.gpu().is_none() && scalar.fell_back().is_none());
+    }
+
+    #[test]
+    fn every_kernel_can_be_forced_and_a_missing_one_is_told() {
+        for choice in BackEnd::ALL {
+            let Some(name) = choice.kernel() else { continue };
+            let here = kernel::by_name(name).is_ok();
+            let forced = engine(choice);
+            assert_eq!(forced.scorer.name() == format!("cpu {name} x 2 threads"), here, "{choice}");
+            assert_eq!(forced.remark.is_none(), here, "{choice}: {:?}", forced.remark);
+        }
+        for kernel in kernel::all() {
+            assert!(BackEnd::ALL.iter().any(|choice| choice.kernel() == Some(kernel.name())), "{kernel:?}");
+        }
     }
 
     #[test]

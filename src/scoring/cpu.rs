@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::base::limits::{SURVIVORS_MAX, TOP_K_MAX};
-use crate::kernel::{Dots, Kernel, TILE_PROBES_MAX, Tile};
+use crate::kernel::{Blocks, Hit, Kernel, Levels, TILE_PROBES_MAX, Tile};
 use crate::scoring::collector::{Block, Collector, SharedLevel, merge};
 use crate::scoring::parallel;
 use crate::vector::coarse::{CoarseError, CoarsePass, Cut, Sweep};
@@ -54,7 +54,7 @@ impl CoarsePass for CpuPass {
         debug_assert_eq!(probes.len(), cuts.len());
         let pieces = self.pieces(gallery, probes)?;
         let codes: Vec<&[i8]> = probes.iter().map(|probe| probe.codes.as_slice()).collect();
-        let tiles = Tile::pack(&codes, self.kernel.tile_probes());
+        let tiles = Tile::pack(&codes, self.kernel.as_ref());
         let levels: Vec<SharedLevel> = cuts.iter().map(|_| SharedLevel::new()).collect();
         let workers = parallel::share(self.threads, pieces.len(), |jobs| {
             let start = |(&cut, level)| Collector::new(cut, self.limit(), level);
@@ -104,21 +104,30 @@ impl CpuPass {
 /// Offers every row of `piece` to every probe's collector: tile by tile, so that the rows come from the cache.
 fn scan(kernel: &dyn Kernel, piece: &Piece<'_>, tiles: &[Tile], collectors: &mut [Collector<'_>]) {
     let block_codes = BLOCK_ROWS * piece.rows.dimension().get();
-    let mut dots: Dots = [[0; BLOCK_ROWS]; TILE_PROBES_MAX];
+    let end = piece.first_block + piece.blocks;
+    let codes = piece.rows.codes().get(piece.first_block * block_codes..end * block_codes);
+    let scales = piece.rows.scales().as_chunks::<BLOCK_ROWS>().0.get(piece.first_block..end);
+    // Cut from these very slices, after a look at their lengths.
+    let (Some(codes), Some(scales)) = (codes, scales) else { return };
     let mut rest = collectors;
     for tile in tiles {
         let (mine, others) = rest.split_at_mut(tile.probes().min(rest.len()));
-        mine.iter_mut().for_each(Collector::catch_up);
-        // Skipped before they are zipped: a slice's iterator jumps, a pair of them would walk.
-        let codes = piece.rows.codes().chunks_exact(block_codes).skip(piece.first_block).take(piece.blocks);
-        let scales = piece.rows.scales().as_chunks::<BLOCK_ROWS>().0.iter().skip(piece.first_block);
-        for (number, (codes, scales)) in (piece.first_block..).zip(codes.zip(scales)) {
-            kernel.dots(codes, tile, &mut dots);
-            let block = Block { rows: piece.rows, run: piece.run, row: (number * BLOCK_ROWS) as u32 };
-            for (collector, dots) in mine.iter_mut().zip(&dots) {
-                collector.offer(block, dots, scales);
-            }
+        let mut levels: Levels = [f32::INFINITY; TILE_PROBES_MAX];
+        for (collector, level) in mine.iter_mut().zip(&mut levels) {
+            collector.catch_up();
+            *level = collector.level();
         }
+        let mut on_hit = |hit: &Hit<'_>, levels: &mut Levels| {
+            let row = ((piece.first_block + hit.block) * BLOCK_ROWS) as u32;
+            let Some(scales) = scales.get(hit.block) else { return };
+            for (number, ((collector, dots), level)) in mine.iter_mut().zip(&hit.dots.0).zip(levels).enumerate() {
+                if hit.probes >> number & 1 != 0 {
+                    collector.offer(Block { rows: piece.rows, run: piece.run, row }, dots, scales);
+                    *level = collector.level();
+                }
+            }
+        };
+        kernel.scan(Blocks { codes, scales }, tile, &mut levels, &mut on_hit);
         rest = others;
     }
 }

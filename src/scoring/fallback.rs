@@ -99,6 +99,12 @@ impl Scorer for WithFallback {
         }
     }
 
+    fn load(&self, gallery: &GalleryRows) {
+        if self.recent_failure().is_none() {
+            self.first.load(gallery);
+        }
+    }
+
     fn refresh(&self, gallery: &GalleryRows) {
         // Also while the first is out of order: it may still hold copies of rows that must go.
         self.first.refresh(gallery);

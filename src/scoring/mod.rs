@@ -4,6 +4,7 @@
 //! [`CpuPass`] is the pass on the CPU; [`WithFallback`] lets the CPU answer when a device fails. Knows no people and no
 //! files. The battery in `tests/conformance` holds every back end to the oracle.
 
+pub mod batcher;
 mod certified;
 mod collector;
 pub mod compose;

@@ -1,6 +1,9 @@
-//! Work shared out among a few threads for the length of one call.
+//! Work shared out among the threads of a pool, which live as long as the process.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// Numbers of jobs, each handed out once to whichever thread asks next; ascending for each thread.
 #[derive(Debug)]
@@ -18,24 +21,48 @@ impl Iterator for Jobs<'_> {
     }
 }
 
-/// Runs `worker` on up to `threads` threads, the caller's among them, over jobs `0..count`; one result a worker. With
-/// less than two jobs, or one thread, everything happens on the caller's thread.
+/// Runs `worker` on up to `threads` threads of the pool of that size over jobs `0..count`, and returns when all are done;
+/// one result a worker. With less than two jobs, or one thread, everything happens on the caller's thread. Callers share
+/// the pool: their jobs take turns on its threads, and there are never more of these than `threads`.
+///
+/// # Panics
+/// A bug in a worker is the caller's panic, as if it had happened here; the pool lives on.
 pub(super) fn share<R: Send>(threads: usize, count: usize, worker: impl Fn(Jobs<'_>) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let jobs = || Jobs { next: &next, count };
-    let helpers = threads.min(count).saturating_sub(1);
-    std::thread::scope(|scope| {
-        let running: Vec<_> = (0..helpers).map(|_| scope.spawn(|| worker(jobs()))).collect();
-        let mut results = vec![worker(jobs())];
-        for handle in running {
-            match handle.join() {
-                Ok(result) => results.push(result),
-                // A bug in a worker is the caller's panic, as if it had happened here.
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
+    let workers = threads.min(count);
+    let Some(pool) = (workers > 1).then(|| pool_of(threads)).flatten() else { return vec![worker(jobs())] };
+    let results = Mutex::new(Vec::with_capacity(workers));
+    pool.scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|_| {
+                let result = worker(jobs());
+                results.lock().unwrap_or_else(PoisonError::into_inner).push(result);
+            });
         }
-        results
-    })
+    });
+    results.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The pool of that size, made when it is first asked for. A process has one size by its settings; tests have a few.
+/// `None` when the system gives no threads: then the caller's has to do.
+fn pool_of(threads: usize) -> Option<Arc<ThreadPool>> {
+    static POOLS: Mutex<Vec<Arc<ThreadPool>>> = Mutex::new(Vec::new());
+    let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(pool) = pools.iter().find(|pool| pool.current_num_threads() == threads) {
+        return Some(Arc::clone(pool));
+    }
+    match ThreadPoolBuilder::new().num_threads(threads).thread_name(|number| format!("scoring-{number}")).build() {
+        Ok(pool) => {
+            let pool = Arc::new(pool);
+            pools.push(Arc::clone(&pool));
+            Some(pool)
+        }
+        Err(error) => {
+            tracing::warn!(%error, threads, "no threads for scoring: the caller's does it alone");
+            None
+        }
+    }
 }
 
 /// Threads that this machine can run at once: the usual number of workers.
@@ -62,5 +89,30 @@ mod tests {
         for jobs in share(3, 50, |jobs| jobs.collect::<Vec<_>>()) {
             assert!(jobs.is_sorted());
         }
+    }
+
+    #[test]
+    fn a_workers_panic_is_the_callers_and_the_pool_survives_it() {
+        let fails = || share(2, 10, |mut jobs| assert!(jobs.all(|job| job != 5), "job 5"));
+        for _ in 0..3 {
+            std::panic::catch_unwind(fails).unwrap_err();
+            assert_eq!(share(2, 10, |jobs| jobs.count()).iter().sum::<usize>(), 10);
+        }
+    }
+
+    #[test]
+    fn callers_share_the_threads_of_a_pool() {
+        let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let work = |jobs: Jobs<'_>| {
+            most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            jobs.for_each(|_| std::thread::sleep(std::time::Duration::from_millis(1)));
+            now.fetch_sub(1, Ordering::SeqCst);
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..6 {
+                scope.spawn(|| share(2, 10, work));
+            }
+        });
+        assert_eq!(most.into_inner(), 2);
     }
 }

@@ -117,6 +117,12 @@ impl Segment {
         self.ids().binary_search(&id.0).ok().and_then(|row| u32::try_from(row).ok())
     }
 
+    /// Checksum of its header, which has rows, ids, dimension and the model's hash: what tells segments of one number apart.
+    #[must_use]
+    pub fn header_crc(&self) -> u32 {
+        self.map.numbers(PAGE - 4..PAGE).and_then(|numbers: &[u32]| numbers.first().copied()).unwrap_or(0)
+    }
+
     /// Where it lies.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -18,13 +18,49 @@ pub enum BackEnd {
     CpuScalar,
     /// The CPU with AVX2.
     CpuAvx2,
+    /// The CPU with AVX-VNNI.
+    CpuAvxvnni,
+    /// The CPU with AVX-512BW.
+    CpuAvx512bw,
+    /// The CPU with AVX-512 VNNI.
+    CpuAvx512vnni,
+    /// The CPU with AMX.
+    CpuAmx,
+    /// The CPU with NEON.
+    CpuNeon,
     /// The GPU, also a software driver; the CPU answers when it fails.
     Gpu,
 }
 
 impl BackEnd {
     /// Every choice.
-    pub const ALL: [Self; 5] = [Self::Auto, Self::Cpu, Self::CpuScalar, Self::CpuAvx2, Self::Gpu];
+    pub const ALL: [Self; 10] = [
+        Self::Auto,
+        Self::Cpu,
+        Self::CpuScalar,
+        Self::CpuAvx2,
+        Self::CpuAvxvnni,
+        Self::CpuAvx512bw,
+        Self::CpuAvx512vnni,
+        Self::CpuAmx,
+        Self::CpuNeon,
+        Self::Gpu,
+    ];
+
+    /// The kernel of the CPU that is forced; `None` where the choice leaves it open.
+    #[must_use]
+    pub fn kernel(self) -> Option<&'static str> {
+        match self {
+            Self::Auto | Self::Cpu | Self::Gpu => None,
+            Self::CpuScalar
+            | Self::CpuAvx2
+            | Self::CpuAvxvnni
+            | Self::CpuAvx512bw
+            | Self::CpuAvx512vnni
+            | Self::CpuAmx
+            | Self::CpuNeon => self.as_str().strip_prefix("cpu-"),
+        }
+    }
 
     /// The name in files, variables and flags.
     #[must_use]
@@ -34,6 +70,11 @@ impl BackEnd {
             Self::Cpu => "cpu",
             Self::CpuScalar => "cpu-scalar",
             Self::CpuAvx2 => "cpu-avx2",
+            Self::CpuAvxvnni => "cpu-avxvnni",
+            Self::CpuAvx512bw => "cpu-avx512bw",
+            Self::CpuAvx512vnni => "cpu-avx512vnni",
+            Self::CpuAmx => "cpu-amx",
+            Self::CpuNeon => "cpu-neon",
             Self::Gpu => "gpu",
         }
     }
@@ -47,7 +88,9 @@ impl fmt::Display for BackEnd {
 
 /// A text that names no back end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no back end: use auto, cpu, cpu-scalar, cpu-avx2 or gpu")]
+#[error(
+    "{0:?} is no back end: use auto, cpu, cpu-scalar, cpu-avx2, cpu-avxvnni, cpu-avx512bw, cpu-avx512vnni, cpu-amx, cpu-neon or gpu"
+)]
 pub struct UnknownBackEnd(String);
 
 impl FromStr for BackEnd {

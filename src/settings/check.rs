@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use tracing_subscriber::EnvFilter;
 
 use crate::base::limits::{
-    CANDIDATES_MAX, IMAGES_PER_REQUEST_MAX, REQUEST_BYTES_MAX, REQUESTS_WAITING_MAX, SHUTDOWN_S_MAX, THREADS_MAX,
+    CANDIDATES_MAX, IMAGES_PER_REQUEST_MAX, REQUEST_BYTES_MAX, REQUESTS_WAITING_MAX, SCORING_GATHER_MS_MAX,
+    SHUTDOWN_S_MAX, THREADS_MAX,
 };
 
 fn within(found: u64, least: u64, most: u64) -> Result<(), String> {
@@ -31,6 +32,30 @@ pub fn threads(found: &usize) -> Result<(), String> {
 /// What is allowed, for people.
 pub fn candidates(found: &usize) -> Result<(), String> {
     within(*found as u64, 1, CANDIDATES_MAX as u64)
+}
+
+/// Milliseconds in which probes are gathered.
+///
+/// # Errors
+/// What is allowed, for people.
+pub fn gather_ms(found: &u64) -> Result<(), String> {
+    within(*found, 0, SCORING_GATHER_MS_MAX)
+}
+
+/// A share.
+///
+/// # Errors
+/// What is allowed, for people.
+pub fn share(found: &f64) -> Result<(), String> {
+    if (0.0..=1.0).contains(found) { Ok(()) } else { Err(format!("{found} is not from 0 to 1")) }
+}
+
+/// A comparison score.
+///
+/// # Errors
+/// What is allowed, for people.
+pub fn cosine(found: &f64) -> Result<(), String> {
+    if (-1.0..=1.0).contains(found) { Ok(()) } else { Err(format!("{found} is not from -1 to 1")) }
 }
 
 /// MiB of GPU memory; 0 lets the adapter decide.
@@ -117,6 +142,9 @@ mod tests {
         assert!(request_mib(&0).is_err() && request_mib(&256).is_ok() && request_mib(&257).is_err());
         assert!(images(&0).is_err() && images(&65).is_err() && waiting(&0).is_err() && waiting(&65).is_err());
         assert!(shutdown_s(&3600).is_ok() && shutdown_s(&3601).is_err() && gpu_memory_mib(&(1 << 21)).is_err());
+        assert!(gather_ms(&1000).is_ok() && gather_ms(&1001).is_err());
+        assert!(share(&0.0).is_ok() && share(&1.01).is_err() && share(&f64::NAN).is_err());
+        assert!(cosine(&-1.0).is_ok() && cosine(&1.5).is_err());
         assert_eq!(candidates(&0), Err("0 is not from 1 to 1000".to_owned()));
     }
 

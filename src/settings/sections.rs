@@ -49,6 +49,18 @@ pub struct Scoring {
     /// Length of a candidate list unless a search asks otherwise, 1 to 1000.
     #[config(default = 20, env = "BERTILLON_SCORING_CANDIDATES", validate = check::candidates)]
     pub candidates: usize,
+    /// Longest wait of a probe for others to be compared in the same pass, in milliseconds, at most 1000. A search that
+    /// comes alone does not wait.
+    #[config(default = 2, env = "BERTILLON_SCORING_GATHER_MS", validate = check::gather_ms)]
+    pub gather_ms: u64,
+    /// Least share of what an exhaustive search finds that an approximate one must find, 0 to 1, by the lower end of its
+    /// audit's 95 % interval. Less is refused.
+    #[config(default = 0.95, env = "BERTILLON_SCORING_APPROXIMATE_RECALL_MIN", validate = check::share)]
+    pub approximate_recall_min: f64,
+    /// For mates of which comparison score that must hold: 0.60 good pictures, 0.42 ordinary ones, 0.34 those of
+    /// surveillance cameras. Audited are these three; another figure counts as the next harder one.
+    #[config(default = 0.34, env = "BERTILLON_SCORING_APPROXIMATE_MATE_COSINE", validate = check::cosine)]
+    pub approximate_mate_cosine: f64,
     /// Most MiB of GPU memory for templates; 0 for what the adapter allows.
     #[config(default = 0, env = "BERTILLON_SCORING_GPU_MEMORY_MAX_MIB", validate = check::gpu_memory_mib)]
     pub gpu_memory_max_mib: u64,

@@ -81,6 +81,15 @@ pub trait CoarsePass: Send + Sync {
     /// can't work at all.
     fn sweep(&self, gallery: &GalleryRows, probes: &[Code], cuts: &[Cut]) -> Result<Vec<Sweep>, CoarseError>;
 
+    /// Brings copies of `gallery` onto the device ahead of the first search that needs them. A back end that keeps none has
+    /// nothing to do.
+    ///
+    /// # Errors
+    /// [`CoarseError::Device`] when the device refuses.
+    fn load(&self, _gallery: &GalleryRows) -> Result<(), CoarseError> {
+        Ok(())
+    }
+
     /// Brings copies that this back end keeps up to date with `gallery`: forgets runs that are gone, overwrites erased
     /// rows. Called before an erasure is acknowledged.
     ///

@@ -9,6 +9,7 @@ pub mod bound;
 pub mod coarse;
 pub mod codec;
 pub mod dimension;
+pub mod filter;
 pub mod layout;
 pub mod memory;
 pub mod naive;

@@ -1,5 +1,6 @@
 //! The oracle: every row in full precision, nothing clever. What it says is right; all else is measured against it.
 
+use crate::vector::filter::rows_searched;
 use crate::vector::rows::{GalleryRows, Rows};
 use crate::vector::score::exact_score;
 use crate::vector::scorer::{ScoreError, Scorer, Scoring, Work, check_request};
@@ -26,7 +27,7 @@ impl Scorer for NaiveScorer {
 
     fn top_k(&self, gallery: &GalleryRows, probes: &[Template], k: usize) -> Result<Scoring, ScoreError> {
         check_request(gallery, probes, k)?;
-        let rows: u64 = gallery.iter().map(|run| run.len() as u64).sum();
+        let rows = rows_searched(gallery);
         let mut lists = Vec::with_capacity(probes.len());
         for probe in probes {
             let mut top = TopK::new(k);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::base::ids::TemplateId;
 use crate::vector::dimension::Dimension;
+use crate::vector::filter::RowSet;
 
 /// Identity of a run of rows that never changes but for erasures, so that a device may keep a copy of it. Compared by
 /// pointer; whoever holds a [`std::sync::Weak`] of it can tell when the run is gone and its copy must go too.
@@ -44,8 +45,8 @@ impl ErasedRows {
 /// A run of gallery rows in scoring layout. Template ids ascend with the row number, and from each run of a gallery to
 /// the next, so that the order of rows is the order of ids.
 ///
-/// A row is live when its scale is above zero and it is not in [`erased`](Self::erased); no other row may reach a
-/// candidate list. Between the erasure of a row and the overwriting of its bytes only the second test holds.
+/// A row is live when its scale is above zero, it is not in [`erased`](Self::erased), and no filter keeps it back
+/// ([`allowed`](Self::allowed)); no other row may reach a candidate list. Between the erasure of a row and the overwriting of its bytes only the second test holds.
 pub trait Rows: Send + Sync {
     /// Components of each template.
     fn dimension(&self) -> Dimension;
@@ -79,10 +80,17 @@ pub trait Rows: Send + Sync {
     /// Identity under which a device may keep a copy; `None` when the run is too short-lived to be worth one.
     fn residency(&self) -> Option<&Arc<Residency>>;
 
+    /// Rows that a filter lets through; `None` when there is no filter.
+    fn allowed(&self) -> Option<&RowSet> {
+        None
+    }
+
     /// Whether `row` may reach a candidate list.
     fn is_live(&self, row: usize) -> bool {
         let scale_is_live = self.scales().get(row).is_some_and(|&scale| scale > 0.0);
-        scale_is_live && u32::try_from(row).is_ok_and(|row| !self.erased().contains(row))
+        scale_is_live
+            && self.allowed().is_none_or(|allowed| allowed.contains(row))
+            && u32::try_from(row).is_ok_and(|row| !self.erased().contains(row))
     }
 }
 

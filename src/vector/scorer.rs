@@ -35,8 +35,26 @@ pub struct Work {
     pub repeated: u32,
     /// Probes that were scored exhaustively in full precision because too many rows were too close.
     pub exhaustive: u32,
+    /// Probes of other requests that were scored in the same passes; the counts above are of all of them.
+    pub shared_with: u32,
     /// Why another back end than the first answered; `None` when the first did.
     pub fell_back: Option<String>,
+}
+
+impl Work {
+    /// Adds what another pass over the same rows took.
+    pub fn add(&mut self, pass: &Self) {
+        self.back_end.clone_from(&pass.back_end);
+        self.rows = pass.rows;
+        self.rescored += pass.rescored;
+        self.certified_at_once += pass.certified_at_once;
+        self.repeated += pass.repeated;
+        self.exhaustive += pass.exhaustive;
+        self.shared_with += pass.shared_with;
+        if self.fell_back.is_none() {
+            self.fell_back.clone_from(&pass.fell_back);
+        }
+    }
 }
 
 /// Candidate lists of one call, and their cost.
@@ -58,6 +76,10 @@ pub trait Scorer: Send + Sync {
     /// # Errors
     /// [`ScoreError`] when the request can't be answered; a list is never silently short or inexact.
     fn top_k(&self, gallery: &GalleryRows, probes: &[Template], k: usize) -> Result<Scoring, ScoreError>;
+
+    /// Brings copies of the gallery onto a device ahead of the first search that needs them, after a start or a seal. May
+    /// take seconds; searches meanwhile wait for it. Nothing depends on it but time.
+    fn load(&self, _gallery: &GalleryRows) {}
 
     /// Brings copies of the gallery that a device keeps up to date; called before an erasure is acknowledged.
     fn refresh(&self, gallery: &GalleryRows);

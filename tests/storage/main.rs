@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bertillon::base::ids::{GalleryName, ModelId, SubjectRef, TemplateId};
 use bertillon::gallery::{Access, Enrolment, Erase, GalleryError, NewReference, Snapshot, Vault, VaultOptions};
-use bertillon::records::{FaceBox, RecordedCandidate, SearchRecord};
+use bertillon::records::{Attribute, FaceBox, RecordedCandidate, SearchRecord};
 use bertillon::segment::{Precision, Segment};
 use bertillon::store::disk::DiskFolder;
 use bertillon::vector::codec::Code;
@@ -18,6 +18,7 @@ use bertillon::vector::dimension::Dimension;
 use bertillon::vector::rows::Rows;
 use bertillon::vector::template::Template;
 
+mod attributes;
 mod beside;
 mod model;
 mod traces;
@@ -57,6 +58,10 @@ fn subject(key: u64) -> SubjectRef {
     format!("{key:07} person of the test").parse().unwrap()
 }
 
+fn attribute(key: u64) -> Attribute {
+    Attribute::new("place", &format!("{key:07} police station")).unwrap()
+}
+
 fn reference(key: u64, whose: u64) -> NewReference {
     NewReference {
         subject: subject(whose),
@@ -67,6 +72,7 @@ fn reference(key: u64, whose: u64) -> NewReference {
         quality_json: format!("{{\"eyes_px\":{}}}", 20 + key % 100),
         template: template(key),
         model: model_id(1),
+        attributes: vec![attribute(key)],
     }
 }
 

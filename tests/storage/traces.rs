@@ -37,7 +37,9 @@ pub(crate) fn traces(key: u64, whose: u64, originals: Precision) -> Vec<(&'stati
     }
     let codes: Vec<u8> = Code::of(&values).codes.iter().map(|&code| code as u8).collect();
     let text = bertillon::base::hex::encode(&new.image_sha256);
-    let texts = [("subject", new.subject.as_str()), ("source", &new.source), ("image hash", &text)];
+    let place = new.attributes[0].value();
+    let texts =
+        [("subject", new.subject.as_str()), ("source", &new.source), ("image hash", &text), ("attribute", place)];
     let mut traces: Vec<_> = texts.into_iter().map(|(what, text)| (what, text.as_bytes()[..12].to_vec())).collect();
     traces.extend([("original", bytes[..12].to_vec()), ("codes", codes[..12].to_vec())]);
     traces

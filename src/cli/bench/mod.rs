@@ -43,7 +43,7 @@ pub enum BenchCommand {
     Export(Export),
     /// Answers searches given as JSON lines on standard input, for comparisons.
     #[command(hide = true)]
-    Worker(GalleryArgs),
+    Worker(Worker),
 }
 
 /// Which synthetic gallery.
@@ -103,6 +103,17 @@ pub struct Export {
     pub out: PathBuf,
 }
 
+/// Answer searches on standard input.
+#[derive(Debug, clap::Args)]
+pub struct Worker {
+    /// Which gallery.
+    #[command(flatten)]
+    pub gallery: GalleryArgs,
+    /// Build a graph first, and answer approximate searches too.
+    #[arg(long)]
+    pub graph: bool,
+}
+
 impl GalleryArgs {
     fn recipe(&self) -> Result<Recipe> {
         let dimension = Dimension::new(self.dimension).context("--dimension")?;
@@ -122,14 +133,14 @@ pub async fn run(settings: Settings, command: BenchCommand) -> Result<()> {
     match command {
         BenchCommand::Latency(latency) => run_latency(&settings, &latency).await,
         BenchCommand::Export(export) => run_export(&settings, &export).await,
-        BenchCommand::Worker(gallery) => worker::run(&settings, &gallery).await,
+        BenchCommand::Worker(worker) => worker::run(&settings, &worker).await,
     }
 }
 
-fn scoring(settings: &Settings) -> (Scoring, Option<String>) {
-    let engine = compose(&settings.scoring);
+fn scoring(settings: &Settings) -> Result<(Scoring, Option<String>)> {
+    let engine = compose(&settings.scoring)?;
     let threads = if settings.scoring.threads == 0 { threads_here() } else { settings.scoring.threads };
-    (Scoring { scorer: engine.scorer, threads }, engine.remark)
+    Ok((Scoring { scorer: engine.scorer, threads }, engine.remark))
 }
 
 async fn run_latency(settings: &Settings, command: &Latency) -> Result<()> {
@@ -138,7 +149,7 @@ async fn run_latency(settings: &Settings, command: &Latency) -> Result<()> {
     plan.check()?;
     let stop = Arc::new(Stop::default());
     let scratch = prepare(settings, gallery, &stop).await?;
-    let (scoring, remark) = scoring(settings);
+    let (scoring, remark) = scoring(settings)?;
     let bar = progress::bar(plan.repeat, "searching");
     let shown = bar.clone();
     let tick = Arc::new(move |done| shown.set_position(done));

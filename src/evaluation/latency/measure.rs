@@ -184,16 +184,16 @@ pub async fn measure(
     let before = memory::now().map(|memory| memory.beyond_mapped);
     // Whatever was not in the system's cache is now, so that neither of the next two pays for the disk.
     let threads = scoring.threads;
-    untouched(scratch, move |opened| reading(opened, threads)).await?;
+    untouched(scratch, move |opened| reading_ms(opened, threads)).await?;
     let probe = generator.probe(0)?;
     let (k, first) = (plan.k as usize, scoring.clone());
     let (open_ms, first_answer_ms) = untouched(scratch, move |opened| {
         let begun = Instant::now();
         first.scorer.top_k(opened.snapshot.rows(), std::slice::from_ref(&probe), k)?;
-        Ok((opened.open_ms, ms(begun.elapsed())))
+        Ok::<_, LatencyError>((opened.open_ms, ms(begun.elapsed())))
     })
-    .await?;
-    let first_read_ms = untouched(scratch, move |opened| reading(opened, threads)).await?;
+    .await??;
+    let first_read_ms = untouched(scratch, move |opened| reading_ms(opened, threads)).await?;
     let opening = OpeningFigures { open_ms, first_answer_ms, first_read_ms };
 
     let (generator, scoring, stop) = (generator.clone(), scoring.clone(), Arc::clone(stop));
@@ -249,13 +249,13 @@ async fn open(scratch: &Scratch) -> Result<Opened, LatencyError> {
 /// Opens the gallery, does something with its fresh maps, and closes it.
 async fn untouched<R: Send + 'static>(
     scratch: &Scratch,
-    work: impl FnOnce(&Opened) -> Result<R, LatencyError> + Send + 'static,
+    work: impl FnOnce(&Opened) -> R + Send + 'static,
 ) -> Result<R, LatencyError> {
     let opened = open(scratch).await?;
     let done = tokio::task::spawn_blocking(move || (work(&opened), opened)).await;
     let (result, opened) = done.map_err(|_| LatencyError::Interrupted)?;
     opened.close().await;
-    result
+    Ok(result)
 }
 
 fn gallery_figures(scratch: &Scratch, snapshot: &Snapshot) -> GalleryFigures {
@@ -339,8 +339,8 @@ fn search_figures(times_ms: &[f64], plan: Plan, gallery: &GalleryFigures, read_b
     }
 }
 
-fn reading(opened: &Opened, threads: usize) -> Result<f64, LatencyError> {
-    Ok(1000.0 * bandwidth::read_codes(opened.snapshot.rows(), threads).seconds)
+fn reading_ms(opened: &Opened, threads: usize) -> f64 {
+    1000.0 * bandwidth::read_codes(opened.snapshot.rows(), threads).seconds
 }
 
 fn ms(time: Duration) -> f64 {

@@ -222,7 +222,11 @@ fn bytes_needed(recipe: &Recipe) -> u64 {
     recipe.rows.saturating_mul(row).saturating_add(SPARE_BYTES)
 }
 
-fn gallery_name() -> Result<GalleryName, LatencyError> {
+/// The name of the gallery inside each scratch folder.
+///
+/// # Errors
+/// None: the name is a good one.
+pub fn gallery_name() -> Result<GalleryName, LatencyError> {
     GALLERY.parse().map_err(|_| LatencyError::Interrupted)
 }
 

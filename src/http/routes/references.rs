@@ -8,13 +8,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::base::ids::{GalleryName, SubjectRef};
-use crate::casework::enrol::{Bytes, NewPicture, enrol_pictures};
+use crate::casework::enrol::{Bytes, NewPicture, attributes_of, enrol_pictures};
 use crate::http::problem::{Problem, ProblemShape};
 use crate::http::reception::Reception;
 use crate::http::shapes::EnrolAnswerShape;
 use crate::http::upload::{self, Rules, Upload};
 
 const SUBJECT: &str = "subject";
+const ATTRIBUTES: &str = "attributes";
 
 /// Pictures of one subject.
 #[derive(ToSchema)]
@@ -23,6 +24,10 @@ pub struct NewReferencesShape {
     /// Who they show, as the enrolling organisation calls them: 1 to 128 characters.
     #[schema(example = "2026-000123")]
     pub subject: String,
+    /// By what searches may be restricted to these pictures: `name=value` joined by `;`. Usual names are `capture_year`
+    /// and `disposal`.
+    #[schema(example = "capture_year=2019;disposal=charged")]
+    pub attributes: Option<String>,
     /// JPEG, PNG, WebP, BMP or TIFF files; the field is repeated for each.
     #[schema(value_type = Vec<String>, format = Binary)]
     pub image: Vec<String>,
@@ -60,7 +65,7 @@ pub async fn enrol(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let gallery: GalleryName = name.parse()?;
-    let rules = Rules::of(&reception.desk.settings.server, &[SUBJECT]);
+    let rules = Rules::of(&reception.desk.settings.server, &[SUBJECT, ATTRIBUTES]);
     let visitor = reception.admission.enter(upload::announced(request.headers(), &rules)?)?;
     // Told before the pictures are sent for, not after.
     reception.desk.vault.snapshot(&gallery).await?;
@@ -86,10 +91,13 @@ fn pictures(upload: Upload) -> Result<Vec<NewPicture>, Problem> {
         return Err(Problem::malformed(format!("Who do the pictures show? Send the field {SUBJECT:?}.")));
     };
     let subject = SubjectRef::of_person(subject)?;
+    let attributes = attributes_of(upload.text(ATTRIBUTES).unwrap_or_default());
+    let attributes = attributes.map_err(|error| Problem::malformed(error.to_string()))?;
     let picture = |picture: upload::Picture| NewPicture {
         source: picture.name,
         subject: subject.clone(),
         bytes: Bytes::Memory(picture.bytes),
+        attributes: attributes.clone(),
     };
     Ok(upload.pictures.into_iter().map(picture).collect())
 }

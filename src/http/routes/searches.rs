@@ -10,16 +10,19 @@ use utoipa::ToSchema;
 use crate::base::ids::GalleryName;
 use crate::base::limits::CANDIDATES_MAX;
 use crate::casework::faces::FaceChoice;
-use crate::casework::search::{ProbePicture, Requester, SearchRequest, search as search_pictures};
+use crate::casework::search::{ModeChoice, ProbePicture, Requester, SearchRequest, search as search_pictures};
 use crate::http::problem::{Problem, ProblemShape};
 use crate::http::reception::Reception;
 use crate::http::shapes::SearchAnswerShape;
 use crate::http::upload::{self, Rules, Upload};
-use crate::identify::{IdentifyError, ListRule};
+use crate::identify::{Filter, IdentifyError, ListRule};
 
 const TOP: &str = "top";
 const THRESHOLD: &str = "threshold";
 const FACES: &str = "faces";
+const WHERE: &str = "where";
+const MODE: &str = "mode";
+const EF: &str = "ef";
 
 /// Pictures to search with, and what to list.
 #[derive(ToSchema)]
@@ -37,6 +40,16 @@ pub struct NewSearchShape {
     /// Which faces of each picture: `largest` (otherwise), `all`, or a number from 1, largest first.
     #[schema(example = "largest")]
     pub faces: Option<String>,
+    /// Search a part of the gallery only: conditions joined by `;`, as `disposal=charged,convicted`,
+    /// `capture_year=2015..2020` or `subject=A17,B22`. All must hold; the lists are exact within the part.
+    #[schema(example = "capture_year=2015..2020")]
+    pub r#where: Option<String>,
+    /// `exact` (otherwise): every template is compared. `approximate`: by the gallery's graphs; refused (409) where there are
+    /// none, or where their audited recall misses the policy.
+    #[schema(example = "exact")]
+    pub mode: Option<String>,
+    /// Templates kept in view by an approximate search; the fewest that keep the policy otherwise.
+    pub ef: Option<u32>,
 }
 
 /// Searches a gallery.
@@ -49,6 +62,7 @@ pub struct NewSearchShape {
     responses(
         (status = 200, description = "A candidate list for each face searched for", body = SearchAnswerShape),
         (status = 404, description = "No such gallery", body = ProblemShape, content_type = "application/problem+json"),
+        (status = 409, description = "No approximate answer that keeps the policy", body = ProblemShape, content_type = "application/problem+json"),
         (status = 413, description = "Too many pictures, or too large", body = ProblemShape, content_type = "application/problem+json"),
         (status = 422, description = "No picture showed a face to search with", body = ProblemShape, content_type = "application/problem+json"),
         (status = 503, description = "Too many requests at once: try again", body = ProblemShape, content_type = "application/problem+json"),
@@ -62,24 +76,25 @@ pub async fn search(
 ) -> Result<Json<SearchAnswerShape>, Problem> {
     let gallery: GalleryName = name.parse()?;
     let settings = &reception.desk.settings;
-    let rules = Rules::of(&settings.server, &[TOP, THRESHOLD, FACES]);
+    let rules = Rules::of(&settings.server, &[TOP, THRESHOLD, FACES, WHERE, MODE, EF]);
     let visitor = reception.admission.enter(upload::announced(request.headers(), &rules)?)?;
     // Told before the pictures are sent for, not after.
     reception.desk.vault.snapshot(&gallery).await?;
     let upload = upload::read(request.headers(), payload, &rules).await?;
     let rule = list_rule(&upload, settings.scoring.candidates)?;
     let faces: FaceChoice = parse(&upload, FACES)?.unwrap_or_default();
+    let filter: Filter = parse(&upload, WHERE)?.unwrap_or_default();
+    let mode = ModeChoice::of(upload.text(MODE).map(str::trim).filter(|text| !text.is_empty()), parse(&upload, EF)?);
+    let mode = mode.map_err(|error| Problem::malformed(format!("The field {MODE:?} can't be used: {error}.")))?;
     let origin = request.peer_addr().map_or_else(|| "unknown".to_owned(), |peer| peer.ip().to_string());
     let requester = Requester { actor: "not signed in".to_owned(), origin };
     let picture = |picture: upload::Picture| ProbePicture { name: picture.name, bytes: picture.bytes };
     let pictures = upload.pictures.into_iter().map(picture).collect();
     let turn = visitor.turn().await;
-    let (desk, asked) = (Arc::clone(&reception.desk), SearchRequest { gallery, pictures, faces, rule, requester });
-    let answer = reception.run(async move {
-        let answer = search_pictures(&desk, asked).await;
-        drop(turn);
-        answer
-    });
+    let asked = SearchRequest { gallery, pictures, faces, rule, filter, mode, requester };
+    let desk = Arc::clone(&reception.desk);
+    // The turn ends with the vision work: while one search is scored, others may come to share its pass.
+    let answer = reception.run_while_wanted(async move { search_pictures(&desk, asked, move || drop(turn)).await });
     Ok(Json(SearchAnswerShape::from(&answer.await?)))
 }
 

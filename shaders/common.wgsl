@@ -1,7 +1,4 @@
-// Coarse scores: every row of a shard against a tile of probes; rows at or above a probe's level are appended to its list.
-//
-// A template, filled in by src/gpu/shader.rs: TILE (probes of a workgroup), CHUNKS (dimension / 16), TILE_CHUNKS (their
-// product), and DECLARE, ACCUMULATE, EMIT, one line a probe, so that sums are scalars and the inner loop has no index.
+// What all shaders that score have in common: it stands before each of them (src/gpu/template.rs puts the two together).
 //
 // group 0, the same layout as select.wgsl:
 //   0 params  uniform, dynamic offset: which blocks this dispatch reads, the id of the shard's first row, room of a list
@@ -13,8 +10,8 @@
 //   0 codes   [block of 64 rows][chunk][row] vec4<u32>: neighbouring lanes read neighbouring 16 bytes
 //   1 scales  [row] f32; a row is live iff its scale is above zero (erased rows and padding: -1)
 //
-// workgroup: 256 lanes, a lane is a row, four blocks side by side. x: tile of probes (fastest, so that workgroups which
-// read the same rows run together), y: four blocks.
+// A template: CHUNKS is dimension / 16. Workgroups: x is the tile of probes (fastest, so that workgroups which read the same
+// rows run together), y the group of blocks.
 
 struct Params { block_begin: u32, block_end: u32, first_id: u32, room: u32 }
 struct Mark { level: u32, k: u32, slack: f32, overflowed: u32 }
@@ -26,9 +23,6 @@ struct Mark { level: u32, k: u32, slack: f32, overflowed: u32 }
 @group(0) @binding(4) var<storage, read_write> kept: array<vec2<u32>>;
 @group(1) @binding(0) var<storage, read> codes: array<vec4<u32>>;
 @group(1) @binding(1) var<storage, read> scales: array<f32>;
-
-var<workgroup> tile: array<vec4<u32>, {{TILE_CHUNKS}}>;
-var<workgroup> levels: array<u32, {{TILE}}>;
 
 // Exact: sums of at most 2048 products of signed bytes stay far below 2^31.
 fn dot16(a: vec4<u32>, b: vec4<u32>) -> i32 {
@@ -47,34 +41,6 @@ fn emit(probe: u32, level: u32, sum: i32, scale: f32, id: u32) {
     let slot = atomicAdd(&counts[probe], 1u);
     if (slot < params.room) {
       kept[probe * params.room + slot] = vec2<u32>(key, id);
-    }
-  }
-}
-
-@compute @workgroup_size(256)
-fn score(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let first_probe = group.x * {{TILE}}u;
-  for (var i = lane; i < {{TILE_CHUNKS}}u; i += 256u) {
-    tile[i] = probes[first_probe * {{CHUNKS}}u + i];
-  }
-  if (lane < {{TILE}}u) {
-    levels[lane] = marks[first_probe + lane].level;
-  }
-  workgroupBarrier();
-
-  let block = params.block_begin + group.y * 4u + lane / 64u;
-  if (block < params.block_end) {
-    let row = block * 64u + lane % 64u;
-    let scale = scales[row];
-    if (scale > 0.0) {
-      let base = block * {{CHUNKS}}u * 64u + lane % 64u;
-{{DECLARE}}
-      for (var chunk = 0u; chunk < {{CHUNKS}}u; chunk++) {
-        let sixteen = codes[base + chunk * 64u];
-{{ACCUMULATE}}
-      }
-      let id = params.first_id + row;
-{{EMIT}}
     }
   }
 }

@@ -1,0 +1,172 @@
+//! Two buffers through which the rows of runs without a copy pass: while the device scores what is in one, the host tiles
+//! the next rows and hands them over for the other.
+//!
+//! A buffer is filled in the order of the device's queue, after the work handed over before that reads it; so nothing waits
+//! but the host, and only when it is several pieces ahead. What passed through is overwritten before an erasure is
+//! acknowledged.
+
+use wgpu::{BindGroup, BindGroupLayout, SubmissionIndex};
+
+use crate::gpu::card::Card;
+use crate::gpu::residency::{Shard, UPLOAD_BYTES_MAX, new_shard, shard_bytes, write_blocks};
+use crate::gpu::tiling::block_bytes;
+use crate::vector::coarse::CoarseError;
+use crate::vector::rows::Rows;
+
+/// Buffers: one being read, one being filled.
+const SLOTS: u64 = 2;
+
+/// Consecutive blocks of a run that are scored by way of a slot.
+#[derive(Clone, Copy)]
+pub(super) struct Part<'a> {
+    /// The run.
+    pub(super) run: &'a dyn Rows,
+    /// First of its blocks.
+    pub(super) first_block: usize,
+    /// How many.
+    pub(super) blocks: usize,
+}
+
+/// The buffers of one device.
+#[derive(Default)]
+pub(super) struct Slots {
+    slots: Vec<Slot>,
+    /// Of the templates that the slots are made for.
+    dimension: usize,
+    next: usize,
+    used: bool,
+    rows_sent: u64,
+}
+
+struct Slot {
+    shard: Shard,
+    /// Which shard of the round is in it.
+    holding: Option<usize>,
+}
+
+/// Blocks of one slot: as the options say, within what the device binds at once and a quarter of the memory for copies; 0
+/// when not even one fits.
+pub(super) fn slot_blocks(
+    stream_bytes_max: u64,
+    shard_max_bytes: u64,
+    memory_max_bytes: u64,
+    dimension: usize,
+) -> usize {
+    let bytes = stream_bytes_max.min(shard_max_bytes).min(memory_max_bytes / (2 * SLOTS));
+    usize::try_from(bytes / shard_bytes(1, dimension)).unwrap_or(usize::MAX)
+}
+
+impl Slots {
+    /// Device memory of all slots of so many blocks each.
+    pub(super) fn bytes_for(blocks: usize, dimension: usize) -> u64 {
+        SLOTS * shard_bytes(blocks, dimension)
+    }
+
+    /// Device memory that they take now.
+    pub(super) fn bytes(&self) -> u64 {
+        self.slots.iter().map(|slot| shard_bytes(slot.shard.blocks, self.dimension)).sum()
+    }
+
+    /// Blocks of one slot; 0 when there are none.
+    pub(super) fn blocks(&self) -> usize {
+        self.slots.first().map_or(0, |slot| slot.shard.blocks)
+    }
+
+    /// Rows that passed through so far.
+    pub(super) fn rows_sent(&self) -> u64 {
+        self.rows_sent
+    }
+
+    /// Sees to it that there are slots of so many blocks. Call inside [`Card::guarded`].
+    pub(super) fn make(&mut self, card: &Card, layout: &BindGroupLayout, dimension: usize, blocks: usize) {
+        let fits = |slot: &Slot| slot.shard.blocks == blocks;
+        if self.dimension != dimension || self.slots.is_empty() || !self.slots.iter().all(fits) {
+            self.slots.clear();
+            self.dimension = dimension;
+            let slot = |_| Slot { shard: new_shard(card, layout, dimension, 0, blocks), holding: None };
+            self.slots = (0..SLOTS).map(slot).collect();
+        }
+    }
+
+    /// Gives the memory back.
+    pub(super) fn drop_all(&mut self) {
+        self.slots.clear();
+        self.used = false;
+    }
+
+    /// Forgets what the slots hold: rows may have been erased since.
+    pub(super) fn forget(&mut self) {
+        for slot in &mut self.slots {
+            slot.holding = None;
+        }
+    }
+
+    /// Group 1 of the shaders if shard `number` of the round is in a slot.
+    pub(super) fn held(&self, number: usize) -> Option<&BindGroup> {
+        self.slots.iter().find(|slot| slot.holding == Some(number)).map(|slot| &slot.shard.bind)
+    }
+
+    /// Puts shard `number` of the round into the next slot. What reads the slot must have been handed over before.
+    pub(super) fn fill(
+        &mut self,
+        card: &Card,
+        number: usize,
+        part: &Part<'_>,
+        in_flight: &mut Vec<SubmissionIndex>,
+    ) -> Result<(), CoarseError> {
+        let at = self.next % self.slots.len().max(1);
+        self.next += 1;
+        let Some(slot) = self.slots.get_mut(at).filter(|slot| slot.shard.blocks >= part.blocks) else {
+            return Err(card.trouble("no buffer to stream rows through"));
+        };
+        slot.holding = Some(number);
+        slot.shard.first_block = part.first_block;
+        self.used = true;
+        self.rows_sent += (part.blocks * crate::gpu::tiling::TILED_ROWS) as u64;
+        let piece = (UPLOAD_BYTES_MAX / block_bytes(part.run.dimension().get())).max(1);
+        let end = part.first_block + part.blocks;
+        let is_dead = |row: usize| !part.run.is_live(row);
+        for first in (part.first_block..end).step_by(piece) {
+            write_blocks(card, part.run, &is_dead, &slot.shard, first..end.min(first + piece));
+            card.submit_nothing(in_flight)?;
+        }
+        Ok(())
+    }
+
+    /// Overwrites what passed through. Call inside [`Card::guarded`]; the caller flushes.
+    pub(super) fn wipe(&mut self, card: &Card) {
+        self.forget();
+        if std::mem::take(&mut self.used) {
+            let mut encoder = card.encoder("wipe");
+            for slot in &self.slots {
+                slot.shard.clear(&mut encoder);
+            }
+            card.queue.submit([encoder.finish()]);
+        }
+    }
+
+    /// Bytes other than zero in the slots' codes: for tests of what an erasure leaves.
+    #[cfg(test)]
+    pub(super) fn bytes_left(&self, card: &Card) -> Result<usize, CoarseError> {
+        let mut left = 0;
+        for slot in &self.slots {
+            left += slot.shard.read_codes(card)?.iter().filter(|&&word| word != 0).count();
+        }
+        Ok(left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_keep_within_every_bound() {
+        let block = shard_bytes(1, 128);
+        assert_eq!(slot_blocks(10 * block, u64::MAX, u64::MAX, 128), 10);
+        assert_eq!(slot_blocks(10 * block, 3 * block, u64::MAX, 128), 3);
+        assert_eq!(slot_blocks(10 * block, u64::MAX, 8 * block, 128), 2);
+        assert_eq!(slot_blocks(10 * block, u64::MAX, 3 * block, 128), 0);
+        assert!(Slots::bytes_for(2, 128) <= 8 * block);
+    }
+}
