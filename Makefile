@@ -1,7 +1,7 @@
 # The ways in. Each target is a small script under tools/, which installs what it lacks or says what to install.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt lint deny bench clean-data
+.PHONY: help demo test fmt lint deny bench criterion clean-data
 
 help: ## these lines
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -21,7 +21,10 @@ lint: ## clippy over everything, warnings are errors
 deny: ## licences, duplicates, sources and advisories of the dependencies
 	@tools/deny.sh
 
-bench: ## all benchmarks; ARGS="--bench scoring" for one
+bench: ## speed beside others, against the targets, in ten minutes; ARGS=--full for everything, --record to keep it
+	@tools/bench.sh $(ARGS)
+
+criterion: ## benchmarks of single rooms; ARGS="--bench scoring" for one
 	@bash -c 'source tools/env.sh && cargo bench --locked $(ARGS)'
 
 clean-data: ## remove the data folder of this checkout; asks first

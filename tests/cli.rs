@@ -254,3 +254,81 @@ fn reading_works_beside_a_writer_and_writing_does_not() {
     // A killed server leaves no lock behind.
     desk.good(&["gallery", "erase", "custody", "--subject", &probes[0].0, "--yes"]);
 }
+
+#[test]
+fn a_benchmark_measures_and_leaves_nothing() {
+    let desk = Desk::new();
+    let small = ["bench", "latency", "--gallery-size", "2000", "--dimension", "64", "--repeat", "30", "--k", "10"];
+    let report = json(&desk.good(&[&small[..], &["--probes", "3", "--json", "--back-end", "cpu"]].concat()));
+    assert_eq!((&report["gallery"]["rows"], &report["gallery"]["synthetic"]), (&2000.into(), &true.into()));
+    assert_eq!((&report["search"]["samples"], &report["work"]["probes"]), (&30.into(), &90.into()));
+    assert!(report["back_end"].as_str().unwrap().starts_with("cpu "), "{report}");
+    let percentiles = report["search"]["percentiles_ms"].as_array().unwrap();
+    // Thirty samples reach as far as p95.
+    let known: Vec<bool> = percentiles.iter().map(|one| one["value"].is_f64()).collect();
+    assert_eq!(known, [true, true, false, false]);
+    assert!(!desk.folder.path().join("data/bench").exists(), "the gallery is removed");
+
+    let text = desk.good(&[&small[..], &["--keep", "--scratch", "kept"]].concat());
+    assert!(text.contains("SYNTHETIC") && text.contains("p99 not measured: 30 samples are too few"), "{text}");
+    let again = json(&desk.good(&[&small[..], &["--json", "--scratch", "kept"]].concat()));
+    assert!(again["gallery"]["made_rows_a_second"].is_null(), "a kept gallery is found again");
+
+    for (flags, expected) in [
+        (&["--gallery-size", "0"][..], "--gallery-size"),
+        (&["--gallery-size", "100000001"], "--gallery-size"),
+        (&["--gallery-size", "10", "--probes", "0"], "probes at once: 0 given"),
+        (&["--gallery-size", "10", "--dimension", "100"], "multiple of 16"),
+        (&["--gallery-size", "10", "--k", "0"], "length of the lists: 0 given"),
+        (&["--gallery-size", "10", "--scratch", "/proc/nowhere"], "/proc/nowhere"),
+    ] {
+        let said = desk.bad(&[&["bench", "latency"], flags].concat());
+        assert!(said.contains(expected), "{flags:?}: {said}");
+    }
+}
+
+#[test]
+fn a_benchmarks_worker_agrees_with_the_oracle() {
+    use std::io::Write;
+    let desk = Desk::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bertillon"));
+    let gallery =
+        ["bench", "worker", "--gallery-size", "3000", "--dimension", "48", "--scratch", "s", "--back-end", "cpu"];
+    command.args(gallery).current_dir(desk.folder.path()).env_remove("BERTILLON_DATA");
+    command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut worker = command.spawn().unwrap();
+    let asked = r#"{"op": "search", "first": 5, "count": 4, "k": 9, "lists": true}"#;
+    let lines =
+        format!("{asked}\n{}\n{{\"op\": \"read\"}}\n{{\"op\": \"dance\"}}\n", asked.replace("search", "oracle"));
+    worker.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    let output = worker.wait_with_output().unwrap();
+    let replies: Vec<Value> = String::from_utf8(output.stdout).unwrap().lines().map(json).collect();
+    let [ready, search, oracle, read, nonsense] = replies.as_slice() else { panic!("{replies:?}") };
+    assert_eq!(ready["ready"], true);
+    assert_eq!((&search["rows"], &search["score_bits"]), (&oracle["rows"], &oracle["score_bits"]));
+    assert_eq!(search["rows"].as_array().unwrap().len(), 4);
+    assert_eq!(read["bytes"], 3008 * 48);
+    assert!(nonsense["error"].as_str().unwrap().contains("dance"));
+    assert!(output.status.success() && !desk.folder.path().join("s").exists());
+}
+
+#[test]
+fn a_benchmark_that_is_interrupted_leaves_nothing() {
+    let desk = Desk::new();
+    let scratch = desk.folder.path().join("s");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bertillon"));
+    // Three million rows take longer to make than this test waits.
+    command.args(["bench", "latency", "--gallery-size", "3000000", "--dimension", "256", "--scratch", "s", "--keep"]);
+    command.current_dir(desk.folder.path()).env_remove("BERTILLON_DATA").stderr(std::process::Stdio::piped());
+    let mut running = command.spawn().unwrap();
+    let begun = std::time::Instant::now();
+    while !scratch.join("synthetic-v1-3000000x256-seed1/gallery/synthetic").is_dir() {
+        assert!(begun.elapsed().as_secs() < 60 && running.try_wait().unwrap().is_none(), "the gallery is never begun");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap().success());
+    let output = running.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("nothing was left behind"), "{said}");
+    assert!(!scratch.exists(), "{said}");
+}

@@ -119,7 +119,8 @@ impl Room {
 
     async fn ask_part(&self, probe: &Template, rule: ListRule, filter: &str) -> Result<Identification, IdentifyError> {
         let filter = filter.parse().unwrap();
-        let question = Question { gallery: name(), model: model(1), probes: vec![probe.clone()], rule, filter, mode: Mode::Exact };
+        let question =
+            Question { gallery: name(), model: model(1), probes: vec![probe.clone()], rule, filter, mode: Mode::Exact };
         identify(&self.vault, &batcher(), question).await
     }
 

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::base::ids::{GalleryName, SubjectRef};
 use crate::casework::faces::FaceChoice;
+use crate::cli::bench::BenchCommand;
 use crate::settings::back_end::BackEnd;
 use crate::settings::flags::Flags;
 
@@ -76,7 +77,7 @@ impl Args {
             Command::Search(search) => (search.top, None, None, None),
             Command::Serve(serve) => (None, serve.bind, serve.port, serve.workers),
             Command::Demo(demo) => (None, None, demo.port, None),
-            Command::Enrol(_) | Command::Gallery(_) | Command::Models(_) | Command::Config(_) => {
+            Command::Enrol(_) | Command::Gallery(_) | Command::Models(_) | Command::Bench(_) | Command::Config(_) => {
                 (None, None, None, None)
             }
         };
@@ -115,6 +116,9 @@ pub enum Command {
     Models(ModelsCommand),
     /// A first identification with real pictures among a million synthetic templates, then a server.
     Demo(Demo),
+    /// Measure this machine's speed, on synthetic templates.
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// Show the settings in force.
     Config(ConfigArgs),
 }

@@ -2,6 +2,7 @@
 //! standard error, answers to standard output.
 
 pub mod args;
+pub mod bench;
 pub mod demo;
 pub mod enrol;
 pub mod gallery;
@@ -48,6 +49,7 @@ pub fn run() -> Result<()> {
         Command::Search(search) => runtime.block_on(search::run(settings, search)),
         Command::Gallery(command) => runtime.block_on(gallery::run(settings, command)),
         Command::Serve(_) => runtime.block_on(serve::run(settings)),
+        Command::Bench(command) => runtime.block_on(bench::run(settings, command)),
         Command::Demo(demo) => demo::run(&runtime, settings, &demo),
     };
     // What still runs on blocking threads has no reader any more; a picture under way must not hold up the end.

@@ -3,6 +3,7 @@
 //! What this room makes is synthetic and says so; nothing in it is a person.
 
 pub mod crowd;
+pub mod latency;
 pub mod statistics;
 
 pub use crate::base::random;

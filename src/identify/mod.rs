@@ -14,8 +14,8 @@ pub use search::{Identification, ListRule, Question, identify};
 
 use crate::base::ids::ModelId;
 use crate::gallery::GalleryError;
-use crate::scoring::batcher::BatchError;
 use crate::graph::GraphError;
+use crate::scoring::batcher::BatchError;
 use crate::vector::scorer::ScoreError;
 
 /// Why a search has no answer.
