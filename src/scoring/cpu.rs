@@ -1,6 +1,7 @@
 //! The coarse pass on the CPU: a kernel of [`crate::kernel`], a few threads, and rows in pieces that stay in the cache
 //! while every probe has its turn.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::base::limits::{SURVIVORS_MAX, TOP_K_MAX};
@@ -108,13 +109,27 @@ impl CpuPass {
                 return Err(CoarseError::Device { back_end: self.name(), reason });
             }
             let step = (PIECE_BYTES / (BLOCK_ROWS * dimension.get())).max(1);
-            for first_block in (0..blocks(count)).step_by(step) {
-                let blocks = step.min(blocks(count) - first_block);
-                pieces.push(Piece { rows: rows.as_ref(), run, first_block, blocks });
-            }
+            let piece = |at: Range<usize>| Piece { rows: rows.as_ref(), run, first_block: at.start, blocks: at.len() };
+            pieces.extend(stretches(rows.as_ref(), step).into_iter().map(piece));
         }
         Ok(pieces)
     }
+}
+
+/// Consecutive blocks of a run, at most `step` at a time: all of them, or with a filter those in which it lets a row through.
+fn stretches(rows: &dyn Rows, step: usize) -> Vec<Range<usize>> {
+    let count = blocks(rows.len());
+    let Some(allowed) = rows.allowed() else {
+        return (0..count).step_by(step).map(|first| first..count.min(first + step)).collect();
+    };
+    let mut stretches: Vec<Range<usize>> = Vec::new();
+    for block in (0..count).filter(|&block| allowed.block(block) != 0) {
+        match stretches.last_mut() {
+            Some(last) if last.end == block && last.len() < step => last.end += 1,
+            Some(_) | None => stretches.push(block..block + 1),
+        }
+    }
+    stretches
 }
 
 /// Offers every row of `piece` to every probe's collector: tile by tile, so that the rows come from the cache, and with
@@ -160,4 +175,26 @@ fn turned<T>(workers: Vec<Vec<T>>, probes: usize) -> Vec<Vec<T>> {
         }
     }
     turned
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::TemplateId;
+    use crate::vector::dimension::Dimension;
+    use crate::vector::filter::restrict;
+    use crate::vector::memory::MemoryRows;
+
+    #[test]
+    fn blocks_without_a_row_that_is_let_through_are_not_read() -> Result<(), crate::vector::VectorError> {
+        let mut rows = MemoryRows::new(Dimension::new(16)?);
+        (0..100).for_each(|id| rows.push(TemplateId(id), &[0.25; 16]));
+        let run: Arc<dyn Rows> = Arc::new(rows);
+        assert_eq!(stretches(run.as_ref(), 3), [0..3, 3..6, 6..7]);
+        let ids: Vec<TemplateId> = [5, 20, 40, 60, 99].map(TemplateId).to_vec();
+        let part = restrict(&[run], &ids);
+        assert_eq!(stretches(part[0].as_ref(), 3), [0..3, 3..4, 6..7]);
+        assert_eq!(stretches(part[0].as_ref(), 9), [0..4, 6..7]);
+        Ok(())
+    }
 }
