@@ -146,6 +146,10 @@ impl Rows for SegmentRun {
         self.segment.original(row, out);
     }
 
+    fn will_want(&self, rows: &[usize]) {
+        self.segment.will_want(rows);
+    }
+
     fn erased(&self) -> &ErasedRows {
         &self.erased
     }

@@ -10,6 +10,9 @@ use crate::vector::topk::{Scored, TopK};
 /// Rows of one job: long enough to be worth handing out, short enough to share evenly.
 const JOB_ROWS: usize = 1024;
 
+/// Originals announced at once: they lie anywhere in memory, and waiting for one after the other was most of the time.
+const FETCHED_ROWS: usize = 8;
+
 /// The best `k` of `survivors[n]` for `probes[n]`, in rank order, for each n. Sorts the survivors first: originals are
 /// read in the order in which they lie.
 pub(super) fn survivors_only(
@@ -43,11 +46,17 @@ pub(super) fn survivors_only(
 
 fn score(gallery: &GalleryRows, probe: &Template, survivors: &[Survivor], top: &mut TopK) {
     let mut original = vec![0.0; probe.values().len()];
-    for survivor in survivors {
-        let row = survivor.row as usize;
-        if let Some(run) = gallery.get(survivor.run as usize).filter(|run| run.is_live(row)) {
-            run.original(row, &mut original);
-            top.offer(Scored { score: exact_score(probe.values(), &original), id: run.template_id(row) });
+    let mut rows = Vec::with_capacity(FETCHED_ROWS);
+    for run_of_rows in survivors.chunk_by(|one, next| one.run == next.run) {
+        let Some(run) = run_of_rows.first().and_then(|survivor| gallery.get(survivor.run as usize)) else { continue };
+        for some in run_of_rows.chunks(FETCHED_ROWS) {
+            rows.clear();
+            rows.extend(some.iter().map(|survivor| survivor.row as usize).filter(|&row| run.is_live(row)));
+            run.will_want(&rows);
+            for &row in &rows {
+                run.original(row, &mut original);
+                top.offer(Scored { score: exact_score(probe.values(), &original), id: run.template_id(row) });
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::store::mmap::Map;
 use crate::vector::codec::DEAD_SCALE;
 use crate::vector::dimension::Dimension;
 use crate::vector::layout::BLOCK_ROWS;
-use crate::vector::rows::{ErasedRows, Residency, Rows};
+use crate::vector::rows::{ErasedRows, Residency, Rows, touch};
 
 /// An open segment. Rows that were dead on disk when it was opened are in its erased set.
 #[derive(Debug)]
@@ -144,6 +144,12 @@ impl Segment {
         self.map.numbers(self.layout.section(section)).unwrap_or_default()
     }
 
+    fn original_bytes(&self, row: usize) -> &[u8] {
+        let bytes = self.header.spec.dimension.get() * self.header.spec.originals.bytes();
+        let start = self.layout.starts[ORIGINALS] + row * bytes;
+        self.map.bytes().get(start..start + bytes).unwrap_or_default()
+    }
+
     fn crc_of(&self, block: usize) -> u32 {
         let part = |section| self.map.bytes().get(self.layout.of_block(section, block)).unwrap_or_default();
         block_crc(block as u64, &[part(IDS), part(SCALES), part(NORMS), part(CODES), part(ORIGINALS)])
@@ -180,10 +186,11 @@ impl Rows for Segment {
     }
 
     fn original(&self, row: usize, out: &mut [f32]) {
-        let originals = self.header.spec.originals;
-        let bytes = self.dimension().get() * originals.bytes();
-        let start = self.layout.starts[ORIGINALS] + row * bytes;
-        originals.take(self.map.bytes().get(start..start + bytes).unwrap_or_default(), out);
+        self.header.spec.originals.take(self.original_bytes(row), out);
+    }
+
+    fn will_want(&self, rows: &[usize]) {
+        rows.iter().for_each(|&row| touch(self.original_bytes(row)));
     }
 
     fn erased(&self) -> &ErasedRows {

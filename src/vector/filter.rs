@@ -146,6 +146,10 @@ impl Rows for Part {
         self.run.original(row, out);
     }
 
+    fn will_want(&self, rows: &[usize]) {
+        self.run.will_want(rows);
+    }
+
     fn erased(&self) -> &ErasedRows {
         self.run.erased()
     }

@@ -6,7 +6,7 @@ use crate::base::ids::TemplateId;
 use crate::vector::codec::{Code, DEAD_SCALE};
 use crate::vector::dimension::Dimension;
 use crate::vector::layout;
-use crate::vector::rows::{ErasedRows, Residency, Rows};
+use crate::vector::rows::{ErasedRows, Residency, Rows, touch};
 
 /// A growing run of rows in memory. Cloned when a snapshot still reads the older state.
 #[derive(Clone)]
@@ -116,6 +116,14 @@ impl Rows for MemoryRows {
     fn original(&self, row: usize, out: &mut [f32]) {
         let dimension = self.dimension.get();
         out.copy_from_slice(&self.originals[row * dimension..(row + 1) * dimension]);
+    }
+
+    fn will_want(&self, rows: &[usize]) {
+        let dimension = self.dimension.get();
+        for &row in rows {
+            let original = self.originals.get(row * dimension..(row + 1) * dimension).unwrap_or_default();
+            touch(bytemuck::cast_slice(original));
+        }
     }
 
     fn erased(&self) -> &ErasedRows {

@@ -74,6 +74,12 @@ pub trait Rows: Send + Sync {
     /// Copies the stored original of `row` (unit length within half precision) into `out`, whose length is the dimension.
     fn original(&self, row: usize, out: &mut [f32]);
 
+    /// Tells that the originals of `rows` will be asked for next: a run whose originals lie far from the processor begins
+    /// to fetch them, several at a time. Changes no result.
+    fn will_want(&self, rows: &[usize]) {
+        let _ = rows;
+    }
+
     /// Rows that are erased, whatever their bytes still say.
     fn erased(&self) -> &ErasedRows;
 
@@ -91,6 +97,15 @@ pub trait Rows: Send + Sync {
         scale_is_live
             && self.allowed().is_none_or(|allowed| allowed.contains(row))
             && u32::try_from(row).is_ok_and(|row| !self.erased().contains(row))
+    }
+}
+
+/// Reads a little of each cache line of `bytes`: processors wait for several lines at once, if they are asked for together.
+/// What [`Rows::will_want`] does where originals are memory.
+pub fn touch(bytes: &[u8]) {
+    const LINE_BYTES: usize = 64;
+    for &byte in bytes.iter().step_by(LINE_BYTES) {
+        std::hint::black_box(byte);
     }
 }
 
