@@ -1,7 +1,7 @@
 // After a chunk of rows: finds each probe's k-th best coarse score so far, raises its level to `slack` below it, and drops
 // what is below the level from its list, in place.
 //
-// group 0, the same layout as score.wgsl:
+// group 0, the same layout as common.wgsl:
 //   0 params  uniform, dynamic offset: only `room` is read
 //   2 marks   [probe] level: rows at or above it are kept, as a sortable score; k: the rank that sets it, 0 for a level that
 //             stays; slack: how far below; overflowed: becomes 1 when a list was ever longer than its room, and stays 1

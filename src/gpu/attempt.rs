@@ -10,7 +10,7 @@ use crate::gpu::matrix::Matrices;
 use crate::gpu::pace::{Pace, Worker};
 use crate::gpu::pipeline::Pipelines;
 use crate::gpu::plan::{self, Bounds, Step};
-use crate::gpu::residency::RunCopy;
+use crate::gpu::residency::{RunCopy, Shard};
 use crate::gpu::round::{self, Found, Mark, Numbered, Place, Round, Workspace};
 use crate::gpu::stream::{Part, Slots};
 use crate::gpu::tiling::{TILED_ROWS, block_bytes, tiled_blocks};
@@ -141,18 +141,16 @@ impl<'a> Attempt<'a> {
         let id = |target: &Target<'_>, block: usize| ((target.first_block + block) * TILED_ROWS) as u32;
         for target in self.targets {
             let blocks = tiled_blocks(target.run.len());
-            match target.copy {
-                Some(copy) => shards.extend(
-                    (copy.shards.iter())
-                        .map(|shard| Numbered { place: Place::Held(shard), first_id: id(target, shard.first_block) }),
-                ),
-                None => {
-                    let step = self.slots.blocks().max(1);
-                    shards.extend((0..blocks).step_by(step).map(|first_block| {
-                        let part = Part { run: target.run, first_block, blocks: step.min(blocks - first_block) };
-                        Numbered { place: Place::Streamed(part), first_id: id(target, first_block) }
-                    }));
-                }
+            if let Some(copy) = target.copy {
+                let held =
+                    |shard: &'a Shard| Numbered { place: Place::Held(shard), first_id: id(target, shard.first_block) };
+                shards.extend(copy.shards.iter().map(held));
+            } else {
+                let step = self.slots.blocks().max(1);
+                shards.extend((0..blocks).step_by(step).map(|first_block| {
+                    let part = Part { run: target.run, first_block, blocks: step.min(blocks - first_block) };
+                    Numbered { place: Place::Streamed(part), first_id: id(target, first_block) }
+                }));
             }
         }
         shards

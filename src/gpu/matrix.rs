@@ -189,11 +189,10 @@ pub(super) fn all_scores(
 /// Number `number` of the self-test's codes: all extremes among the first, then any bytes; scales of no round figures.
 fn test_code(number: usize, dimension: usize) -> Code {
     let one = |component: usize| match number {
-        0 => 127,
         1 => -128,
         2 => -127,
         3 if component.is_multiple_of(2) => -128,
-        3 => 127,
+        0 | 3 => 127,
         _ => {
             let mixed = (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(component as u64);
             let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

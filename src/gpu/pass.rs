@@ -61,7 +61,7 @@ impl GpuPass {
         let adapter = adapter::choose(&options.adapter)?;
         let (card, engine) = match Self::open(&adapter, &options) {
             // Matrices are experimental: a driver that fails with them may work without.
-            Err(error) if options.matrices != MatrixChoice::Off => {
+            Err(error) if matrix::wish(&adapter, &adapter.get_info(), options.matrices).is_ok() => {
                 let without = GpuOptions { matrices: MatrixChoice::Off, ..options.clone() };
                 let opened = Self::open(&adapter, &without)?;
                 tracing::warn!(%error, "the GPU works without cooperative matrices only");

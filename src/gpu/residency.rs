@@ -144,14 +144,16 @@ impl Copies {
         if self.is_refused(token) || bytes_of(run) > room || !is_whole(run) {
             return Ok(false);
         }
-        match upload(card, layout, run, token)? {
-            Some(copy) => self.kept.push(RunCopy { used: self.now, ..copy }),
-            None => {
-                tracing::warn!(rows = run.len(), room, "the GPU has no memory for a run: the CPU scores it");
-                self.refused.push(Arc::downgrade(token));
-                return Ok(false);
-            }
-        }
+        let Some(copy) = upload(card, layout, run, token)? else {
+            tracing::warn!(
+                rows = run.len(),
+                room,
+                "the GPU has no memory for a run: it is streamed, or the CPU scores it"
+            );
+            self.refused.push(Arc::downgrade(token));
+            return Ok(false);
+        };
+        self.kept.push(RunCopy { used: self.now, ..copy });
         Ok(true)
     }
 

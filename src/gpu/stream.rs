@@ -30,7 +30,7 @@ pub(super) struct Part<'a> {
 /// The buffers of one device.
 #[derive(Default)]
 pub(super) struct Slots {
-    slots: Vec<Slot>,
+    both: Vec<Slot>,
     /// Of the templates that the slots are made for.
     dimension: usize,
     next: usize,
@@ -64,12 +64,12 @@ impl Slots {
 
     /// Device memory that they take now.
     pub(super) fn bytes(&self) -> u64 {
-        self.slots.iter().map(|slot| shard_bytes(slot.shard.blocks, self.dimension)).sum()
+        self.both.iter().map(|slot| shard_bytes(slot.shard.blocks, self.dimension)).sum()
     }
 
     /// Blocks of one slot; 0 when there are none.
     pub(super) fn blocks(&self) -> usize {
-        self.slots.first().map_or(0, |slot| slot.shard.blocks)
+        self.both.first().map_or(0, |slot| slot.shard.blocks)
     }
 
     /// Rows that passed through so far.
@@ -80,30 +80,30 @@ impl Slots {
     /// Sees to it that there are slots of so many blocks. Call inside [`Card::guarded`].
     pub(super) fn make(&mut self, card: &Card, layout: &BindGroupLayout, dimension: usize, blocks: usize) {
         let fits = |slot: &Slot| slot.shard.blocks == blocks;
-        if self.dimension != dimension || self.slots.is_empty() || !self.slots.iter().all(fits) {
-            self.slots.clear();
+        if self.dimension != dimension || self.both.is_empty() || !self.both.iter().all(fits) {
+            self.both.clear();
             self.dimension = dimension;
             let slot = |_| Slot { shard: new_shard(card, layout, dimension, 0, blocks), holding: None };
-            self.slots = (0..SLOTS).map(slot).collect();
+            self.both = (0..SLOTS).map(slot).collect();
         }
     }
 
     /// Gives the memory back.
     pub(super) fn drop_all(&mut self) {
-        self.slots.clear();
+        self.both.clear();
         self.used = false;
     }
 
     /// Forgets what the slots hold: rows may have been erased since.
     pub(super) fn forget(&mut self) {
-        for slot in &mut self.slots {
+        for slot in &mut self.both {
             slot.holding = None;
         }
     }
 
     /// Group 1 of the shaders if shard `number` of the round is in a slot.
     pub(super) fn held(&self, number: usize) -> Option<&BindGroup> {
-        self.slots.iter().find(|slot| slot.holding == Some(number)).map(|slot| &slot.shard.bind)
+        self.both.iter().find(|slot| slot.holding == Some(number)).map(|slot| &slot.shard.bind)
     }
 
     /// Puts shard `number` of the round into the next slot. What reads the slot must have been handed over before.
@@ -114,9 +114,9 @@ impl Slots {
         part: &Part<'_>,
         in_flight: &mut Vec<SubmissionIndex>,
     ) -> Result<(), CoarseError> {
-        let at = self.next % self.slots.len().max(1);
+        let at = self.next % self.both.len().max(1);
         self.next += 1;
-        let Some(slot) = self.slots.get_mut(at).filter(|slot| slot.shard.blocks >= part.blocks) else {
+        let Some(slot) = self.both.get_mut(at).filter(|slot| slot.shard.blocks >= part.blocks) else {
             return Err(card.trouble("no buffer to stream rows through"));
         };
         slot.holding = Some(number);
@@ -138,7 +138,7 @@ impl Slots {
         self.forget();
         if std::mem::take(&mut self.used) {
             let mut encoder = card.encoder("wipe");
-            for slot in &self.slots {
+            for slot in &self.both {
                 slot.shard.clear(&mut encoder);
             }
             card.queue.submit([encoder.finish()]);
@@ -149,7 +149,7 @@ impl Slots {
     #[cfg(test)]
     pub(super) fn bytes_left(&self, card: &Card) -> Result<usize, CoarseError> {
         let mut left = 0;
-        for slot in &self.slots {
+        for slot in &self.both {
             left += slot.shard.read_codes(card)?.iter().filter(|&&word| word != 0).count();
         }
         Ok(left)

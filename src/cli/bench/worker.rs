@@ -168,7 +168,7 @@ fn answer_all(desk: &Desk, snapshot: &Snapshot, indexed: &[Option<Indexed<'_>>])
             return Ok(());
         }
         let asked = serde_json::from_str(&text).map_err(anyhow::Error::from);
-        let reply = asked.and_then(|asked| answer(desk, snapshot, indexed, asked));
+        let reply = asked.and_then(|asked| answer(desk, snapshot, indexed, &asked));
         say(&reply.unwrap_or_else(|error| Reply { error: Some(format!("{error:#}")), ..Reply::default() }))?;
     }
 }
@@ -179,8 +179,8 @@ fn say(value: &impl Serialize) -> Result<()> {
     Ok(output.flush()?)
 }
 
-fn answer(desk: &Desk, snapshot: &Snapshot, indexed: &[Option<Indexed<'_>>], request: Request) -> Result<Reply> {
-    match request {
+fn answer(desk: &Desk, snapshot: &Snapshot, indexed: &[Option<Indexed<'_>>], request: &Request) -> Result<Reply> {
+    match *request {
         Request::Search(Probes { first, count, k, lists }) => {
             search(desk, first, count, lists, |probes| Ok(desk.scoring.scorer.top_k(snapshot.rows(), probes, k)?))
         }
