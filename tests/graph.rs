@@ -154,7 +154,7 @@ async fn a_stopped_build_leaves_nothing() {
             stopper.store(true, Ordering::Relaxed);
         }
     };
-    let extent = Extent { probes: 20_000, seed: 1, threads: 1 };
+    let extent = Extent { probes: 5_000, seed: 1, threads: 1 };
     let request = IndexRequest { progress: Arc::new(progress), extent, ..request(&cancel) };
     let stopped = vault.index(&name(), request).await.unwrap_err();
     assert!(matches!(stopped, GalleryError::Graph(GraphError::Cancelled)), "{stopped}");
@@ -173,7 +173,7 @@ async fn an_erasure_goes_before_a_build() {
             let _ = began.send(());
         }
     };
-    let extent = Extent { probes: 20_000, seed: 1, threads: 1 };
+    let extent = Extent { probes: 5_000, seed: 1, threads: 1 };
     let request = IndexRequest { progress: Arc::new(progress), extent, ..request(&Arc::default()) };
     let building = tokio::spawn({
         let vault = vault.clone();
