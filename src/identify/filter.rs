@@ -151,7 +151,7 @@ impl FromStr for Filter {
     }
 }
 
-fn wrong(test: &str, reason: impl std::fmt::Display) -> FilterError {
+fn wrong(test: &str, reason: impl fmt::Display) -> FilterError {
     FilterError { test: test.chars().take(80).collect(), reason: reason.to_string() }
 }
 

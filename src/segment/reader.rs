@@ -190,7 +190,9 @@ impl Rows for Segment {
     }
 
     fn will_want(&self, rows: &[usize]) {
-        rows.iter().for_each(|&row| touch(self.original_bytes(row)));
+        for &row in rows {
+            touch(self.original_bytes(row));
+        }
     }
 
     fn erased(&self) -> &ErasedRows {
