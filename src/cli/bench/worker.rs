@@ -34,7 +34,7 @@ const READINGS: usize = 3;
 const AUDIT_PROBES: usize = 20;
 
 /// What can be asked.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(tag = "op", rename_all = "kebab-case", deny_unknown_fields)]
 enum Request {
     /// An exact search by the engine.
@@ -50,7 +50,7 @@ enum Request {
 }
 
 /// Which probes, and what to answer.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Probes {
     first: u64,
@@ -62,7 +62,7 @@ struct Probes {
 }
 
 /// The same for a walk of a graph.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Approximate {
     first: u64,
