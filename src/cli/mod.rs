@@ -5,11 +5,13 @@ pub mod args;
 pub mod demo;
 pub mod enrol;
 pub mod gallery;
+pub mod import;
 pub mod models;
 pub mod print;
 pub mod progress;
 pub mod search;
 pub mod serve;
+pub mod upkeep;
 
 use std::io::IsTerminal;
 use std::sync::Arc;
