@@ -50,6 +50,14 @@ pub const GPU_WAIT_MS_MAX: u64 = 30_000;
 pub const SEGMENT_ROWS_MAX: u64 = 1 << 26;
 /// Rows at which a gallery's tail is sealed into a segment.
 pub const TAIL_ROWS_MAX: usize = 65_536;
+/// Adjacent segments of similar size at which a gallery merges them.
+pub const MERGE_FAN: usize = 8;
+/// Most rows of a segment that merging makes: one merge rewrites no more than that.
+pub const MERGE_ROWS_MAX: u64 = 1 << 22;
+/// Erased rows of a hundred at which a segment is rewritten without them.
+pub const COMPACT_ERASED_PERCENT: u64 = 20;
+/// Rows that background work copies in one go: a few milliseconds, for which enrolments and searches may wait.
+pub const MAINTENANCE_SLICE_ROWS: usize = 2_048;
 /// Rows of one chunk of the tail in memory: what an enrolment copies at most when a snapshot still reads the chunk.
 pub const TAIL_CHUNK_ROWS: usize = 1_024;
 /// Most segments of one gallery.
@@ -66,6 +74,10 @@ pub const ENROL_BATCH_MAX: usize = 1_024;
 pub const ERASE_BATCH_MAX: usize = 100_000;
 /// Most synthetic templates of one import.
 pub const IMPORT_ROWS_MAX: u64 = 100_000_000;
+/// Longest header of a file of raw templates (`.npy`).
+pub const NPY_HEADER_BYTES_MAX: usize = 64 << 10;
+/// Longest record of a list of subjects for an import.
+pub const CSV_RECORD_BYTES_MAX: usize = 1 << 20;
 /// Longest name of a model set.
 pub const MODEL_NAME_BYTES_MAX: usize = 128;
 /// Longest text kept with a reference or a search: a file's name, an officer's, a reason.

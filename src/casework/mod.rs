@@ -1,6 +1,7 @@
 //! What people do with the system, without a word of HTTP or of terminals: enrol a folder, search for a face, erase, and the
 //! demonstration. Each use case takes plain requests and gives plain answers; `http` and `cli` only translate.
 
+pub mod bulk;
 pub mod contact_sheet;
 pub mod demo;
 pub mod desk;
@@ -8,6 +9,7 @@ pub mod enrol;
 pub mod eyes;
 pub mod faces;
 pub mod folder;
+pub mod npy;
 pub mod search;
 pub mod statistics;
 

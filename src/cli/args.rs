@@ -227,10 +227,77 @@ pub enum GalleryCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Read every byte of a gallery's segments and compare checksums.
+    /// Import templates that another system made: a .npy file of them, and a CSV file of whose they are.
+    ///
+    /// The templates must come from the very model set of the gallery: nothing in a template shows that, so whoever imports
+    /// vouches for it by naming the set with --model. Templates are scaled to length 1; one that is zero or not finite is
+    /// refused with its row, from 0. All of it is imported or nothing, also when it is stopped. Nobody is recognised: what
+    /// is imported twice is there twice.
+    Import {
+        /// Into which gallery; `gallery create` makes one.
+        gallery: GalleryName,
+        /// Templates, a row each: two dimensions, C order, little-endian f32 or f16, as many columns as the gallery's numbers.
+        #[arg(long, value_name = "FILE.npy")]
+        templates: PathBuf,
+        /// Row n says whose template n is. Columns: `subject`, perhaps `source`; any other column is kept as an attribute
+        /// of that name (capture_year, disposal), by which searches can be restricted.
+        #[arg(long, value_name = "FILE.csv")]
+        subjects: PathBuf,
+        /// The model set that made the templates.
+        #[arg(long, value_name = "SET")]
+        model: String,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read every byte of a gallery, compare checksums, and compare its files with the records.
+    ///
+    /// Works beside a running server; erasures wait until it is done.
     Verify {
         /// Which.
         gallery: GalleryName,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Merge small segments and drop erased rows. A server does this by itself; this is for galleries without one.
+    Compact {
+        /// Which.
+        gallery: GalleryName,
+        /// Rewrite every segment that has an erased row, not only those with many.
+        #[arg(long)]
+        all: bool,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Copy a gallery with its references into a new folder, while it is in use.
+    ///
+    /// Nothing in the copy was erased before it was taken. Records of searches are not in it: they are the data folder's.
+    Backup {
+        /// Which.
+        gallery: GalleryName,
+        /// Folder to make.
+        #[arg(long, value_name = "FOLDER")]
+        to: PathBuf,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take a copy made by `gallery backup` back in.
+    ///
+    /// Every file is checked first. A gallery that is there already is never replaced: give the copy another name. What
+    /// this data folder knows to have been erased from the gallery since is erased in the copy too; erasures that it does
+    /// not know of must be repeated.
+    Restore {
+        /// The folder of the copy.
+        folder: PathBuf,
+        /// Name for the gallery, if not its old one.
+        #[arg(long = "as", value_name = "NAME")]
+        name: Option<GalleryName>,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Physically erase one subject's templates, or one template. There is no way back.
     Erase {

@@ -7,9 +7,10 @@ use anyhow::{Context, Result, bail};
 
 use crate::base::ids::{GalleryName, TemplateId};
 use crate::base::text::thousands;
+use crate::casework::bulk::BulkImport;
 use crate::casework::{Desk, enrol, statistics};
 use crate::cli::args::GalleryCommand;
-use crate::cli::{desk, index, print, progress};
+use crate::cli::{desk, import, index, print, upkeep};
 use crate::gallery::{Access, Erase, GallerySummary};
 use crate::http::shapes::GalleryShape;
 use crate::segment::Precision;
@@ -28,7 +29,13 @@ pub async fn run(settings: Settings, command: GalleryCommand) -> Result<()> {
         }
         GalleryCommand::List { json } => list(settings, json).await,
         GalleryCommand::Show { gallery, json } => show(settings, &gallery, json).await,
-        GalleryCommand::Verify { gallery } => verify(settings, &gallery).await,
+        GalleryCommand::Import { gallery, templates, subjects, model, json } => {
+            import::run(settings, BulkImport { gallery, templates, subjects, model }, json).await
+        }
+        GalleryCommand::Verify { gallery, json } => upkeep::verify(settings, &gallery, json).await,
+        GalleryCommand::Compact { gallery, all, json } => upkeep::compact(settings, &gallery, all, json).await,
+        GalleryCommand::Backup { gallery, to, json } => upkeep::backup(settings, &gallery, &to, json).await,
+        GalleryCommand::Restore { folder, name, json } => upkeep::restore(settings, &folder, name, json).await,
         GalleryCommand::Erase { gallery, subject, template, yes } => {
             let what = match (subject, template) {
                 (Some(subject), _) => Erase::Subject(subject),
@@ -65,19 +72,6 @@ async fn show(settings: Settings, gallery: &GalleryName, json: bool) -> Result<(
     let desk = desk(settings, Access::Reader).await?;
     let summary = summary(&desk, gallery).await?;
     if json { print::json(&GalleryShape::from(&summary)) } else { print::gallery(&summary) }
-}
-
-async fn verify(settings: Settings, gallery: &GalleryName) -> Result<()> {
-    let spinner = progress::spinner("reading");
-    let desk = desk(settings, Access::Writer).await?;
-    desk.vault.verify(gallery).await?;
-    let faults = desk.vault.verify_graphs(gallery).await?;
-    spinner.finish_and_clear();
-    if !faults.is_empty() {
-        // A gallery without graphs is whole: these are caches.
-        bail!("the templates of {gallery} are whole, its graphs are not: {}", faults.join("; "));
-    }
-    print::line(&format!("{gallery} is whole: every checksum agrees"))
 }
 
 async fn summary(desk: &Desk, gallery: &GalleryName) -> Result<GallerySummary> {

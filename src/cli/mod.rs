@@ -6,12 +6,14 @@ pub mod bench;
 pub mod demo;
 pub mod enrol;
 pub mod gallery;
+pub mod import;
 pub mod index;
 pub mod models;
 pub mod print;
 pub mod progress;
 pub mod search;
 pub mod serve;
+pub mod upkeep;
 
 use std::io::IsTerminal;
 use std::sync::Arc;

@@ -161,6 +161,10 @@ pub fn galleries(summaries: &[GallerySummary]) -> Result<()> {
     }
     line(&format!("{:<20} {:>12} {:>12} {:>10}  model", "gallery", "templates", "synthetic", "size"))?;
     for summary in summaries {
+        if let Some(reason) = &summary.damaged {
+            line(&format!("{:<20} can't be used: {reason}", summary.record.name.as_str()))?;
+            continue;
+        }
         let (live, synthetic) = (count(summary.live), count(summary.synthetic));
         let (size, record) = (bytes(summary.bytes), &summary.record);
         line(&format!("{:<20} {live:>12} {synthetic:>12} {size:>10}  {}", record.name.as_str(), record.model))?;
@@ -192,6 +196,13 @@ pub fn gallery(summary: &GallerySummary) -> Result<()> {
     ))?;
     for facts in &summary.graphs {
         graph(facts)?;
+    }
+    if summary.erased_rows > 0 {
+        let erased = count(summary.erased_rows);
+        line(&format!("compaction  {erased} erased rows still take up room: `bertillon gallery compact`"))?;
+    }
+    if let Some(reason) = &summary.damaged {
+        line(&format!("OUT OF USE  {reason}"))?;
     }
     line(&format!("snapshot    {}", record.snapshot_number))?;
     line(&format!("made        {}", record.created_at))

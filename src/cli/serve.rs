@@ -23,6 +23,8 @@ pub async fn run(settings: Settings) -> Result<()> {
 /// When the address is taken or the server fails.
 pub async fn serve(desk: Arc<Desk>) -> Result<()> {
     let vault = desk.vault.clone();
+    let scorer = Arc::clone(&desk.engine.scorer);
+    vault.maintain(move |rows| scorer.refresh(rows));
     crate::http::serve(desk, |address| {
         // Only a help to others who find the folder in use.
         if let Err(error) = vault.set_address(&format!("http://{address}")) {

@@ -7,12 +7,13 @@ use crate::base::clock;
 use crate::base::ids::{GalleryName, ModelId, SubjectRef, TemplateId};
 use crate::base::limits::{ENROL_BATCH_MAX, QUALITY_BYTES_MAX, RECORD_TEXT_BYTES_MAX, TEMPLATE_ID_MAX};
 use crate::gallery::GalleryError;
+use crate::gallery::maintenance::seal_in_background;
 use crate::gallery::manifest::GallerySpec;
 use crate::gallery::room::{Guard, Room, blocking, detached};
 use crate::gallery::shelf::Shelf;
 use crate::gallery::tail::TailRow;
 use crate::gallery::vault::{Inner, Vault, check_text};
-use crate::records::{Attribute, Change, NewDetail, RecordsError, ReferenceImage, check_attributes};
+use crate::records::{Attribute, Change, NewDetail, ReferenceImage, check_attributes};
 use crate::segment::Precision;
 use crate::vector::codec::Code;
 use crate::vector::template::Template;
@@ -112,7 +113,11 @@ impl Vault {
 }
 
 impl Inner {
-    async fn enrol(&self, room: Arc<Room>, references: Vec<NewReference>) -> Result<Vec<Enrolment>, GalleryError> {
+    async fn enrol(
+        self: &Arc<Self>,
+        room: Arc<Room>,
+        references: Vec<NewReference>,
+    ) -> Result<Vec<Enrolment>, GalleryError> {
         let guard = room.lock().await?;
         check_templates(&room.name, guard.spec(), &references)?;
         let images: Vec<[u8; 32]> = references.iter().map(|new| new.image_sha256).collect();
@@ -136,9 +141,7 @@ impl Inner {
         let details = plan.details;
         let committed = self
             .commit(&room.name, last_id, async |change| {
-                for detail in &details {
-                    change.add_reference(&room.name, detail).await?;
-                }
+                change.add_references(&room.name, &details).await?;
                 Ok(())
             })
             .await;
@@ -151,12 +154,7 @@ impl Inner {
             Err(error) => return Err(self.roll_back(&room, guard, error).await),
         };
         if guard.tail_rows() >= self.options.tail_rows_max {
-            // The enrolment is done; whoever changes the gallery next waits for the sealing.
-            tokio::spawn(async move {
-                if let Err(error) = seal(&room, guard).await {
-                    tracing::error!(gallery = %room.name, %error, "the tail could not be sealed; it goes on growing");
-                }
-            });
+            seal_in_background(self, room);
         }
         Ok(plan.outcome)
     }
@@ -167,7 +165,7 @@ impl Inner {
         &self,
         name: &GalleryName,
         last_id: u64,
-        fill: impl AsyncFnOnce(&mut Change) -> Result<(), RecordsError>,
+        fill: impl AsyncFnOnce(&mut Change) -> Result<(), GalleryError>,
     ) -> Result<u64, GalleryError> {
         let before = self.records.gallery(name).await?.map_or(0, |record| record.snapshot_number);
         let mut change = self.records.begin().await?;

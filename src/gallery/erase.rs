@@ -58,7 +58,8 @@ impl Vault {
         let (inner, room) = (Arc::clone(&self.inner), Arc::clone(room));
         detached(async move {
             let guard = room.lock().await?;
-            inner.finish_erasures(&room, guard, Before::PerhapsTorn, |_| ()).await
+            let wait = inner.options.erase_wait;
+            inner.finish_erasures(&room, guard, Before::PerhapsTorn, wait, |_| ()).await
         })
         .await
     }
@@ -103,7 +104,7 @@ impl Inner {
             room.publish(&guard, number);
         }
         let before = if unfinished.is_empty() { Before::Whole } else { Before::PerhapsTorn };
-        self.finish_erasures(room, guard, before, refresh).await
+        self.finish_erasures(room, guard, before, self.options.erase_wait, refresh).await
     }
 
     /// The live templates that are meant.
@@ -119,19 +120,20 @@ impl Inner {
         }
     }
 
-    async fn finish_erasures(
+    /// Finishes erasures that were begun, waiting for readers for at most `wait`.
+    pub(super) async fn finish_erasures(
         &self,
         room: &Room,
         mut guard: Guard,
         before: Before,
+        wait: Duration,
         refresh: impl FnOnce(&GalleryRows) + Send + 'static,
     ) -> Result<Erased, GalleryError> {
         let ids = self.records.erasing(&room.name).await?;
         if ids.is_empty() {
             return Ok(Erased::default());
         }
-        self.wait_for_searches(room, &mut guard, ids.len()).await?;
-        let wait = self.options.erase_wait;
+        wait_for_searches(room, &mut guard, ids.len(), wait).await?;
         let Some(alone) = lock::exclude(&room.path, wait).await? else {
             return Err(still_read(room, ids.len(), "another process", wait));
         };
@@ -145,19 +147,6 @@ impl Inner {
         refreshed.map_err(|_| GalleryError::Interrupted)?;
         self.forget(&room.name, &ids).await?;
         Ok(Erased { templates: ids, files })
-    }
-
-    /// Waits until every run that still shows the templates is dropped.
-    async fn wait_for_searches(&self, room: &Room, guard: &mut Guard, count: usize) -> Result<(), GalleryError> {
-        let older = guard.retired();
-        let deadline = Instant::now() + self.options.erase_wait;
-        while older.iter().any(|run| run.strong_count() > 0) {
-            if Instant::now() > deadline {
-                return Err(still_read(room, count, "a search", self.options.erase_wait));
-            }
-            tokio::time::sleep(POLL).await;
-        }
-        Ok(())
     }
 
     /// Removes the details, then their traces in the journal, and only then declares the erasures done.
@@ -175,6 +164,19 @@ impl Inner {
         }
         Ok(change.commit().await?)
     }
+}
+
+/// Waits until every run that still shows the templates is dropped.
+async fn wait_for_searches(room: &Room, guard: &mut Guard, count: usize, wait: Duration) -> Result<(), GalleryError> {
+    let older = guard.retired();
+    let deadline = Instant::now() + wait;
+    while older.iter().any(|run| run.strong_count() > 0) {
+        if Instant::now() > deadline {
+            return Err(still_read(room, count, "a search", wait));
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    Ok(())
 }
 
 fn still_read(room: &Room, count: usize, reader: &'static str, waited: Duration) -> GalleryError {

@@ -124,6 +124,35 @@ pub enum GalleryError {
         /// What does not fit.
         what: String,
     },
+    /// A gallery was not opened because its files are damaged; the others are in use.
+    #[error("gallery {gallery} can't be used: {reason}")]
+    OutOfUse {
+        /// Which gallery.
+        gallery: GalleryName,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Files and records tell different things about a template.
+    #[error("gallery {gallery}: the records have {what}: template {id}. Restore the gallery from a backup")]
+    Disagree {
+        /// Which gallery.
+        gallery: GalleryName,
+        /// Which template.
+        id: TemplateId,
+        /// What the records have, and the files have not, or the other way round.
+        what: &'static str,
+    },
+    /// A backup is made into a new folder.
+    #[error("{0} is there already: a backup goes into a folder of its own, which must not exist")]
+    BackupInTheWay(PathBuf),
+    /// A folder that is not a whole backup.
+    #[error("{path} is not a whole backup of a gallery: {what}")]
+    NoBackup {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// Files and records are from different times.
     #[error(
         "{path} holds templates up to {found}, but the records end at {committed}: files and records are from different backups; restore both from the same one"

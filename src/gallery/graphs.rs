@@ -195,16 +195,6 @@ impl Vault {
         }
         Ok(outcomes)
     }
-
-    /// Reads every graph of a gallery through; what is wrong with those that can't be used.
-    ///
-    /// # Errors
-    /// [`GalleryError::NoGallery`], [`GalleryError::Interrupted`].
-    pub async fn verify_graphs(&self, name: &GalleryName) -> Result<Vec<String>, GalleryError> {
-        let room = self.inner.room(name)?;
-        let guard = room.lock().await?;
-        Ok(blocking(guard, |shelf| shelf.graph_faults()).await?.1)
-    }
 }
 
 async fn index_one(room: &Arc<Room>, number: u64, request: &IndexRequest) -> Result<IndexOutcome, GalleryError> {
@@ -309,17 +299,17 @@ impl Shelf {
         self.retired.push(old);
         Ok(())
     }
+}
 
-    /// What is wrong with graph files that are there.
-    fn graph_faults(&self) -> Vec<String> {
-        let fault = |held: &Held| {
-            let SegmentEntry { number, .. } = held.entry;
-            match Graph::open(self.folder.as_ref(), &identity(number, &held.run.segment)) {
-                Ok(graph) => graph.verify().err(),
-                Err(GraphError::Store(StoreError::Missing(_))) => None,
-                Err(error) => Some(error),
-            }
-        };
-        self.segments.iter().filter_map(fault).map(|error| error.to_string()).collect()
-    }
+/// What is wrong with graph files that are there.
+pub(super) fn faults(folder: &dyn Folder, segments: &[Held]) -> Vec<String> {
+    let fault = |held: &Held| {
+        let SegmentEntry { number, .. } = held.entry;
+        match Graph::open(folder, &identity(number, &held.run.segment)) {
+            Ok(graph) => graph.verify().err(),
+            Err(GraphError::Store(StoreError::Missing(_))) => None,
+            Err(error) => Some(error),
+        }
+    };
+    segments.iter().filter_map(fault).map(|error| error.to_string()).collect()
 }

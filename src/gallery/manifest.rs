@@ -60,6 +60,8 @@ pub(super) struct Manifest {
     pub(super) tail: u64,
     /// Number of the next segment file.
     pub(super) next_segment: u64,
+    /// While enrolled templates are imported: segments above this id count once the records reach their last id.
+    pub(super) importing: Option<u64>,
     /// In ascending template ids.
     pub(super) segments: Vec<SegmentEntry>,
 }
@@ -77,7 +79,15 @@ pub(super) fn tail_file(generation: u64) -> String {
 impl Manifest {
     /// Of a new, empty gallery.
     pub(super) fn first(spec: &GallerySpec) -> Self {
-        Self { edition: 1, spec: spec.clone(), sealed_through: 0, tail: 1, next_segment: 1, segments: Vec::new() }
+        Self {
+            edition: 1,
+            spec: spec.clone(),
+            sealed_through: 0,
+            tail: 1,
+            next_segment: 1,
+            importing: None,
+            segments: Vec::new(),
+        }
     }
 
     pub(super) fn tail_file(&self) -> String {
@@ -111,6 +121,9 @@ impl Manifest {
         let _ = writeln!(text, "dimension {dimension}\noriginals {}", originals.as_str());
         let _ = writeln!(text, "sealed-through {}\ntail {}", self.sealed_through, self.tail);
         let _ = writeln!(text, "next-segment {}", self.next_segment);
+        if let Some(after) = self.importing {
+            let _ = writeln!(text, "importing-after {after}");
+        }
         for entry in &self.segments {
             let SegmentEntry { number, first, last, rows, synthetic } = entry;
             let kind = if *synthetic { "synthetic" } else { "enrolled" };
@@ -133,10 +146,13 @@ impl Manifest {
         let sealed_through = next("sealed-through ")?.parse().ok()?;
         let tail = next("tail ")?.parse().ok()?;
         let next_segment = next("next-segment ")?.parse().ok()?;
+        let mut lines = lines.peekable();
+        let importing = lines.next_if(|line| line.starts_with("importing-after ")).map(|line| &line[16..]);
+        let importing = importing.map(str::parse).transpose().ok()?;
         let segments =
             lines.map_while(|line| line.strip_prefix("segment ")).map(parse_segment).collect::<Option<_>>()?;
         let spec = GallerySpec { model, dimension, originals };
-        Some(Self { edition, spec, sealed_through, tail, next_segment, segments })
+        Some(Self { edition, spec, sealed_through, tail, next_segment, importing, segments })
     }
 
     fn check(&self) -> Result<(), String> {
@@ -192,6 +208,9 @@ mod tests {
         let folder = MemoryFolder::default();
         manifest().store(&folder).unwrap();
         assert_eq!(Manifest::load(&folder).unwrap(), manifest());
+        let importing = Manifest { importing: Some(90), ..manifest() };
+        importing.store(&folder).unwrap();
+        assert_eq!(Manifest::load(&folder).unwrap(), importing);
     }
 
     #[test]

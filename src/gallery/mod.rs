@@ -6,6 +6,7 @@
 //! on no search shows it), a snapshot without the row is published, older ones run out, the bytes are overwritten and
 //! synced, devices refresh their copies, details leave the records and their journal, SQL says "erased", the caller is told.
 
+mod backup;
 mod enrol;
 mod erase;
 mod error;
@@ -13,19 +14,28 @@ mod filter;
 mod graphs;
 mod import;
 mod lock;
+mod maintenance;
 mod manifest;
 mod opening;
+mod restore;
 mod room;
 mod shelf;
 mod snapshot;
+mod summary;
 mod tail;
 mod vault;
+mod verify;
 
+pub use backup::BackedUp;
 pub use enrol::{Enrolment, NewReference};
 pub use erase::{Erase, Erased};
 pub use error::GalleryError;
 pub use graphs::{IndexOutcome, IndexRequest};
-pub use import::Imported;
+pub use import::{Imported, ImportedReference};
+pub use maintenance::Compacted;
 pub use manifest::GallerySpec;
+pub use restore::Restored;
 pub use snapshot::Snapshot;
-pub use vault::{Access, GallerySummary, Reference, Vault, VaultOptions};
+pub use summary::GallerySummary;
+pub use vault::{Access, Reference, Vault, VaultOptions};
+pub use verify::Verified;

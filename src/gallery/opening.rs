@@ -26,15 +26,40 @@ impl Held {
     }
 }
 
+/// The files of a gallery, open for reading.
+pub(super) struct Opened {
+    pub(super) manifest: Manifest,
+    pub(super) segments: Vec<Held>,
+    pub(super) chunks: Chunks,
+}
+
+impl Opened {
+    /// What a search sees of them.
+    pub(super) fn snapshot(&self, number: u64) -> Snapshot {
+        assemble(&self.manifest, &self.segments, &self.chunks, number)
+    }
+
+    /// All runs, in ascending template ids.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &dyn Rows> {
+        let segments = self.segments.iter().map(|held| -> &dyn Rows { held.run.as_ref() });
+        segments.chain(self.chunks.as_slice().iter().map(|chunk| -> &dyn Rows { chunk.as_ref() }))
+    }
+
+    /// Bytes of segments and tail.
+    pub(super) fn bytes(&self) -> u64 {
+        self.chunks.file_bytes() + self.segments.iter().map(|held| held.run.segment.size_bytes()).sum::<u64>()
+    }
+}
+
 /// What a process that does not write sees: the files as the manifest and the records say, nothing repaired.
-pub(super) fn read_only(folder: &dyn Folder, committed: &Committed, number: u64) -> Result<Snapshot, GalleryError> {
+pub(super) fn read_only(folder: &dyn Folder, committed: &Committed) -> Result<Opened, GalleryError> {
     let mut manifest = Manifest::load(folder)?;
     drop_uncommitted(&mut manifest, committed, folder)?;
     let mut segments = open_segments(folder, &manifest, committed)?;
     graphs::attach(folder, &mut segments);
     let blob = folder.open(&manifest.tail_file(), Mode::Read)?;
     let chunks = tail::read(folder, blob.as_ref(), &manifest.spec, manifest.tail, manifest.sealed_through, committed)?;
-    Ok(assemble(&manifest, &segments, &chunks, number))
+    Ok(Opened { manifest, segments, chunks })
 }
 
 /// The view of these files that a search takes.
@@ -64,7 +89,7 @@ pub(super) fn assemble(manifest: &Manifest, segments: &[Held], tail: &Chunks, nu
     }
 }
 
-/// Drops segments of an import that was not committed; whether there were any.
+/// Drops segments of an import that was not committed, and forgets the import; whether that changed anything.
 pub(super) fn drop_uncommitted(
     manifest: &mut Manifest,
     committed: &Committed,
@@ -72,8 +97,10 @@ pub(super) fn drop_uncommitted(
 ) -> Result<bool, GalleryError> {
     let keep = manifest.segments.partition_point(|entry| entry.last <= committed.last_id);
     let dropped = manifest.segments.split_off(keep);
-    // Enrolled templates are in a segment only after they were committed, so these records are older than the files.
-    if let Some(entry) = dropped.iter().find(|entry| !entry.synthetic || entry.first <= committed.last_id) {
+    let importing = manifest.importing.take();
+    let imported = |entry: &SegmentEntry| entry.synthetic || importing.is_some_and(|after| entry.first > after);
+    // Other templates are in a segment only after they were committed, so these records are older than the files.
+    if let Some(entry) = dropped.iter().find(|entry| !imported(entry) || entry.first <= committed.last_id) {
         let (found, committed) = (entry.last, committed.last_id);
         return Err(GalleryError::RecordsOlder { path: folder.path(""), found, committed });
     }
@@ -82,7 +109,7 @@ pub(super) fn drop_uncommitted(
         return Err(GalleryError::RecordsOlder { path: folder.path(""), found, committed });
     }
     manifest.sealed_through = manifest.sealed_through.min(committed.last_id);
-    Ok(!dropped.is_empty())
+    Ok(!dropped.is_empty() || importing.is_some())
 }
 
 pub(super) fn open_segments(
@@ -100,9 +127,11 @@ pub(super) fn open_segment(
     entry: &SegmentEntry,
 ) -> Result<Segment, GalleryError> {
     let segment = Segment::open(folder, &entry.file())?;
-    let range = (TemplateId(entry.first), TemplateId(entry.last));
+    let (first, last) = segment.id_range();
+    // The manifest names the ids that a segment stands for; a merge leaves erased ones at either end out of the file.
     let same = segment.spec() == &manifest.spec.of_segment(entry.synthetic)
-        && segment.id_range() == range
+        && (entry.first..=entry.last).contains(&first.0)
+        && (first.0..=entry.last).contains(&last.0)
         && segment.len() as u64 == entry.rows;
     if same {
         Ok(segment)

@@ -1,6 +1,7 @@
 //! One gallery inside the writing process: its files behind a lock, and the snapshot that searches take.
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -16,6 +17,8 @@ pub(super) type Guard = OwnedMutexGuard<Shelf>;
 pub(super) struct Room {
     pub(super) name: GalleryName,
     pub(super) path: PathBuf,
+    /// Whether a task is sealing the tail.
+    pub(super) sealing: AtomicBool,
     shelf: Arc<Mutex<Shelf>>,
     current: RwLock<Arc<Snapshot>>,
 }
@@ -23,7 +26,7 @@ pub(super) struct Room {
 impl Room {
     pub(super) fn new(name: GalleryName, path: PathBuf, shelf: Shelf, number: u64) -> Self {
         let current = RwLock::new(Arc::new(shelf.snapshot(number)));
-        Self { name, path, shelf: Arc::new(Mutex::new(shelf)), current }
+        Self { name, path, sealing: AtomicBool::new(false), shelf: Arc::new(Mutex::new(shelf)), current }
     }
 
     /// Waits for the change before.
@@ -39,6 +42,11 @@ impl Room {
 
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether somebody but us holds the present snapshot: a search is under way.
+    pub(super) fn is_read(&self) -> bool {
+        Arc::strong_count(&self.current.read().unwrap_or_else(PoisonError::into_inner)) > 1
     }
 
     /// Shows searches the present state of the files.

@@ -70,6 +70,12 @@ impl Snapshot {
         self.rows.iter().filter(synthetic).map(|run| live_rows(run.as_ref())).sum()
     }
 
+    /// Erased rows that still take up room.
+    #[must_use]
+    pub fn erased_rows(&self) -> u64 {
+        self.rows.iter().map(|run| run.erased().as_slice().len() as u64).sum()
+    }
+
     /// Synthetic templates ever imported, erased ones included: the next import's members begin after these.
     #[must_use]
     pub fn imported_synthetic(&self) -> u64 {

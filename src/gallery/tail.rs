@@ -11,6 +11,7 @@ use crate::gallery::GalleryError;
 use crate::gallery::manifest::{GallerySpec, damaged, tail_file};
 use crate::store::{Blob, Folder, Mode};
 use crate::vector::codec::{Code, DEAD_SCALE};
+use crate::vector::dimension::Dimension;
 use crate::vector::memory::MemoryRows;
 use crate::vector::rows::Rows;
 
@@ -27,6 +28,18 @@ pub(super) struct TailRow {
     /// Rounded to the gallery's precision.
     pub(super) original: Vec<f32>,
     pub(super) code: Code,
+}
+
+impl TailRow {
+    /// What is left of an erased row.
+    pub(super) fn dead(id: TemplateId, dimension: Dimension) -> Self {
+        let zeros = vec![0; dimension.get()];
+        Self {
+            id,
+            original: vec![0.0; dimension.get()],
+            code: Code { codes: zeros, scale: DEAD_SCALE, error_norm: 0.0 },
+        }
+    }
 }
 
 /// What the records say about a gallery: the truth about what its files may show.
@@ -63,11 +76,28 @@ pub(super) struct Tail {
 impl Tail {
     /// Makes an empty tail file.
     pub(super) fn create(folder: &dyn Folder, spec: &GallerySpec, generation: u64) -> Result<Self, GalleryError> {
+        Self::create_with(folder, spec, generation, &[])
+    }
+
+    /// Makes a tail file of committed rows, dead ones included.
+    pub(super) fn create_with(
+        folder: &dyn Folder,
+        spec: &GallerySpec,
+        generation: u64,
+        rows: &[TailRow],
+    ) -> Result<Self, GalleryError> {
         let name = tail_file(generation);
         let draft = folder.draft(&name)?;
-        draft.write_at(0, &header(spec, generation))?;
+        let mut bytes = header(spec, generation);
+        let mut chunks = Chunks::new(spec);
+        for row in rows {
+            put_record(spec, row, &mut bytes);
+            chunks.push(row, &mut Vec::new());
+        }
+        draft.write_at(0, &bytes)?;
         folder.publish(&name, draft)?;
-        Ok(Self { blob: folder.open(&name, Mode::Change)?, chunks: Chunks::new(spec), dirty: false })
+        mark_dead(&mut chunks, &Committed::default());
+        Ok(Self { blob: folder.open(&name, Mode::Change)?, chunks, dirty: false })
     }
 
     /// Opens the tail for writing and cuts off what was not committed.
@@ -135,13 +165,11 @@ impl Tail {
         ids: &[TemplateId],
         retired: &mut Vec<Weak<dyn Rows>>,
     ) -> Result<bool, GalleryError> {
-        let dead = Code { codes: vec![0; self.chunks.spec.dimension.get()], scale: DEAD_SCALE, error_norm: 0.0 };
         let mut found = false;
         for &id in ids {
             let Some(row) = self.chunks.row_of(id) else { continue };
-            let original = vec![0.0; self.chunks.spec.dimension.get()];
             let mut bytes = Vec::new();
-            put_record(&self.chunks.spec, &TailRow { id, original, code: dead.clone() }, &mut bytes);
+            put_record(&self.chunks.spec, &TailRow::dead(id, self.chunks.spec.dimension), &mut bytes);
             self.blob.write_at(record_at(&self.chunks.spec, row), &bytes)?;
             found = true;
         }
@@ -330,11 +358,7 @@ fn take_record(spec: &GallerySpec, record: &[u8], committed: &Committed, last: u
     if id <= last || id > committed.last_id {
         return Err(format!("template {id} where one from {} to {} should be", last + 1, committed.last_id));
     }
-    let mut row = TailRow {
-        id: TemplateId(id),
-        original: vec![0.0; dimension],
-        code: Code { codes: vec![0; dimension], scale: DEAD_SCALE, error_norm: 0.0 },
-    };
+    let mut row = TailRow::dead(TemplateId(id), spec.dimension);
     if crc32fast::hash(body) != u32::from_le_bytes(*crc) {
         return if committed.is_erasing(id) { Ok(row) } else { Err(format!("the checksum of template {id} is wrong")) };
     }

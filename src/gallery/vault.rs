@@ -2,21 +2,21 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::base::clock;
 use crate::base::ids::{GalleryName, ModelId, SubjectRef, TemplateId};
-use crate::base::limits::{RECORD_TEXT_BYTES_MAX, TAIL_ROWS_MAX, TOP_K_MAX};
+use crate::base::limits::{MERGE_FAN, RECORD_TEXT_BYTES_MAX, TAIL_ROWS_MAX, TOP_K_MAX};
 use crate::gallery::GalleryError;
 use crate::gallery::lock::{self, WriterLock};
 use crate::gallery::manifest::{GallerySpec, Manifest, SegmentEntry};
-use crate::gallery::opening;
-use crate::gallery::room::{Room, blocking, detached};
+use crate::gallery::opening::{self, Opened};
+use crate::gallery::room::{Room, detached};
 use crate::gallery::shelf::Shelf;
 use crate::gallery::snapshot::Snapshot;
 use crate::gallery::tail::Committed;
-use crate::graph::file::Facts;
 use crate::records::{GalleryRecord, Records, ReferenceImage, SearchRecord};
 use crate::segment::{Precision, check_model_name};
 use crate::store::disk::{self, DiskFolder};
@@ -42,13 +42,20 @@ pub struct VaultOptions {
     pub tail_rows_max: usize,
     /// Rows of one segment of an import.
     pub import_segment_rows: u64,
+    /// Adjacent segments of similar size at which they are merged into one.
+    pub merge_fan: usize,
     /// How long an erasure waits for searches that still read, and for the records' journal.
     pub erase_wait: Duration,
 }
 
 impl Default for VaultOptions {
     fn default() -> Self {
-        Self { tail_rows_max: TAIL_ROWS_MAX, import_segment_rows: 1 << 20, erase_wait: Duration::from_secs(30) }
+        Self {
+            tail_rows_max: TAIL_ROWS_MAX,
+            import_segment_rows: 1 << 20,
+            merge_fan: MERGE_FAN,
+            erase_wait: Duration::from_secs(30),
+        }
     }
 }
 
@@ -61,27 +68,6 @@ pub struct Reference {
     pub image: Option<ReferenceImage>,
 }
 
-/// A gallery at a glance.
-#[derive(Debug, Clone)]
-pub struct GallerySummary {
-    /// What the records know.
-    pub record: GalleryRecord,
-    /// Templates that may reach a candidate list, synthetic ones included.
-    pub live: u64,
-    /// Synthetic ones among them.
-    pub synthetic: u64,
-    /// Templates erased since the gallery was made.
-    pub erased: u64,
-    /// Segment files.
-    pub segments: usize,
-    /// Rows of the tail.
-    pub tail_rows: usize,
-    /// Bytes of segments and tail.
-    pub bytes: u64,
-    /// Graphs for approximate searches, by segment.
-    pub graphs: Vec<Facts>,
-}
-
 /// An open data folder. Clones share it.
 #[derive(Clone)]
 pub struct Vault {
@@ -92,19 +78,23 @@ pub(super) struct Inner {
     pub(super) data: PathBuf,
     pub(super) records: Records,
     pub(super) options: VaultOptions,
+    /// Set when the vault is closed: background work ends.
+    pub(super) closed: AtomicBool,
     access: Access,
     rooms: RwLock<HashMap<GalleryName, Arc<Room>>>,
-    creating: tokio::sync::Mutex<()>,
+    /// Galleries whose files could not be opened, and why.
+    pub(super) damaged: RwLock<HashMap<GalleryName, String>>,
+    pub(super) creating: tokio::sync::Mutex<()>,
     lock: Mutex<Option<WriterLock>>,
 }
 
 impl Vault {
     /// Opens the data folder. A writer makes it where there is none, brings files in line with the records, and finishes
-    /// erasures that were cut short.
+    /// erasures that were cut short. A gallery whose files are damaged is left out of use; the others are opened.
     ///
     /// # Errors
     /// [`GalleryError::InUse`] when another process writes there, [`GalleryError::NoData`] for a reader, and whatever is
-    /// wrong with a file.
+    /// wrong with the records.
     pub async fn open(data: &Path, access: Access, options: VaultOptions) -> Result<Self, GalleryError> {
         let records_path = data.join(RECORDS_FILE);
         let (lock, records) = match access {
@@ -124,8 +114,10 @@ impl Vault {
             data: data.to_owned(),
             records,
             options,
+            closed: AtomicBool::new(false),
             access,
             rooms: RwLock::default(),
+            damaged: RwLock::default(),
             creating: tokio::sync::Mutex::default(),
             lock: Mutex::new(lock),
         };
@@ -138,8 +130,20 @@ impl Vault {
     }
 
     async fn open_galleries(&self) -> Result<(), GalleryError> {
-        for record in self.inner.records.galleries().await? {
-            let room = self.inner.open_room(&record).await?;
+        let records = self.inner.records.galleries().await?;
+        for record in &records {
+            self.inner.finish_restore(&record.name)?;
+        }
+        self.inner.remove_unfinished_restores()?;
+        for record in records {
+            let room = match self.inner.open_room(&record).await {
+                Ok(room) => room,
+                Err(error @ (GalleryError::Records(_) | GalleryError::Interrupted)) => return Err(error),
+                Err(error) => {
+                    self.inner.put_out_of_use(&record.name, &error);
+                    continue;
+                }
+            };
             // Nobody can search yet, so only a reading process can be in the way; the erasure is then done later.
             if let Err(error) = self.finish_erasures(&room).await {
                 tracing::warn!(gallery = %record.name, %error, "an erasure that was cut short can't be finished now");
@@ -150,10 +154,12 @@ impl Vault {
 
     /// Waits for changes under way, then gives the data folder free for another writer.
     pub async fn close(self) {
-        let rooms: Vec<Arc<Room>> = self.inner.rooms().values().cloned().collect();
+        self.inner.closed.store(true, Ordering::Relaxed);
+        let rooms = self.inner.all_rooms();
         let mut guards = Vec::with_capacity(rooms.len());
         for room in &rooms {
             let mut guard = room.lock_anyhow().await;
+            guard.abandon_rewrites();
             guard.unsettled = true;
             guards.push(guard);
         }
@@ -197,30 +203,6 @@ impl Vault {
         };
         let inner = Arc::clone(&self.inner);
         detached(async move { inner.create_gallery(&record).await }).await
-    }
-
-    /// All galleries by name.
-    ///
-    /// # Errors
-    /// What records or files say.
-    pub async fn galleries(&self) -> Result<Vec<GallerySummary>, GalleryError> {
-        let mut summaries = Vec::new();
-        for record in self.inner.records.galleries().await? {
-            let snapshot = self.snapshot(&record.name).await?;
-            let erased = self.inner.records.erased_count(&record.name).await?;
-            let sizes = snapshot.sizes;
-            summaries.push(GallerySummary {
-                record,
-                live: snapshot.live(),
-                synthetic: snapshot.live_synthetic(),
-                erased,
-                segments: sizes.segments,
-                tail_rows: sizes.tail_rows,
-                bytes: sizes.bytes,
-                graphs: snapshot.graph_facts(),
-            });
-        }
-        Ok(summaries)
     }
 
     /// The gallery as it is now. In a writing process this is a pointer; in a reading one the files are opened, and
@@ -279,20 +261,10 @@ impl Vault {
         }
         Ok(self.inner.records.record_search(search).await?)
     }
-
-    /// Reads every byte of the gallery's segments and compares checksums.
-    ///
-    /// # Errors
-    /// [`GalleryError::Segment`] with the first bad block.
-    pub async fn verify(&self, name: &GalleryName) -> Result<(), GalleryError> {
-        let room = self.inner.room(name)?;
-        let guard = room.lock().await?;
-        blocking(guard, |shelf| shelf.verify()).await?.1
-    }
 }
 
 impl Inner {
-    fn check_writer(&self) -> Result<(), GalleryError> {
+    pub(super) fn check_writer(&self) -> Result<(), GalleryError> {
         match self.access {
             Access::Writer => Ok(()),
             Access::Reader => Err(GalleryError::ReadOnly(self.data.clone())),
@@ -302,20 +274,26 @@ impl Inner {
     /// A gallery for changing.
     pub(super) fn room(&self, name: &GalleryName) -> Result<Arc<Room>, GalleryError> {
         self.check_writer()?;
-        self.rooms().get(name).cloned().ok_or_else(|| GalleryError::NoGallery(name.clone()))
+        let unknown = || self.reason_out_of_use(name).unwrap_or_else(|| GalleryError::NoGallery(name.clone()));
+        self.rooms().get(name).cloned().ok_or_else(unknown)
     }
 
     fn rooms(&self) -> std::sync::RwLockReadGuard<'_, HashMap<GalleryName, Arc<Room>>> {
         self.rooms.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn gallery_path(&self, name: &GalleryName) -> PathBuf {
+    /// All galleries for changing.
+    pub(super) fn all_rooms(&self) -> Vec<Arc<Room>> {
+        self.rooms().values().cloned().collect()
+    }
+
+    pub(super) fn gallery_path(&self, name: &GalleryName) -> PathBuf {
         self.data.join("gallery").join(name.as_str())
     }
 
     async fn create_gallery(&self, record: &GalleryRecord) -> Result<(), GalleryError> {
         let _one_at_a_time = self.creating.lock().await;
-        if self.rooms().contains_key(&record.name) {
+        if self.rooms().contains_key(&record.name) || self.reason_out_of_use(&record.name).is_some() {
             return Err(GalleryError::AlreadyExists(record.name.clone()));
         }
         let path = self.gallery_path(&record.name);
@@ -331,7 +309,7 @@ impl Inner {
         self.open_room(record).await.map(drop)
     }
 
-    async fn open_room(&self, record: &GalleryRecord) -> Result<Arc<Room>, GalleryError> {
+    pub(super) async fn open_room(&self, record: &GalleryRecord) -> Result<Arc<Room>, GalleryError> {
         let path = self.gallery_path(&record.name);
         let folder = Arc::new(DiskFolder::open(&path)?);
         lock::create_readers(&path)?;
@@ -345,6 +323,16 @@ impl Inner {
     }
 
     async fn read_snapshot(&self, name: &GalleryName) -> Result<Snapshot, GalleryError> {
+        let (opened, readers, record) = self.open_to_read(name).await?;
+        Ok(Snapshot { _readers: Some(readers), ..opened.snapshot(record.snapshot_number) })
+    }
+
+    /// The files as another process would see them, the lock that holds back the overwriting of erased rows as long as it
+    /// lives, and the records to which the files belong.
+    pub(super) async fn open_to_read(
+        &self,
+        name: &GalleryName,
+    ) -> Result<(Opened, fs_err::File, GalleryRecord), GalleryError> {
         let path = self.gallery_path(name);
         if self.records.gallery(name).await?.is_none() {
             return Err(GalleryError::NoGallery(name.clone()));
@@ -364,10 +352,10 @@ impl Inner {
             };
             let erasing = self.records.erasing(name).await?;
             let committed = Committed { last_id: record.last_template_id, erasing };
-            let (files, number) = (Arc::clone(&folder), record.snapshot_number);
-            let read = move || opening::read_only(files.as_ref(), &committed, number);
+            let files = Arc::clone(&folder);
+            let read = move || opening::read_only(files.as_ref(), &committed);
             match tokio::task::spawn_blocking(read).await.map_err(|_| GalleryError::Interrupted)? {
-                Ok(snapshot) => return Ok(Snapshot { _readers: Some(readers), ..snapshot }),
+                Ok(opened) => return Ok((opened, readers, record)),
                 Err(error) => {
                     attempt += 1;
                     if attempt == READ_ATTEMPTS_MAX || Manifest::load(folder.as_ref())?.edition == edition {

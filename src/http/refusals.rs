@@ -65,6 +65,10 @@ impl From<GalleryError> for Problem {
             | GalleryError::NoData(_)
             | GalleryError::FolderInTheWay(_)
             | GalleryError::Damaged { .. }
+            | GalleryError::OutOfUse { .. }
+            | GalleryError::Disagree { .. }
+            | GalleryError::BackupInTheWay(_)
+            | GalleryError::NoBackup { .. }
             | GalleryError::RecordsOlder { .. }
             | GalleryError::ImportRow { .. } => failed(error.to_string()),
         }

@@ -51,6 +51,8 @@ pub struct GalleryShape {
     pub erased: u64,
     /// Sealed segments.
     pub segments: usize,
+    /// Erased rows that still take up room in segments.
+    pub erased_rows: u64,
     /// Templates not yet sealed into a segment.
     pub tail_rows: usize,
     /// Bytes of the gallery's files.
@@ -61,6 +63,9 @@ pub struct GalleryShape {
     pub snapshot: u64,
     /// When it was made, UTC.
     pub created: String,
+    /// Why it can't be used, where its files are damaged; the figures of its files are 0 then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damaged: Option<String>,
 }
 
 impl From<&GallerySummary> for GalleryShape {
@@ -74,11 +79,13 @@ impl From<&GallerySummary> for GalleryShape {
             synthetic: summary.synthetic,
             erased: summary.erased,
             segments: summary.segments,
+            erased_rows: summary.erased_rows,
             tail_rows: summary.tail_rows,
             bytes: summary.bytes,
             graphs: summary.graphs.iter().map(GraphShape::from).collect(),
             snapshot: summary.record.snapshot_number,
             created: summary.record.created_at.clone(),
+            damaged: summary.damaged.clone(),
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::base::limits::{
     FILTER_VALUES_MAX,
 };
 use crate::records::templates::{IDS_PER_STATEMENT, push_list, subject_key};
-use crate::records::{Change, Records, RecordsError};
+use crate::records::{Change, NewDetail, Records, RecordsError};
 
 /// Why a text is no attribute.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -248,26 +248,31 @@ impl Records {
 }
 
 impl Change {
-    /// Adds the attributes of a live reference that was added before.
-    ///
-    /// # Errors
-    /// [`RecordsError::Sql`].
+    /// Adds the attributes of live references that were added before.
     pub(super) async fn add_attributes(
         &mut self,
         gallery: &GalleryName,
-        id: TemplateId,
-        attributes: &[Attribute],
+        new: &[NewDetail],
     ) -> Result<(), RecordsError> {
-        for Attribute { name, value } in attributes {
-            let (high, low) = value_key(value);
-            let insert = "INSERT INTO template_attribute (gallery, template_id, name, value_high, value_low, \
-                 value_number) VALUES ($1, $2, $3, $4, $5, $6)";
-            let query = sqlx::query(insert).bind(gallery.as_str()).bind(id.0 as i64).bind(name.as_str());
-            let query = query.bind(high).bind(low).bind(number_of(value));
-            query.execute(&mut *self.transaction).await.map_err(self.sql())?;
-            let insert = "INSERT INTO reference_attribute (gallery, template_id, name, value) VALUES ($1, $2, $3, $4)";
-            let query = sqlx::query(insert).bind(gallery.as_str()).bind(id.0 as i64).bind(name.as_str()).bind(value);
-            query.execute(&mut *self.transaction).await.map_err(self.sql())?;
+        let all: Vec<(i64, &Attribute)> =
+            new.iter().flat_map(|new| new.attributes.iter().map(|attribute| (new.id.0 as i64, attribute))).collect();
+        for some in all.chunks(IDS_PER_STATEMENT) {
+            let mut keys = QueryBuilder::<Sqlite>::new(
+                "INSERT INTO template_attribute (gallery, template_id, name, value_high, value_low, value_number) ",
+            );
+            keys.push_values(some, |mut row, (id, attribute)| {
+                let (high, low) = value_key(&attribute.value);
+                row.push_bind(gallery.as_str()).push_bind(*id).push_bind(attribute.name.as_str());
+                row.push_bind(high).push_bind(low).push_bind(number_of(&attribute.value));
+            });
+            keys.build().execute(&mut *self.transaction).await.map_err(self.sql())?;
+            let mut texts =
+                QueryBuilder::<Sqlite>::new("INSERT INTO reference_attribute (gallery, template_id, name, value) ");
+            texts.push_values(some, |mut row, (id, attribute)| {
+                row.push_bind(gallery.as_str()).push_bind(*id).push_bind(attribute.name.as_str());
+                row.push_bind(attribute.value.as_str());
+            });
+            texts.build().execute(&mut *self.transaction).await.map_err(self.sql())?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! other way round. SQLite in WAL mode with full syncing; the statements stay within what PostgreSQL takes too.
 
 mod attributes;
+mod copy;
 mod galleries;
 mod searches;
 mod templates;
@@ -18,7 +19,7 @@ use sqlx::{Row as _, SqlSafeStr as _, Sqlite, Transaction};
 pub use attributes::{Attribute, AttributeError, AttributeName, check_attributes};
 pub use galleries::GalleryRecord;
 pub use searches::{FaceBox, RecordedCandidate, SearchRecord};
-pub use templates::{NewDetail, ReferenceImage};
+pub use templates::{NewDetail, ReferenceImage, TemplateState};
 
 const SCHEMA_VERSION: i64 = 2;
 const BUSY_WAIT: Duration = Duration::from_secs(10);
@@ -120,10 +121,15 @@ impl Records {
             return Err(RecordsError::Missing(path.to_owned()));
         }
         let records = Self::connect(path, false).await?;
+        records.check_version().await?;
+        Ok(records)
+    }
+
+    async fn check_version(&self) -> Result<(), RecordsError> {
         let version =
             sqlx::query_scalar::<_, i64>("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations WHERE success");
-        let found = version.fetch_one(&records.pool).await.unwrap_or(0);
-        if found == SCHEMA_VERSION { Ok(records) } else { Err(RecordsError::Version { path: path.to_owned(), found }) }
+        let found = version.fetch_one(&self.pool).await.unwrap_or(0);
+        if found == SCHEMA_VERSION { Ok(()) } else { Err(RecordsError::Version { path: self.path.clone(), found }) }
     }
 
     async fn connect(path: &Path, create: bool) -> Result<Self, RecordsError> {

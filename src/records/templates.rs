@@ -43,6 +43,28 @@ pub struct ReferenceImage {
     pub enrolled_at: String,
 }
 
+/// What the records say about a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TemplateState {
+    /// It may be found.
+    Live,
+    /// Its erasure was begun: it is out of every new search.
+    Erasing,
+    /// It is gone.
+    Erased,
+}
+
+impl TemplateState {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "live" => Some(Self::Live),
+            "erasing" => Some(Self::Erasing),
+            "erased" => Some(Self::Erased),
+            _other => None,
+        }
+    }
+}
+
 /// A 63-bit number by which a subject is looked up; equal numbers are compared as text afterwards.
 pub(super) fn subject_key(subject: &SubjectRef) -> i64 {
     let digest: [u8; 32] = Sha256::digest(subject.as_str().as_bytes()).into();
@@ -139,6 +161,30 @@ impl Records {
         Ok(found)
     }
 
+    /// Rows after template `after`, ascending, at most `count`: every enrolled template, and synthetic ones that were erased.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
+    pub async fn states_after(
+        &self,
+        gallery: &GalleryName,
+        after: TemplateId,
+        count: usize,
+    ) -> Result<Vec<(TemplateId, TemplateState)>, RecordsError> {
+        let select = "SELECT id, state FROM template WHERE gallery = $1 AND id > $2 ORDER BY id LIMIT $3";
+        let query = sqlx::query(select).bind(gallery.as_str()).bind(after.0 as i64).bind(count as i64);
+        let rows = query.fetch_all(&self.pool).await.map_err(self.sql())?;
+        let state = |row: &SqliteRow| {
+            let id: i64 = row.try_get("id").map_err(self.sql())?;
+            let state = TemplateState::parse(row.try_get("state").map_err(self.sql())?);
+            Ok((
+                TemplateId(id as u64),
+                state.ok_or_else(|| self.damaged("a template has an unknown state".to_owned()))?,
+            ))
+        };
+        rows.iter().map(state).collect()
+    }
+
     /// Templates whose erasure was begun and is not finished, ascending.
     ///
     /// # Errors
@@ -182,37 +228,33 @@ impl Records {
 }
 
 impl Change {
-    /// Adds a live reference with its attributes.
+    /// Adds live references with their attributes, in ascending template ids.
     ///
     /// # Errors
     /// [`RecordsError::Sql`].
-    pub async fn add_reference(&mut self, gallery: &GalleryName, new: &NewDetail) -> Result<(), RecordsError> {
-        sqlx::query(
-            "INSERT INTO template (gallery, id, state, subject_key, image_key) VALUES ($1, $2, 'live', $3, $4)",
-        )
-        .bind(gallery.as_str())
-        .bind(new.id.0 as i64)
-        .bind(subject_key(&new.subject))
-        .bind(image_key(&new.image.sha256))
-        .execute(&mut *self.transaction)
-        .await
-        .map_err(self.sql())?;
-        let insert = "INSERT INTO reference_detail (gallery, template_id, subject, image_sha256, source, quality, \
-             width_px, height_px, enrolled_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-        sqlx::query(insert)
-            .bind(gallery.as_str())
-            .bind(new.id.0 as i64)
-            .bind(new.subject.as_str())
-            .bind(hex::encode(&new.image.sha256))
-            .bind(&new.image.source)
-            .bind(&new.image.quality_json)
-            .bind(i64::from(new.image.width_px))
-            .bind(i64::from(new.image.height_px))
-            .bind(&new.image.enrolled_at)
-            .execute(&mut *self.transaction)
-            .await
-            .map_err(self.sql())?;
-        self.add_attributes(gallery, new.id, &new.attributes).await
+    pub async fn add_references(&mut self, gallery: &GalleryName, new: &[NewDetail]) -> Result<(), RecordsError> {
+        for some in new.chunks(IDS_PER_STATEMENT) {
+            let mut templates =
+                QueryBuilder::<Sqlite>::new("INSERT INTO template (gallery, id, state, subject_key, image_key) ");
+            templates.push_values(some, |mut row, new| {
+                row.push_bind(gallery.as_str()).push_bind(new.id.0 as i64).push_bind("live");
+                row.push_bind(subject_key(&new.subject)).push_bind(image_key(&new.image.sha256));
+            });
+            templates.build().execute(&mut *self.transaction).await.map_err(self.sql())?;
+            let mut details = QueryBuilder::<Sqlite>::new(
+                "INSERT INTO reference_detail (gallery, template_id, subject, image_sha256, source, quality, width_px, \
+                 height_px, enrolled_at) ",
+            );
+            details.push_values(some, |mut row, new| {
+                row.push_bind(gallery.as_str()).push_bind(new.id.0 as i64).push_bind(new.subject.as_str());
+                row.push_bind(hex::encode(&new.image.sha256)).push_bind(new.image.source.as_str());
+                row.push_bind(new.image.quality_json.as_str()).push_bind(i64::from(new.image.width_px));
+                row.push_bind(i64::from(new.image.height_px)).push_bind(new.image.enrolled_at.as_str());
+            });
+            details.build().execute(&mut *self.transaction).await.map_err(self.sql())?;
+            self.add_attributes(gallery, some).await?;
+        }
+        Ok(())
     }
 
     /// Begins an erasure: from the commit on no list may show the template. One without a row (a synthetic one) gets one.

@@ -10,9 +10,9 @@ use crate::segment::format::{
 };
 use crate::store::Folder;
 use crate::store::mmap::Map;
-use crate::vector::codec::DEAD_SCALE;
+use crate::vector::codec::{Code, DEAD_SCALE};
 use crate::vector::dimension::Dimension;
-use crate::vector::layout::BLOCK_ROWS;
+use crate::vector::layout::{self, BLOCK_ROWS};
 use crate::vector::rows::{ErasedRows, Residency, Rows, touch};
 
 /// An open segment. Rows that were dead on disk when it was opened are in its erased set.
@@ -123,6 +123,15 @@ impl Segment {
         self.map.numbers(PAGE - 4..PAGE).and_then(|numbers: &[u32]| numbers.first().copied()).unwrap_or(0)
     }
 
+    /// The code of a row below [`len`](Rows::len), as it was written.
+    #[must_use]
+    pub fn code(&self, row: usize) -> Code {
+        let mut codes = vec![0; self.dimension().get()];
+        layout::take_row(self.codes(), row, &mut codes);
+        let number = |section| self.numbers::<f32>(section).get(row).copied();
+        Code { codes, scale: number(SCALES).unwrap_or(DEAD_SCALE), error_norm: number(NORMS).unwrap_or(0.0) }
+    }
+
     /// Where it lies.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -211,7 +220,6 @@ mod tests {
     use crate::segment::{Before, Precision, SegmentWriter, erase_rows};
     use crate::store::memory::MemoryFolder;
     use crate::store::{read_small, replace_small};
-    use crate::vector::codec::Code;
     use proptest::prelude::*;
 
     const NAME: &str = "x.seg";
@@ -258,7 +266,7 @@ mod tests {
             for row in 0..rows {
                 let wanted = original(row, &spec);
                 segment.original(row as usize, &mut back);
-                crate::vector::layout::take_row(segment.codes(), row as usize, &mut codes);
+                layout::take_row(segment.codes(), row as usize, &mut codes);
                 assert_eq!(back, wanted);
                 assert_eq!(codes, Code::of(&wanted).codes);
                 assert_eq!(segment.scales()[row as usize], Code::of(&wanted).scale);

@@ -116,6 +116,14 @@ impl SegmentWriter {
         if self.block.rows == BLOCK_ROWS { self.close_block() } else { Ok(()) }
     }
 
+    /// Puts what was written so far on the medium, so that [`finish`](Self::finish) has little left to wait for.
+    ///
+    /// # Errors
+    /// [`SegmentError::Store`].
+    pub fn sync(&self) -> Result<(), SegmentError> {
+        Ok(self.blob()?.sync()?)
+    }
+
     /// Publishes the segment and opens it.
     ///
     /// # Errors

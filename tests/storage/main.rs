@@ -20,8 +20,10 @@ use bertillon::vector::template::Template;
 
 mod attributes;
 mod beside;
+mod bulk;
 mod model;
 mod traces;
+mod upkeep;
 
 const DIMENSION: usize = 32;
 
@@ -77,7 +79,7 @@ fn reference(key: u64, whose: u64) -> NewReference {
 }
 
 fn options() -> VaultOptions {
-    VaultOptions { tail_rows_max: 40, import_segment_rows: 100, erase_wait: Duration::from_millis(300) }
+    VaultOptions { tail_rows_max: 40, import_segment_rows: 100, merge_fan: 3, erase_wait: Duration::from_millis(300) }
 }
 
 fn run<T>(work: impl Future<Output = T>) -> T {
@@ -248,11 +250,15 @@ fn fixture_original(row: u64) -> Vec<f32> {
 
 #[test]
 fn segments_of_version_1_open_for_ever() {
-    let folder = DiskFolder::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")).unwrap();
+    let folder = DiskFolder::open(&folder_path()).unwrap();
     for (file, originals) in [("segment-v1-f32.seg", Precision::F32), ("segment-v1-f16.seg", Precision::F16)] {
         if std::env::var_os("BERTILLON_WRITE_FIXTURES").is_some() {
             write_fixture(&folder, file, originals);
         }
+        let today = tempfile::tempdir().unwrap();
+        write_fixture(&DiskFolder::open(today.path()).unwrap(), file, originals);
+        let kept = fs_err::read(folder_path().join(file)).unwrap();
+        assert!(fs_err::read(today.path().join(file)).unwrap() == kept, "today's writer makes other bytes of {file}");
         let segment = Segment::open(&folder, file).unwrap();
         segment.verify().unwrap();
         assert_eq!((segment.len(), segment.spec().dimension.get()), (18, 16));
@@ -276,6 +282,10 @@ fn segments_of_version_1_open_for_ever() {
             );
         }
     }
+}
+
+fn folder_path() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
 
 fn write_fixture(folder: &DiskFolder, file: &str, originals: Precision) {
@@ -320,7 +330,7 @@ fn a_million_rows_import_in_bounded_memory() {
         let vault = Vault::open(home.path(), Access::Writer, VaultOptions::default()).await.unwrap();
         let opened = began.elapsed();
         let began = std::time::Instant::now();
-        vault.verify(&name()).await.unwrap();
+        vault.verify(&name(), |_, _| ()).await.unwrap();
         println!("import {imported:?}, peak {} MiB, open {opened:?}, verify {:?}", peak_kib >> 10, began.elapsed());
         assert!(peak_kib < 200 << 10, "{peak_kib} KiB");
         let began = std::time::Instant::now();

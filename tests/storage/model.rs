@@ -115,7 +115,7 @@ proptest! {
                     }
                 }
                 drop(snapshot);
-                vault.verify(&name()).await.unwrap();
+                vault.verify(&name(), |_, _| ()).await.unwrap();
             }
             let summary = vault.galleries().await.unwrap().remove(0);
             assert_eq!(summary.live as usize, oracle.len());

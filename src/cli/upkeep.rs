@@ -1,0 +1,124 @@
+//! `bertillon gallery verify`, `compact`, `backup` and `restore`: what keeps galleries whole.
+
+use std::path::Path;
+
+use anyhow::Result;
+use indicatif::ProgressBar;
+use serde_json::json;
+
+use crate::base::ids::GalleryName;
+use crate::base::text::thousands;
+use crate::cli::{desk, print, progress};
+use crate::gallery::Access;
+use crate::settings::Settings;
+
+/// A bar of bytes, and what moves it.
+fn bytes_bar(what: &'static str) -> (ProgressBar, impl FnMut(u64, u64) + Send + 'static) {
+    let bar = progress::bar(0, what);
+    let moved = bar.clone();
+    (bar, move |done, all| {
+        moved.set_length(all);
+        moved.set_position(done);
+    })
+}
+
+/// Checks a gallery.
+///
+/// # Errors
+/// With what is damaged.
+pub async fn verify(settings: Settings, gallery: &GalleryName, as_json: bool) -> Result<()> {
+    let (bar, moved) = bytes_bar("reading");
+    let found = desk(settings, Access::Reader).await?.vault.verify(gallery, moved).await;
+    bar.finish_and_clear();
+    let found = found?;
+    if as_json {
+        return print::json(&json!({
+            "gallery": gallery, "whole": true, "segments": found.segments, "rows": found.rows,
+            "templates": found.live, "bytes": found.bytes, "graph_faults": found.graph_faults,
+        }));
+    }
+    for fault in &found.graph_faults {
+        print::line(&format!(
+            "a graph is not whole, and is not used (`bertillon gallery index` makes it anew): {fault}"
+        ))?;
+    }
+    print::line(&format!(
+        "{gallery} is whole: every checksum of {} in {} segments and the tail agrees, and {} templates with the records",
+        print::bytes(found.bytes),
+        found.segments,
+        thousands(found.live)
+    ))
+}
+
+/// Merges and compacts a gallery.
+///
+/// # Errors
+/// When the data folder is in use or damaged.
+pub async fn compact(settings: Settings, gallery: &GalleryName, all: bool, as_json: bool) -> Result<()> {
+    let (bar, moved) = bytes_bar("copying");
+    let done = desk(settings, Access::Writer).await?.vault.compact(gallery, all, moved).await;
+    bar.finish_and_clear();
+    let done = done?;
+    if as_json {
+        return print::json(&json!({
+            "gallery": gallery, "segments_rewritten": done.segments, "erased_rows_dropped": done.rows_dropped,
+            "bytes_before": done.bytes_before, "bytes": done.bytes,
+        }));
+    }
+    print::line(&format!(
+        "{} segments rewritten, {} erased rows dropped: {} now, {} before",
+        done.segments,
+        thousands(done.rows_dropped),
+        print::bytes(done.bytes),
+        print::bytes(done.bytes_before)
+    ))
+}
+
+/// Copies a gallery.
+///
+/// # Errors
+/// When there is something at `to`, or the gallery is damaged.
+pub async fn backup(settings: Settings, gallery: &GalleryName, to: &Path, as_json: bool) -> Result<()> {
+    let (bar, moved) = bytes_bar("copying");
+    let made = desk(settings, Access::Reader).await?.vault.backup(gallery, to, moved).await;
+    bar.finish_and_clear();
+    let made = made?;
+    if as_json {
+        return print::json(&json!({
+            "gallery": gallery, "folder": to, "snapshot": made.snapshot, "last_template": made.last_template,
+            "templates": made.templates, "files": made.files, "bytes": made.bytes,
+        }));
+    }
+    print::line(&format!(
+        "{} templates of {gallery}, as of snapshot {}, are in {}: {} in {} files, every one checked",
+        thousands(made.templates),
+        made.snapshot,
+        to.display(),
+        print::bytes(made.bytes),
+        made.files
+    ))?;
+    print::line("It holds biometric data: encrypt it, and let it expire. What is erased from now on is still in it.")
+}
+
+/// Takes a copy back in.
+///
+/// # Errors
+/// When the name is taken, or the copy is not whole.
+pub async fn restore(settings: Settings, folder: &Path, name: Option<GalleryName>, as_json: bool) -> Result<()> {
+    let (bar, moved) = bytes_bar("checking");
+    let taken = desk(settings, Access::Writer).await?.vault.restore(folder, name, moved).await;
+    bar.finish_and_clear();
+    let taken = taken?;
+    if as_json {
+        return print::json(&json!({
+            "gallery": taken.gallery, "from": taken.from, "last_template": taken.last_template,
+            "erased_since": taken.erased_since,
+        }));
+    }
+    print::line(&format!("{} is back, up to template {}", taken.gallery, taken.last_template))?;
+    print::line(&format!(
+        "{} templates that are known here to have been erased since were erased in it. Repeat any other erasure made \
+         after the copy was taken.",
+        thousands(taken.erased_since)
+    ))
+}

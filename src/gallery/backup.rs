@@ -1,0 +1,293 @@
+//! A copy of one gallery, taken while it is in use, and its way back.
+//!
+//! Segments are overwritten in place when a template is erased, so a link to a file, or a copy made while it is erased in,
+//! would not do. Instead: files and tail are opened as of one moment, copied at leisure, and then the records are copied,
+//! also as of one moment, a later one. Whatever they know to be erased, or about to be, is erased in the copied files too.
+//! So the copy has every template of the first moment that was live at the second, and nothing else, in files and records
+//! alike. The tail comes as a segment. A file named `BACKUP`, with the hash of each file, is written last: a folder
+//! without it is no backup.
+
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fs_err as fs;
+use sha2::{Digest, Sha256};
+
+use crate::base::clock;
+use crate::base::hex;
+use crate::base::ids::{GalleryName, TemplateId};
+use crate::base::limits::MANIFEST_BYTES_MAX;
+use crate::gallery::GalleryError;
+use crate::gallery::manifest::{MANIFEST, Manifest, SegmentEntry, segment_file};
+use crate::gallery::opening::Opened;
+use crate::gallery::tail::Tail;
+use crate::gallery::vault::Vault;
+use crate::segment::{Before, Segment, SegmentWriter, erase_rows};
+use crate::store::disk::{self, DiskFolder};
+use crate::store::{Blob, Folder, Mode, StoreError, read_small, replace_small};
+use crate::vector::codec::Code;
+use crate::vector::rows::Rows;
+
+/// The list of a backup's files, written last.
+pub(super) const BACKUP: &str = "BACKUP";
+/// The records of a backup.
+pub(super) const RECORDS: &str = "records.sqlite";
+const FIRST_LINE: &str = "bertillon gallery backup 1";
+const COPY_BYTES: usize = 1 << 20;
+
+/// A backup that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackedUp {
+    /// The moment whose templates it has: the gallery's snapshot.
+    pub snapshot: u64,
+    /// Highest template id in it.
+    pub last_template: u64,
+    /// Live templates in it.
+    pub templates: u64,
+    /// Files, `BACKUP` excluded.
+    pub files: usize,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Vault {
+    /// Copies a gallery with its records into the folder `to`, which is made, and checks every byte of the copy.
+    /// Enrolments, searches and erasures go on meanwhile. `progress` is told how many bytes of how many are copied.
+    ///
+    /// # Errors
+    /// [`GalleryError::BackupInTheWay`] when there is something at `to`, and what files and records say. A folder that was
+    /// begun and not finished has no file `BACKUP`, and can be removed.
+    pub async fn backup(
+        &self,
+        name: &GalleryName,
+        to: &Path,
+        progress: impl FnMut(u64, u64) + Send + 'static,
+    ) -> Result<BackedUp, GalleryError> {
+        if to.exists() {
+            return Err(GalleryError::BackupInTheWay(to.to_owned()));
+        }
+        let folder = DiskFolder::create(to)?;
+        disk::keep_private(to)?;
+        let source = DiskFolder::open(&self.inner.gallery_path(name))?;
+        let (opened, readers, record) = self.inner.open_to_read(name).await?;
+        // Open files stay what they are when a merge takes their names away.
+        let blobs = open_blobs(&source, &opened)?;
+        // From here on erasures may overwrite rows: the records say later which ones.
+        drop(readers);
+        let (snapshot, last_id) = (record.snapshot_number, record.last_template_id);
+        let copying = folder.clone();
+        let copied =
+            tokio::task::spawn_blocking(move || copy_files(&copying, &opened, &blobs, last_id, progress)).await;
+        let segments = copied.map_err(|_| GalleryError::Interrupted)??;
+        let now = clock::now_rfc3339();
+        let records = to.join(RECORDS);
+        disk::touch_private(&records)?;
+        let gone = self.inner.records.copy_gallery_to(name, last_id, &now, &records).await?;
+        let (to, name) = (to.to_owned(), name.clone());
+        let finish = move || {
+            erase_in(&folder, &segments, &gone)?;
+            finish_backup(&folder, &to, &name, &now, segments.len())
+        };
+        let (files, bytes, templates) =
+            tokio::task::spawn_blocking(finish).await.map_err(|_| GalleryError::Interrupted)??;
+        Ok(BackedUp { snapshot, last_template: last_id, templates, files, bytes })
+    }
+}
+
+fn open_blobs(source: &DiskFolder, opened: &Opened) -> Result<Vec<Box<dyn Blob>>, GalleryError> {
+    let open = |held: &crate::gallery::opening::Held| Ok(source.open(&held.entry.file(), Mode::Read)?);
+    opened.segments.iter().map(open).collect()
+}
+
+/// Copies segments, writes the tail as one more, and a manifest with an empty tail; the segments' entries.
+fn copy_files(
+    folder: &DiskFolder,
+    opened: &Opened,
+    blobs: &[Box<dyn Blob>],
+    last_id: u64,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<Vec<SegmentEntry>, GalleryError> {
+    let all = opened.bytes();
+    let mut done = 0;
+    let mut entries = Vec::new();
+    for (held, blob) in opened.segments.iter().zip(blobs) {
+        copy_blob(blob.as_ref(), folder, &held.entry.file(), |bytes| {
+            done += bytes;
+            progress(done, all);
+        })?;
+        entries.push(held.entry.clone());
+    }
+    let spec = &opened.manifest.spec;
+    let mut next_segment = opened.manifest.next_segment;
+    let tail = opened.chunks.as_slice();
+    let live =
+        |chunk: &Arc<crate::vector::memory::MemoryRows>| (0..chunk.len()).filter(|&row| chunk.is_live(row)).count();
+    let rows = tail.iter().map(|chunk| live(chunk) as u64).sum();
+    if rows > 0 {
+        let shared: Arc<dyn Folder> = Arc::new(folder.clone());
+        let mut writer = SegmentWriter::create(shared, &segment_file(next_segment), &spec.of_segment(false), rows)?;
+        let mut original = vec![0.0; spec.dimension.get()];
+        for chunk in tail {
+            for row in (0..chunk.len()).filter(|&row| chunk.is_live(row)) {
+                chunk.original(row, &mut original);
+                writer.push(chunk.template_id(row), &original, &Code::of(&original))?;
+            }
+        }
+        let (first, last) = writer.finish()?.id_range();
+        entries.push(SegmentEntry { number: next_segment, first: first.0, last: last.0, rows, synthetic: false });
+        next_segment += 1;
+    }
+    Tail::create(folder, spec, 1)?;
+    let manifest = Manifest {
+        edition: 1,
+        spec: spec.clone(),
+        sealed_through: last_id,
+        tail: 1,
+        next_segment,
+        importing: None,
+        segments: entries.clone(),
+    };
+    manifest.store(folder)?;
+    progress(all, all);
+    Ok(entries)
+}
+
+fn copy_blob(
+    from: &dyn Blob,
+    folder: &DiskFolder,
+    name: &str,
+    mut progress: impl FnMut(u64),
+) -> Result<(), GalleryError> {
+    let draft = folder.draft(name)?;
+    let size = from.size_bytes()?;
+    let mut buffer = vec![0; COPY_BYTES];
+    let mut at = 0;
+    while at < size {
+        let count = (size - at).min(COPY_BYTES as u64);
+        let part = buffer.get_mut(..count as usize).unwrap_or_default();
+        from.read_at(at, part)?;
+        draft.write_at(at, part)?;
+        at += count;
+        progress(count);
+    }
+    Ok(folder.publish(name, draft)?)
+}
+
+/// Overwrites templates in copied segments. A block may have been copied while it was being overwritten.
+pub(super) fn erase_in(
+    folder: &DiskFolder,
+    segments: &[SegmentEntry],
+    gone: &[TemplateId],
+) -> Result<u64, GalleryError> {
+    let mut erased = 0;
+    for entry in segments {
+        let segment = Segment::open(folder, &entry.file())?;
+        let rows: Vec<u32> = gone.iter().filter_map(|&id| segment.row_of(id)).collect();
+        if !rows.is_empty() {
+            erased += rows.iter().filter(|&&row| segment.is_live(row as usize)).count() as u64;
+            erase_rows(folder, &entry.file(), &rows, Before::PerhapsTorn)?;
+        }
+    }
+    Ok(erased)
+}
+
+/// Checks the copy and lists its files with their hashes; how many, their bytes, and the live templates in them.
+fn finish_backup(
+    folder: &DiskFolder,
+    path: &Path,
+    name: &GalleryName,
+    now: &str,
+    segments: usize,
+) -> Result<(usize, u64, u64), GalleryError> {
+    let manifest = Manifest::load(folder)?;
+    debug_assert_eq!(manifest.segments.len(), segments);
+    let mut live = 0;
+    for entry in &manifest.segments {
+        let segment = Segment::open(folder, &entry.file())?;
+        segment.verify()?;
+        live += (segment.len() - segment.erased().as_slice().len()) as u64;
+    }
+    let mut text = format!("{FIRST_LINE}\ngallery {name}\ntaken {now}\n");
+    let (mut files, mut bytes) = (0, 0);
+    for file in folder.list()? {
+        let (size, sha256) = hash_file(&path.join(&file))?;
+        // Writing to a string can't fail.
+        let _ = writeln!(text, "file {file} {size} {sha256}");
+        (files, bytes) = (files + 1, bytes + size);
+    }
+    let crc = crc32fast::hash(text.as_bytes());
+    let _ = writeln!(text, "crc32 {crc:08x}");
+    replace_small(folder, BACKUP, text.as_bytes())?;
+    Ok((files, bytes, live))
+}
+
+fn hash_file(path: &Path) -> Result<(u64, String), GalleryError> {
+    let hash = || {
+        let mut file = fs::File::open(path)?;
+        let (mut digest, mut size) = (Sha256::new(), 0);
+        let mut buffer = vec![0; COPY_BYTES];
+        loop {
+            let count = file.read(&mut buffer)?;
+            if count == 0 {
+                return Ok((size, hex::encode(&<[u8; 32]>::from(digest.finalize()))));
+            }
+            digest.update(buffer.get(..count).unwrap_or_default());
+            size += count as u64;
+        }
+    };
+    Ok(hash().map_err(StoreError::Io)?)
+}
+
+/// What `BACKUP` says.
+#[derive(Debug)]
+pub(super) struct Contents {
+    pub(super) gallery: GalleryName,
+    files: Vec<(String, u64, String)>,
+}
+
+/// Reads `BACKUP` and compares every file with it. `progress` is told bytes of all bytes.
+pub(super) fn check_backup(path: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Contents, GalleryError> {
+    let bad = |what: String| GalleryError::NoBackup { path: path.to_owned(), what };
+    let folder = DiskFolder::open(path).map_err(|error| bad(error.to_string()))?;
+    let text = read_small(&folder, BACKUP, MANIFEST_BYTES_MAX).map_err(|error| bad(error.to_string()))?;
+    let contents = parse(&text).ok_or_else(|| bad("its file BACKUP is damaged".to_owned()))?;
+    let all = contents.files.iter().map(|(_, size, _)| size).sum();
+    let mut done = 0;
+    for (name, size, sha256) in &contents.files {
+        let file: PathBuf = path.join(name);
+        let (found, hash) = hash_file(&file).map_err(|error| bad(error.to_string()))?;
+        if (found, &hash) != (*size, sha256) {
+            return Err(bad(format!("{name} is not the file that was backed up")));
+        }
+        done += size;
+        progress(done, all);
+    }
+    let listed = |wanted: &str| contents.files.iter().any(|(name, _, _)| name == wanted);
+    if listed(MANIFEST) && listed(RECORDS) {
+        Ok(contents)
+    } else {
+        Err(bad("it has no manifest or no records".to_owned()))
+    }
+}
+
+fn parse(bytes: &[u8]) -> Option<Contents> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let (body, crc) = text.split_at(text.rfind("crc32 ")?);
+    if crc != format!("crc32 {:08x}\n", crc32fast::hash(body.as_bytes())) {
+        return None;
+    }
+    let mut lines = body.lines();
+    (lines.next()? == FIRST_LINE).then_some(())?;
+    let gallery = lines.next()?.strip_prefix("gallery ")?.parse().ok()?;
+    lines.next()?.strip_prefix("taken ")?;
+    let file = |line: &str| {
+        let mut words = line.strip_prefix("file ")?.split(' ');
+        let (name, size, sha256) = (words.next()?, words.next()?.parse().ok()?, words.next()?);
+        // A name of ours is one word and no path.
+        let plain = !name.contains('/') && name != "." && name != "..";
+        plain.then(|| (name.to_owned(), size, sha256.to_owned()))
+    };
+    Some(Contents { gallery, files: lines.map(file).collect::<Option<_>>()? })
+}

@@ -1,0 +1,217 @@
+//! Keeping galleries in shape while they are searched and enrolled into: tails sealed, small segments merged, erased rows
+//! compacted, erasures finished that had to wait.
+//!
+//! All of it works in slices of a few milliseconds. Between two slices the gallery is free for enrolments and erasures, and
+//! as long as anybody searches the next slice waits, though not for ever.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use crate::base::ids::GalleryName;
+use crate::base::limits::{COMPACT_ERASED_PERCENT, MAINTENANCE_SLICE_ROWS, MERGE_ROWS_MAX};
+use crate::gallery::GalleryError;
+use crate::gallery::room::{Room, blocking};
+use crate::gallery::shelf::rewrite::{Policy, Step};
+use crate::gallery::vault::{Inner, Vault};
+use crate::segment::Before;
+use crate::vector::rows::GalleryRows;
+
+/// Between two looks at all galleries.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How long a slice gives way to searches that follow each other without a gap.
+const GIVE_WAY: Duration = Duration::from_millis(100);
+const POLL: Duration = Duration::from_millis(2);
+/// How long an erasure that is finished in the background waits for readers; enrolments wait that long too.
+const FINISH_WAIT: Duration = Duration::from_millis(50);
+
+/// What compacting a gallery did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Compacted {
+    /// Segments that were rewritten.
+    pub segments: usize,
+    /// Erased rows that are gone from files now.
+    pub rows_dropped: u64,
+    /// Bytes of segments and tail before.
+    pub bytes_before: u64,
+    /// Bytes of segments and tail now.
+    pub bytes: u64,
+}
+
+impl Vault {
+    /// Merges and compacts a gallery until nothing more is due; with `all`, every segment that has an erased row.
+    /// `progress` is told how many rows of how many of the present segment are copied. What is done stays done when it
+    /// is cut short.
+    ///
+    /// # Errors
+    /// What files or records say; [`GalleryError::StillRead`] while an erasure waits for readers.
+    pub async fn compact(
+        &self,
+        name: &GalleryName,
+        all: bool,
+        mut progress: impl FnMut(u64, u64) + Send,
+    ) -> Result<Compacted, GalleryError> {
+        let room = self.inner.room(name)?;
+        let mut done = Compacted { bytes_before: room.snapshot().sizes.bytes, ..Compacted::default() };
+        self.inner.finish_waiting(&room, self.inner.options.erase_wait).await?;
+        let policy = Policy { erased_percent: if all { 0 } else { COMPACT_ERASED_PERCENT }, ..self.inner.policy() };
+        loop {
+            match self.inner.merge_slice(&room, policy).await? {
+                Step::Nothing => break,
+                Step::Copied(rows, of) => {
+                    progress(rows, of);
+                    self.inner.give_way().await;
+                }
+                Step::Done(segments, erased) => {
+                    done.segments += segments;
+                    done.rows_dropped += erased;
+                }
+            }
+        }
+        done.bytes = room.snapshot().sizes.bytes;
+        Ok(done)
+    }
+
+    /// Keeps all galleries in shape from now on until the vault is closed. `refresh` brings copies on devices up to date
+    /// after segments were replaced. For a process that goes on for long; only a writer has anything to do.
+    pub fn maintain(&self, refresh: impl Fn(&GalleryRows) + Send + Sync + 'static) {
+        let inner = Arc::downgrade(&self.inner);
+        let refresh: Arc<dyn Fn(&GalleryRows) + Send + Sync> = Arc::new(refresh);
+        tokio::spawn(async move {
+            while let Some(open) = still_open(&inner) {
+                for room in open.all_rooms() {
+                    if let Err(error) = open.tend(&room, &refresh).await
+                        && !open.is_closed()
+                    {
+                        tracing::warn!(gallery = %room.name, %error, "maintenance of this gallery is put off");
+                    }
+                }
+                drop(open);
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        });
+    }
+}
+
+fn still_open(inner: &Weak<Inner>) -> Option<Arc<Inner>> {
+    inner.upgrade().filter(|inner| !inner.is_closed())
+}
+
+impl Inner {
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    fn policy(&self) -> Policy {
+        Policy {
+            fan: self.options.merge_fan,
+            // A sealed tail has a few rows more than it takes to be sealed, and is of the lowest size.
+            tier_rows: 2 * self.options.tail_rows_max as u64,
+            rows_max: MERGE_ROWS_MAX,
+            erased_percent: COMPACT_ERASED_PERCENT,
+        }
+    }
+
+    /// One look at one gallery.
+    async fn tend(
+        &self,
+        room: &Arc<Room>,
+        refresh: &Arc<dyn Fn(&GalleryRows) + Send + Sync>,
+    ) -> Result<(), GalleryError> {
+        self.finish_waiting(room, FINISH_WAIT).await?;
+        let mut replaced = false;
+        loop {
+            let began = Instant::now();
+            match self.merge_slice(room, self.policy()).await? {
+                Step::Nothing => break,
+                Step::Copied(..) => {}
+                Step::Done(..) => replaced = true,
+            }
+            // As much rest as work, so that a core is free for others however long this takes.
+            tokio::time::sleep(began.elapsed()).await;
+            self.give_way().await;
+        }
+        if replaced {
+            let (snapshot, refresh) = (room.snapshot(), Arc::clone(refresh));
+            let refreshed = tokio::task::spawn_blocking(move || refresh(snapshot.rows())).await;
+            refreshed.map_err(|_| GalleryError::Interrupted)?;
+        }
+        Ok(())
+    }
+
+    /// Finishes erasures that could not be: a merge must not take the name from a file that still has erased bytes.
+    async fn finish_waiting(&self, room: &Arc<Room>, wait: Duration) -> Result<(), GalleryError> {
+        if self.records.erasing(&room.name).await?.is_empty() {
+            return Ok(());
+        }
+        let guard = room.lock().await?;
+        self.finish_erasures(room, guard, Before::PerhapsTorn, wait, |_| ()).await.map(drop)
+    }
+
+    async fn merge_slice(&self, room: &Arc<Room>, policy: Policy) -> Result<Step, GalleryError> {
+        let guard = room.lock().await?;
+        // Asked under the lock: no erasure begins while it is held.
+        if !self.records.erasing(&room.name).await?.is_empty() {
+            return Ok(Step::Nothing);
+        }
+        let (guard, step) = blocking(guard, move |shelf| shelf.merge_slice(&policy, MAINTENANCE_SLICE_ROWS)).await?;
+        if !matches!(step, Ok(Step::Copied(..) | Step::Nothing)) {
+            // Also after a failure: whatever the files are now is what searches should read.
+            room.publish(&guard, room.snapshot().number());
+        }
+        step
+    }
+
+    /// Waits while anybody searches, for a limited time.
+    async fn give_way(&self) {
+        let deadline = Instant::now() + GIVE_WAY;
+        while self.is_searched() && Instant::now() < deadline {
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// The same on a thread that may block.
+    pub(super) fn give_way_blocking(&self) {
+        let deadline = Instant::now() + GIVE_WAY;
+        while self.is_searched() && Instant::now() < deadline {
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Whether any gallery is being searched: somebody but the vault holds its present snapshot.
+    fn is_searched(&self) -> bool {
+        self.all_rooms().iter().any(|room| room.is_read())
+    }
+}
+
+/// Seals the tail of a gallery in the background, slice by slice, once it is long enough.
+pub(super) fn seal_in_background(inner: &Arc<Inner>, room: Arc<Room>) {
+    if room.sealing.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    let inner = Arc::clone(inner);
+    tokio::spawn(async move {
+        let sealed = seal_slices(&inner, &room).await;
+        room.sealing.store(false, Ordering::Release);
+        if let Err(error) = sealed
+            && !inner.is_closed()
+        {
+            tracing::error!(gallery = %room.name, %error, "the tail could not be sealed; it goes on growing");
+        }
+    });
+}
+
+async fn seal_slices(inner: &Inner, room: &Arc<Room>) -> Result<(), GalleryError> {
+    loop {
+        let guard = room.lock().await?;
+        let (guard, step) = blocking(guard, |shelf| shelf.seal_slice(MAINTENANCE_SLICE_ROWS)).await?;
+        if !matches!(step, Ok(Step::Copied(..))) {
+            room.publish(&guard, room.snapshot().number());
+        }
+        drop(guard);
+        match step? {
+            Step::Copied(..) => inner.give_way().await,
+            Step::Done(..) | Step::Nothing => return Ok(()),
+        }
+    }
+}

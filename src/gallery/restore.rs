@@ -1,0 +1,155 @@
+//! Taking a backup back in: checked first, copied beside the galleries under a name that none can have, made to count by one
+//! transaction, then given its name. A start finishes what was cut short after the transaction, and removes what was before.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fs_err as fs;
+
+use crate::base::clock;
+use crate::base::ids::{GalleryName, TemplateId};
+use crate::gallery::backup::{RECORDS, check_backup, erase_in};
+use crate::gallery::manifest::{Manifest, SegmentEntry};
+use crate::gallery::room::detached;
+use crate::gallery::tail::Tail;
+use crate::gallery::vault::{Inner, Vault};
+use crate::gallery::{GalleryError, lock};
+use crate::records::Records;
+use crate::segment::Segment;
+use crate::store::StoreError;
+use crate::store::disk::DiskFolder;
+
+/// Begins the name of a folder that is no gallery yet; no gallery's name begins with a dot.
+const RESTORING: &str = ".restoring-";
+
+/// A backup that was taken in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// Its name here.
+    pub gallery: GalleryName,
+    /// Its name when it was backed up.
+    pub from: GalleryName,
+    /// Highest template id in it.
+    pub last_template: u64,
+    /// Templates of the backup that this data folder's records know to be erased since, and that were erased in it.
+    pub erased_since: u64,
+}
+
+impl Vault {
+    /// Takes the backup in the folder `from` in, under its own name or `name`. Every file is compared with its hash and
+    /// every block with its checksum before anything counts. Where the records here know the gallery of which it is a
+    /// backup (restored beside it under another name), what was erased there since is erased in it too.
+    /// `progress` is told how many bytes of how many are checked.
+    ///
+    /// # Errors
+    /// [`GalleryError::AlreadyExists`], [`GalleryError::NoBackup`], and what files and records say; nothing is changed then.
+    pub async fn restore(
+        &self,
+        from: &Path,
+        name: Option<GalleryName>,
+        progress: impl FnMut(u64, u64) + Send + 'static,
+    ) -> Result<Restored, GalleryError> {
+        self.inner.check_writer()?;
+        let (inner, from) = (Arc::clone(&self.inner), from.to_owned());
+        detached(async move { inner.restore(&from, name, progress).await }).await
+    }
+}
+
+impl Inner {
+    async fn restore(
+        &self,
+        from: &Path,
+        name: Option<GalleryName>,
+        progress: impl FnMut(u64, u64) + Send + 'static,
+    ) -> Result<Restored, GalleryError> {
+        let _one_at_a_time = self.creating.lock().await;
+        let source = from.to_owned();
+        let checked = tokio::task::spawn_blocking(move || check_backup(&source, progress)).await;
+        let origin = checked.map_err(|_| GalleryError::Interrupted)??.gallery;
+        let name = name.unwrap_or_else(|| origin.clone());
+        self.refuse_taken(&name).await?;
+        let no_backup = |what: &str| GalleryError::NoBackup { path: from.to_owned(), what: what.to_owned() };
+        let record = Records::gallery_of_copy(&from.join(RECORDS)).await?;
+        let record = record.filter(|record| record.name == origin);
+        let record = record.ok_or_else(|| no_backup("its records are of another gallery"))?;
+        let present = self.records.gallery(&origin).await?;
+        let same = present.is_some_and(|there| (there.created_at, there.model) == (record.created_at, record.model));
+        let erased = if same { self.records.not_live(&origin).await? } else { Vec::new() };
+        let (aside, source, gone) = (self.aside(&name), from.to_owned(), erased.clone());
+        let copied =
+            tokio::task::spawn_blocking(move || copy_in(&source, &aside, record.last_template_id, &gone)).await;
+        let erased_since = copied.map_err(|_| GalleryError::Interrupted)??;
+        let now = clock::now_rfc3339();
+        self.records.take_in_gallery(&from.join(RECORDS), &origin, &name, &erased, &now).await?;
+        // It counts. A start finishes the rest, should this not come to its end.
+        self.finish_restore(&name)?;
+        let last_template = record.last_template_id;
+        let Some(record) = self.records.gallery(&name).await? else { return Err(GalleryError::NoGallery(name)) };
+        self.open_room(&record).await?;
+        Ok(Restored { gallery: name, from: origin, last_template, erased_since })
+    }
+
+    async fn refuse_taken(&self, name: &GalleryName) -> Result<(), GalleryError> {
+        if self.records.gallery(name).await?.is_some() {
+            return Err(GalleryError::AlreadyExists(name.clone()));
+        }
+        let path = self.gallery_path(name);
+        if path.exists() { Err(GalleryError::FolderInTheWay(path)) } else { Ok(()) }
+    }
+
+    fn aside(&self, name: &GalleryName) -> PathBuf {
+        self.data.join("gallery").join(format!("{RESTORING}{name}"))
+    }
+
+    /// Gives a restored gallery that counts its place, if it has not got it.
+    pub(super) fn finish_restore(&self, name: &GalleryName) -> Result<(), GalleryError> {
+        let (aside, place) = (self.aside(name), self.gallery_path(name));
+        if aside.is_dir() && !place.exists() {
+            fs::rename(&aside, &place).map_err(StoreError::Io)?;
+            // Syncs the folder above.
+            DiskFolder::create(&place)?;
+        }
+        Ok(())
+    }
+
+    /// Removes restored files that never came to count.
+    pub(super) fn remove_unfinished_restores(&self) -> Result<(), GalleryError> {
+        let remove = || {
+            for entry in fs::read_dir(self.data.join("gallery"))? {
+                let entry = entry?;
+                if entry.file_name().to_string_lossy().starts_with(RESTORING) {
+                    tracing::info!(folder = %entry.path().display(), "removing a restore that was cut short");
+                    fs::remove_dir_all(entry.path())?;
+                }
+            }
+            Ok(())
+        };
+        Ok(remove().map_err(StoreError::Io)?)
+    }
+}
+
+/// Copies and checks the files of a backup; how many templates were erased in the copy.
+fn copy_in(from: &Path, to: &Path, last_id: u64, gone: &[TemplateId]) -> Result<u64, GalleryError> {
+    if to.exists() {
+        fs::remove_dir_all(to).map_err(StoreError::Io)?;
+    }
+    let source = DiskFolder::open(from)?;
+    let manifest = Manifest::load(&source)?;
+    let damaged = |what: &str| GalleryError::NoBackup { path: from.to_owned(), what: what.to_owned() };
+    if manifest.sealed_through != last_id {
+        return Err(damaged("its files and its records end at different templates"));
+    }
+    let folder = DiskFolder::create(to)?;
+    for name in manifest.segments.iter().map(SegmentEntry::file) {
+        fs::copy(from.join(&name), to.join(&name)).map_err(StoreError::Io)?;
+        fs::File::open(to.join(&name)).and_then(|file| file.sync_all()).map_err(StoreError::Io)?;
+    }
+    Tail::create(&folder, &manifest.spec, manifest.tail)?;
+    manifest.store(&folder)?;
+    let erased = erase_in(&folder, &manifest.segments, gone)?;
+    for entry in &manifest.segments {
+        Segment::open(&folder, &entry.file())?.verify()?;
+    }
+    lock::create_readers(to)?;
+    Ok(erased)
+}

@@ -1,0 +1,181 @@
+//! One gallery's records in a file of their own, for its backup, and back.
+//!
+//! `SQLite` copies between two of its files in one statement a table, within one read transaction, so the copy is of one
+//! moment however much is written meanwhile. (Under PostgreSQL its own tools do this; nothing here is needed then.)
+
+use std::path::Path;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _};
+
+use crate::base::ids::{GalleryName, TemplateId};
+use crate::records::{GalleryRecord, Records, RecordsError, sql_error};
+
+/// Details and attributes go with live references only: of the others nothing but their erasure is known.
+const COPY_OUT: [&str; 5] = [
+    "INSERT INTO main.gallery SELECT name, purpose, model_name, model_hash, dimension, originals, created_at, $2, \
+     snapshot_number FROM source.gallery WHERE name = $1",
+    "INSERT INTO main.template SELECT gallery, id, CASE state WHEN 'live' THEN 'live' ELSE 'erased' END, \
+     CASE state WHEN 'live' THEN subject_key END, CASE state WHEN 'live' THEN image_key END, \
+     CASE state WHEN 'erasing' THEN $3 ELSE erased_at END \
+     FROM source.template WHERE gallery = $1 AND id <= $2 ORDER BY id",
+    "INSERT INTO main.reference_detail SELECT d.* FROM source.reference_detail d JOIN main.template t \
+     ON t.gallery = d.gallery AND t.id = d.template_id WHERE d.gallery = $1 AND t.state = 'live' ORDER BY t.id",
+    "INSERT INTO main.template_attribute SELECT a.* FROM source.template_attribute a JOIN main.template t \
+     ON t.gallery = a.gallery AND t.id = a.template_id WHERE a.gallery = $1 AND t.state = 'live' ORDER BY t.id",
+    "INSERT INTO main.reference_attribute SELECT a.* FROM source.reference_attribute a JOIN main.template t \
+     ON t.gallery = a.gallery AND t.id = a.template_id WHERE a.gallery = $1 AND t.state = 'live' ORDER BY t.id",
+];
+
+/// `$1` is the name in the backup, `$2` the new one. Templates in `erased_since` come as erased.
+const COPY_IN: [&str; 5] = [
+    "INSERT INTO main.gallery SELECT $2, purpose, model_name, model_hash, dimension, originals, created_at, \
+     last_template_id, snapshot_number + 1 FROM source.gallery WHERE name = $1",
+    "INSERT INTO main.template SELECT $2, id, CASE WHEN e.template_id IS NULL THEN state ELSE 'erased' END, \
+     CASE WHEN e.template_id IS NULL THEN subject_key END, CASE WHEN e.template_id IS NULL THEN image_key END, \
+     COALESCE(erased_at, e.erased_at) FROM source.template t \
+     LEFT JOIN temp.erased_since e ON e.template_id = t.id WHERE gallery = $1 ORDER BY id",
+    "INSERT INTO main.reference_detail SELECT $2, d.template_id, subject, image_sha256, source, quality, width_px, \
+     height_px, enrolled_at FROM source.reference_detail d JOIN main.template t \
+     ON t.gallery = $2 AND t.id = d.template_id WHERE d.gallery = $1 AND t.state = 'live' ORDER BY t.id",
+    "INSERT INTO main.template_attribute SELECT $2, a.template_id, name, value_high, value_low, value_number \
+     FROM source.template_attribute a JOIN main.template t \
+     ON t.gallery = $2 AND t.id = a.template_id WHERE a.gallery = $1 AND t.state = 'live' ORDER BY t.id",
+    "INSERT INTO main.reference_attribute SELECT $2, a.template_id, name, value \
+     FROM source.reference_attribute a JOIN main.template t \
+     ON t.gallery = $2 AND t.id = a.template_id WHERE a.gallery = $1 AND t.state = 'live' ORDER BY t.id",
+];
+
+impl Records {
+    /// Copies what is known about a gallery and its templates up to `last_id` into a new data base at `path`. Gives the
+    /// templates that are not live at that moment, ascending; in the copy they are erased.
+    ///
+    /// # Errors
+    /// [`RecordsError`].
+    pub async fn copy_gallery_to(
+        &self,
+        gallery: &GalleryName,
+        last_id: u64,
+        now: &str,
+        path: &Path,
+    ) -> Result<Vec<TemplateId>, RecordsError> {
+        let copy = Self::create(path).await?;
+        let copied = copy.fill_from(&self.path, gallery, last_id, now).await;
+        copy.close().await;
+        let gone = copied?;
+        // One file, without a journal beside it: what is hashed is all there is.
+        let plain = SqliteConnectOptions::new().filename(path).journal_mode(SqliteJournalMode::Delete).connect().await;
+        let closed = match plain {
+            Ok(connection) => connection.close().await,
+            Err(error) => Err(error),
+        };
+        closed.map_err(sql_error(path))?;
+        Ok(gone)
+    }
+
+    async fn fill_from(
+        &self,
+        source: &Path,
+        gallery: &GalleryName,
+        last_id: u64,
+        now: &str,
+    ) -> Result<Vec<TemplateId>, RecordsError> {
+        let mut connection = self.pool.acquire().await.map_err(self.sql())?;
+        self.attach(&mut connection, source).await?;
+        sqlx::query("BEGIN").execute(&mut *connection).await.map_err(self.sql())?;
+        for statement in COPY_OUT {
+            let query = sqlx::query(statement).bind(gallery.as_str());
+            let query = if statement.contains("$2") { query.bind(last_id as i64) } else { query };
+            let query = if statement.contains("$3") { query.bind(now.to_owned()) } else { query };
+            query.execute(&mut *connection).await.map_err(self.sql())?;
+        }
+        let gone = "SELECT id FROM main.template WHERE state <> 'live' ORDER BY id";
+        let gone: Vec<i64> = sqlx::query_scalar(gone).fetch_all(&mut *connection).await.map_err(self.sql())?;
+        sqlx::query("COMMIT").execute(&mut *connection).await.map_err(self.sql())?;
+        Ok(gone.into_iter().map(|id| TemplateId(id as u64)).collect())
+    }
+
+    /// The one gallery of a copy made by [`copy_gallery_to`](Self::copy_gallery_to).
+    ///
+    /// # Errors
+    /// [`RecordsError`].
+    pub async fn gallery_of_copy(path: &Path) -> Result<Option<GalleryRecord>, RecordsError> {
+        // Nothing is written beside it: the folder may be read-only, and its files are to stay as they were hashed.
+        let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(true);
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(sql_error(path))?;
+        let copy = Self { pool, path: path.to_owned() };
+        let checked = copy.check_version().await;
+        let galleries = copy.galleries().await;
+        copy.close().await;
+        checked?;
+        Ok(galleries?.pop())
+    }
+
+    /// Takes the gallery `from` of a copy at `path` in as `name`, in one transaction. Templates in `erased` are erased in it.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`], also when the name is taken.
+    pub async fn take_in_gallery(
+        &self,
+        path: &Path,
+        from: &GalleryName,
+        name: &GalleryName,
+        erased: &[TemplateId],
+        now: &str,
+    ) -> Result<(), RecordsError> {
+        // A connection of its own: what is attached or temporary ends with it.
+        let own = Self::connect(&self.path, false).await?;
+        let taken = own.take_in(path, from, name, erased, now).await;
+        own.close().await;
+        taken
+    }
+
+    async fn take_in(
+        &self,
+        path: &Path,
+        from: &GalleryName,
+        name: &GalleryName,
+        erased: &[TemplateId],
+        now: &str,
+    ) -> Result<(), RecordsError> {
+        let mut connection = self.pool.acquire().await.map_err(self.sql())?;
+        self.attach(&mut connection, path).await?;
+        let temporary = "CREATE TEMP TABLE erased_since (template_id BIGINT NOT NULL PRIMARY KEY, erased_at TEXT)";
+        sqlx::query(temporary).execute(&mut *connection).await.map_err(self.sql())?;
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await.map_err(self.sql())?;
+        for id in erased {
+            let insert = "INSERT INTO temp.erased_since (template_id, erased_at) VALUES ($1, $2)";
+            let query = sqlx::query(insert).bind(id.0 as i64).bind(now.to_owned());
+            query.execute(&mut *connection).await.map_err(self.sql())?;
+        }
+        for statement in COPY_IN {
+            let query = sqlx::query(statement).bind(from.as_str()).bind(name.as_str());
+            query.execute(&mut *connection).await.map_err(self.sql())?;
+        }
+        // A synthetic template has a row only once it is erased.
+        let synthetic = "INSERT INTO main.template (gallery, id, state, erased_at) SELECT $1, template_id, 'erased', \
+             erased_at FROM temp.erased_since WHERE template_id NOT IN (SELECT id FROM main.template WHERE gallery = $1) \
+             AND template_id <= (SELECT last_template_id FROM main.gallery WHERE name = $1)";
+        let query = sqlx::query(synthetic).bind(name.as_str());
+        query.execute(&mut *connection).await.map_err(self.sql())?;
+        sqlx::query("COMMIT").execute(&mut *connection).await.map_err(self.sql())?;
+        Ok(())
+    }
+
+    /// Templates that are erased or being erased, ascending.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn not_live(&self, gallery: &GalleryName) -> Result<Vec<TemplateId>, RecordsError> {
+        let select = "SELECT id FROM template WHERE gallery = $1 AND state <> 'live' ORDER BY id";
+        let ids: Vec<i64> =
+            sqlx::query_scalar(select).bind(gallery.as_str()).fetch_all(&self.pool).await.map_err(self.sql())?;
+        Ok(ids.into_iter().map(|id| TemplateId(id as u64)).collect())
+    }
+
+    async fn attach(&self, connection: &mut SqliteConnection, path: &Path) -> Result<(), RecordsError> {
+        let attach = sqlx::query("ATTACH DATABASE $1 AS source").bind(path.to_string_lossy().into_owned());
+        attach.execute(connection).await.map_err(self.sql())?;
+        Ok(())
+    }
+}

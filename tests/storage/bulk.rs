@@ -1,0 +1,206 @@
+//! Importing templates of people: all or none, whose they are, and what is refused.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bertillon::base::ids::TemplateId;
+use bertillon::casework::Desk;
+use bertillon::casework::bulk::{self, BulkImport};
+use bertillon::gallery::{Access, Erase, GalleryError, Imported, ImportedReference, Vault, VaultOptions};
+use bertillon::records::Attribute;
+use bertillon::segment::Precision;
+use bertillon::settings::Settings;
+use bertillon::settings::back_end::BackEnd;
+use bertillon::settings::flags::Flags;
+
+use crate::traces::windows;
+use crate::{dimension, enrol, live, model_id, name, new_vault, open, raw, reference, run, subject, template};
+
+fn described(row: u64) -> ImportedReference {
+    let attributes = vec![Attribute::new("capture_year", &(2000 + row % 25).to_string()).unwrap()];
+    ImportedReference { subject: subject(4000 + row / 2), source: format!("{row:07} of the old system"), attributes }
+}
+
+async fn import(vault: &Vault, count: u64, bad_row: u64, bad_record: u64) -> Result<Imported, GalleryError> {
+    let fill = move |row: u64, out: &mut [f32]| {
+        // Any length: it is scaled.
+        let scale = if row == bad_row { 0.0 } else { 3.0 + row as f32 };
+        out.iter_mut().zip(raw(9000 + row)).for_each(|(to, from)| *to = from * scale);
+        Ok(())
+    };
+    let describe = move |row| if row == bad_record { Err("nobody".to_owned()) } else { Ok(described(row)) };
+    vault.import_templates(&name(), &model_id(1), count, fill, describe, |_| ()).await
+}
+
+#[test]
+fn imported_templates_are_references_like_others() {
+    run(async {
+        let home = tempfile::tempdir().unwrap();
+        let vault = new_vault(home.path(), Precision::F32).await;
+        enrol(&vault, (1..=5).map(|key| reference(key, key)).collect()).await;
+        let imported = import(&vault, 250, u64::MAX, u64::MAX).await.unwrap();
+        assert_eq!((imported.first, imported.last, imported.segments), (TemplateId(6), TemplateId(255), 3));
+        enrol(&vault, vec![reference(300, 300)]).await;
+        vault.close().await;
+        let vault = open(home.path()).await;
+        vault.verify(&name(), |_, _| ()).await.unwrap();
+        let seen = live(&vault.snapshot(&name()).await.unwrap());
+        assert_eq!(seen.len(), 256);
+        let near: Vec<f32> = seen[&16].iter().map(|&bits| f32::from_bits(bits)).collect();
+        let wanted = template(9010);
+        assert!(near.iter().zip(wanted.values()).all(|(a, b)| (a - b).abs() < 1e-6), "row 10 is template 16");
+        let found = vault.references(&name(), &[TemplateId(16)]).await.unwrap();
+        assert_eq!(found[&TemplateId(16)].subject, described(10).subject);
+        assert_eq!(vault.snapshot(&name()).await.unwrap().live_synthetic(), 0);
+        let year = vault.templates_between(&name(), &"capture_year".parse().unwrap(), 2003..=2003).await.unwrap();
+        assert_eq!(year, (0..10).map(|i| TemplateId(6 + 3 + 25 * i)).collect::<Vec<_>>());
+        let erased = vault.erase(&name(), Erase::Subject(subject(4005)), |_| ()).await.unwrap();
+        assert_eq!(erased.templates, [TemplateId(16), TemplateId(17)]);
+        let bytes = windows(home.path(), 12);
+        assert!(!bytes.contains(&described(10).source.as_bytes()[..12]) && !bytes.contains(&b"0004005 pers"[..]));
+        vault.close().await;
+    });
+}
+
+#[test]
+fn an_import_that_fails_leaves_nothing() {
+    run(async {
+        let home = tempfile::tempdir().unwrap();
+        let vault = new_vault(home.path(), Precision::F32).await;
+        enrol(&vault, (1..=5).map(|key| reference(key, key)).collect()).await;
+        let before = live(&vault.snapshot(&name()).await.unwrap());
+        for (bad_row, bad_record, at) in [(120, u64::MAX, 120), (u64::MAX, 230, 230)] {
+            let refused = import(&vault, 250, bad_row, bad_record).await;
+            assert!(matches!(&refused, Err(GalleryError::ImportRow { row, .. }) if *row == at), "{refused:?}");
+            assert_eq!(live(&vault.snapshot(&name()).await.unwrap()), before);
+            let subjects = vault.templates_of_subjects(&name(), &[subject(4000), subject(4100)]).await.unwrap();
+            assert!(subjects.is_empty());
+        }
+        let other =
+            vault.import_templates(&name(), &model_id(2), 1, |_, _| Ok(()), |_| Err(String::new()), |_| ()).await;
+        assert!(matches!(other, Err(GalleryError::OtherModel { .. })), "{other:?}");
+        let files = fs_err::read_dir(home.path().join("gallery/custody")).unwrap();
+        let names: Vec<_> = files.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        assert_eq!(names.iter().filter(|name| name.starts_with("segment")).count(), 1, "{names:?}");
+        assert_eq!(enrol(&vault, vec![reference(6, 6)]).await, [TemplateId(6)]);
+        vault.close().await;
+        let vault = open(home.path()).await;
+        let after: BTreeMap<_, _> = live(&vault.snapshot(&name()).await.unwrap());
+        assert_eq!(after.len(), 6);
+        vault.close().await;
+    });
+}
+
+/// A `.npy` file as NumPy writes it.
+fn npy(path: &std::path::Path, rows: &[Vec<f32>]) {
+    let header =
+        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {}), }}\n", rows.len(), rows[0].len());
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    rows.iter().flatten().for_each(|value| bytes.extend(value.to_le_bytes()));
+    fs_err::write(path, bytes).unwrap();
+}
+
+#[test]
+fn files_of_another_system_are_imported_or_refused_by_row() {
+    run(async {
+        let home = tempfile::tempdir().unwrap();
+        let flags = Flags { data: Some(home.path().join("data")), back_end: Some(BackEnd::Cpu), ..Flags::default() };
+        let settings = Settings::load(None, home.path(), flags).unwrap().settings;
+        let desk = Desk::open(settings, Access::Writer).await.unwrap();
+        let set = desk.catalogue.set("mtcnn-dlib").unwrap();
+        desk.vault.create_gallery(&name(), &set.id(), dimension(), Precision::F16, "test").await.unwrap();
+        let request = BulkImport {
+            gallery: name(),
+            templates: home.path().join("old.npy"),
+            subjects: home.path().join("old.csv"),
+            model: "mtcnn-dlib".to_owned(),
+        };
+        let list = |rows: u64| {
+            let lines = (0..rows).map(|row| format!("person {row},{},\n", 1990 + row % 30));
+            format!("subject,capture_year,disposal\n{}", lines.collect::<String>())
+        };
+        let import = async |templates: &[Vec<f32>], subjects: &str| {
+            npy(&request.templates, templates);
+            fs_err::write(&request.subjects, subjects).unwrap();
+            let result = bulk::import(&desk, &request, Arc::default(), |_, _| ()).await;
+            result.map_err(|error| error.to_string())
+        };
+        let good: Vec<Vec<f32>> = (0..30).map(raw).collect();
+        let mut zero = good.clone();
+        zero[17].fill(0.0);
+        let mut nan = good.clone();
+        nan[3][5] = f32::NAN;
+        for (templates, subjects, says) in [
+            (&zero, list(30), "row 17"),
+            (&nan, list(30), "row 3"),
+            (&good, list(29), "29 rows here, 30 templates"),
+            (&good, list(31), "31 rows here, 30 templates"),
+            (&good, list(30).replace("person 4,", "synthetic 4,"), "line 6"),
+            (&good, list(30).replace("capture_year", "Capture Year"), "a column"),
+            (&good, list(30).replace("subject", "person"), "column `subject`"),
+            (&vec![vec![1.0; 16]; 30], list(30), "32 numbers, not 16"),
+            (&good, format!("subject,a\n\"{}\",1\n", "x".repeat(3 << 20)), "bytes"),
+        ] {
+            let error = import(templates, &subjects).await.unwrap_err();
+            assert!(error.contains(says), "{says}: {error}");
+            assert_eq!(desk.vault.snapshot(&name()).await.unwrap().live(), 0);
+        }
+        import(&good, &list(30)).await.unwrap();
+        let stop = Arc::new(AtomicBool::new(true));
+        assert!(bulk::import(&desk, &request, stop, |_, _| ()).await.is_err(), "stopped");
+        assert_eq!(desk.vault.snapshot(&name()).await.unwrap().live(), 30);
+        let found = desk.vault.references(&name(), &[TemplateId(30)]).await.unwrap();
+        assert_eq!(found[&TemplateId(30)].subject.as_str(), "person 29");
+        let shown = desk.vault.attributes(&name(), &[TemplateId(30)]).await.unwrap();
+        assert_eq!(shown[&TemplateId(30)], [Attribute::new("capture_year", "2019").unwrap()], "an empty field is none");
+        let other = BulkImport { model: "no such set".to_owned(), ..request.clone() };
+        assert!(bulk::import(&desk, &other, Arc::default(), |_, _| ()).await.is_err());
+        desk.vault.verify(&name(), |_, _| ()).await.unwrap();
+    });
+}
+
+/// For figures: `BERTILLON_IMPORT_ROWS=1000000 cargo test --release --test storage -- --ignored --nocapture many_references`.
+#[test]
+#[ignore = "a million rows"]
+fn many_references_are_imported_in_reasonable_time() {
+    run(async {
+        let rows = std::env::var("BERTILLON_IMPORT_ROWS").map_or(100_000, |rows| rows.parse().unwrap());
+        let home = tempfile::tempdir().unwrap();
+        let vault = Vault::open(home.path(), Access::Writer, VaultOptions::default()).await.unwrap();
+        vault.create_gallery(&name(), &model_id(1), dimension(), Precision::F16, "test").await.unwrap();
+        let began = Instant::now();
+        let files = Arc::new(Mutex::new(Duration::ZERO));
+        let written = Arc::clone(&files);
+        let progress = move |done| {
+            if done == rows {
+                *written.lock().unwrap() = began.elapsed();
+            }
+        };
+        let fill = |row, out: &mut [f32]| {
+            out.copy_from_slice(&raw(row));
+            Ok(())
+        };
+        let describe = |row| Ok(described(row));
+        vault.import_templates(&name(), &model_id(1), rows, fill, describe, progress).await.unwrap();
+        let (all, files) = (began.elapsed(), *files.lock().unwrap());
+        println!("{rows} rows: files {files:?}, records {:?}", all.checked_sub(files));
+        let began = Instant::now();
+        let year = "capture_year".parse().unwrap();
+        let found = vault.templates_between(&name(), &year, 2005..=2015).await.unwrap().len();
+        println!("filter by year: {found} templates in {:?}", began.elapsed());
+        let began = Instant::now();
+        vault.verify(&name(), |_, _| ()).await.unwrap();
+        println!("verify {:?}", began.elapsed());
+        let began = Instant::now();
+        let copy = home.path().join("copy");
+        let made = vault.backup(&name(), &copy, |_, _| ()).await.unwrap();
+        println!("backup of {} MiB {:?}", made.bytes >> 20, began.elapsed());
+        let began = Instant::now();
+        vault.restore(&copy, Some("copy".parse().unwrap()), |_, _| ()).await.unwrap();
+        println!("restore {:?}", began.elapsed());
+    });
+}
