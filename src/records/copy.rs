@@ -33,7 +33,7 @@ const COPY_IN: [&str; 5] = [
      last_template_id, snapshot_number + 1 FROM source.gallery WHERE name = $1",
     "INSERT INTO main.template SELECT $2, id, CASE WHEN e.template_id IS NULL THEN state ELSE 'erased' END, \
      CASE WHEN e.template_id IS NULL THEN subject_key END, CASE WHEN e.template_id IS NULL THEN image_key END, \
-     COALESCE(erased_at, e.erased_at) FROM source.template t \
+     COALESCE(t.erased_at, e.erased_at) FROM source.template t \
      LEFT JOIN temp.erased_since e ON e.template_id = t.id WHERE gallery = $1 ORDER BY id",
     "INSERT INTO main.reference_detail SELECT $2, d.template_id, subject, image_sha256, source, quality, width_px, \
      height_px, enrolled_at FROM source.reference_detail d JOIN main.template t \
