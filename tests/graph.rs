@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bertillon::base::ids::{GalleryName, ModelId, TemplateId};
 use bertillon::base::random::Stream;
@@ -11,8 +12,9 @@ use bertillon::gallery::{Access, Erase, GalleryError, IndexOutcome, IndexRequest
 use bertillon::graph::audit::Extent;
 use bertillon::graph::build::{Plan, Step};
 use bertillon::graph::{GraphError, Policy};
-use bertillon::identify::{Approach, Identification, IdentifyError, ListRule, Mode, identify};
+use bertillon::identify::{Approach, Filter, Identification, IdentifyError, ListRule, Mode, Question, identify};
 use bertillon::kernel;
+use bertillon::scoring::batcher::{BatchOptions, Batcher};
 use bertillon::scoring::{CertifiedScorer, CpuPass};
 use bertillon::segment::Precision;
 use bertillon::vector::dimension::Dimension;
@@ -74,7 +76,10 @@ fn mode(ef: Option<u32>, recall_min: f64) -> Mode {
 
 async fn ask(vault: &Vault, probe: &Template, mode: &Mode) -> Result<Identification, IdentifyError> {
     let rule = ListRule { people: 10, threshold: None };
-    identify(vault, &scorer(), &name(), &model(), vec![probe.clone()], rule, mode).await
+    let (filter, mode) = (Filter::default(), mode.clone());
+    let question = Question { gallery: name(), model: model(), probes: vec![probe.clone()], rule, filter, mode };
+    let batcher = Batcher::start(scorer(), BatchOptions { gather: Duration::ZERO, probes_per_pass: 64 }).unwrap();
+    identify(vault, &batcher, question).await
 }
 
 fn ids(found: &Identification) -> Vec<(u64, f32)> {

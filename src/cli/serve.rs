@@ -24,7 +24,11 @@ pub async fn run(settings: Settings) -> Result<()> {
 pub async fn serve(desk: Arc<Desk>) -> Result<()> {
     let vault = desk.vault.clone();
     let scorer = Arc::clone(&desk.engine.scorer);
-    vault.maintain(move |rows| scorer.refresh(rows));
+    vault.maintain(move |rows| {
+        scorer.refresh(rows);
+        // Ahead of the first search that would have to wait for it.
+        scorer.load(rows);
+    });
     crate::http::serve(desk, |address| {
         // Only a help to others who find the folder in use.
         if let Err(error) = vault.set_address(&format!("http://{address}")) {

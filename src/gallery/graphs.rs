@@ -42,6 +42,11 @@ pub(super) struct GraphSlot {
 }
 
 impl GraphSlot {
+    /// Whether the run has a graph.
+    pub(super) fn is_there(&self) -> bool {
+        self.graph.is_some()
+    }
+
     /// The same graph for a run whose rows have changed.
     pub(super) fn renewed(&self) -> Self {
         Self { graph: self.graph.clone(), codes: OnceLock::new() }

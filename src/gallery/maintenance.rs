@@ -4,6 +4,7 @@
 //! All of it works in slices of a few milliseconds. Between two slices the gallery is free for enrolments and erasures, and
 //! as long as anybody searches the next slice waits, though not for ever.
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -72,15 +73,18 @@ impl Vault {
         Ok(done)
     }
 
-    /// Keeps all galleries in shape from now on until the vault is closed. `refresh` brings copies on devices up to date
-    /// after segments were replaced. For a process that goes on for long; only a writer has anything to do.
-    pub fn maintain(&self, refresh: impl Fn(&GalleryRows) + Send + Sync + 'static) {
+    /// Keeps all galleries in shape from now on until the vault is closed. `changed` is told of each gallery at the start
+    /// and after segments were added or replaced: the time to bring copies on devices up to date. For a process that goes on
+    /// for long; only a writer has anything to do.
+    pub fn maintain(&self, changed: impl Fn(&GalleryRows) + Send + Sync + 'static) {
         let inner = Arc::downgrade(&self.inner);
-        let refresh: Arc<dyn Fn(&GalleryRows) + Send + Sync> = Arc::new(refresh);
+        let changed: Arc<Changed> = Arc::new(changed);
+        let mut seen: HashMap<GalleryName, usize> = HashMap::new();
         tokio::spawn(async move {
             while let Some(open) = still_open(&inner) {
                 for room in open.all_rooms() {
-                    if let Err(error) = open.tend(&room, &refresh).await
+                    let seen = seen.entry(room.name.clone()).or_insert(usize::MAX);
+                    if let Err(error) = open.tend(&room, seen, &changed).await
                         && !open.is_closed()
                     {
                         tracing::warn!(gallery = %room.name, %error, "maintenance of this gallery is put off");
@@ -92,6 +96,9 @@ impl Vault {
         });
     }
 }
+
+/// What wants to know of changed segments.
+type Changed = dyn Fn(&GalleryRows) + Send + Sync;
 
 fn still_open(inner: &Weak<Inner>) -> Option<Arc<Inner>> {
     inner.upgrade().filter(|inner| !inner.is_closed())
@@ -112,12 +119,8 @@ impl Inner {
         }
     }
 
-    /// One look at one gallery.
-    async fn tend(
-        &self,
-        room: &Arc<Room>,
-        refresh: &Arc<dyn Fn(&GalleryRows) + Send + Sync>,
-    ) -> Result<(), GalleryError> {
+    /// One look at one gallery, which had `seen` segments at the last.
+    async fn tend(&self, room: &Arc<Room>, seen: &mut usize, changed: &Arc<Changed>) -> Result<(), GalleryError> {
         self.finish_waiting(room, FINISH_WAIT).await?;
         let mut replaced = false;
         loop {
@@ -131,10 +134,12 @@ impl Inner {
             tokio::time::sleep(began.elapsed()).await;
             self.give_way().await;
         }
-        if replaced {
-            let (snapshot, refresh) = (room.snapshot(), Arc::clone(refresh));
-            let refreshed = tokio::task::spawn_blocking(move || refresh(snapshot.rows())).await;
-            refreshed.map_err(|_| GalleryError::Interrupted)?;
+        let (snapshot, changed) = (room.snapshot(), Arc::clone(changed));
+        let segments = snapshot.sizes.segments;
+        if replaced || segments != *seen {
+            *seen = segments;
+            let told = tokio::task::spawn_blocking(move || changed(snapshot.rows())).await;
+            told.map_err(|_| GalleryError::Interrupted)?;
         }
         Ok(())
     }

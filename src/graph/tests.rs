@@ -99,7 +99,7 @@ proptest! {
         let (flat, unreachable) = built(&before, threads);
         prop_assert_eq!(flat.links().fault(), None);
         prop_assert_eq!(unreachable, 0);
-        let late = (0..count as u32).filter(|&row| mix(seed ^ 77 ^ u64::from(row)).is_multiple_of(5 * keep)).collect();
+        let late = (0..count as u32).filter(|&row| mix(seed ^ 0x4d ^ u64::from(row)).is_multiple_of(5 * keep)).collect();
         rows.mark_erased(late);
         let rows: Arc<dyn Rows> = Arc::new(rows);
         let codes = RowMajor::of(rows.as_ref());

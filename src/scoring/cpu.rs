@@ -188,7 +188,9 @@ mod tests {
     #[test]
     fn blocks_without_a_row_that_is_let_through_are_not_read() -> Result<(), crate::vector::VectorError> {
         let mut rows = MemoryRows::new(Dimension::new(16)?);
-        (0..100).for_each(|id| rows.push(TemplateId(id), &[0.25; 16]));
+        for id in 0..100 {
+            rows.push(TemplateId(id), &[0.25; 16]);
+        }
         let run: Arc<dyn Rows> = Arc::new(rows);
         assert_eq!(stretches(run.as_ref(), 3), [0..3, 3..6, 6..7]);
         let ids: Vec<TemplateId> = [5, 20, 40, 60, 99].map(TemplateId).to_vec();

@@ -174,7 +174,9 @@ mod tests {
 
     fn run(ids: &BTreeSet<u64>) -> Arc<dyn Rows> {
         let mut rows = MemoryRows::new(Dimension::new(16).unwrap());
-        ids.iter().for_each(|&id| rows.push(TemplateId(id), &[0.25; 16]));
+        for &id in ids {
+            rows.push(TemplateId(id), &[0.25; 16]);
+        }
         Arc::new(rows)
     }
 

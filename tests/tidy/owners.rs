@@ -3,7 +3,7 @@
 use super::source::{Fault, Source};
 
 /// A library and the rooms that may name it outside tests.
-const OWNERS: [(&str, &[&str]); 12] = [
+const OWNERS: [(&str, &[&str]); 13] = [
     // The command line starts the runtime that the server runs on.
     ("actix_web", &["http", "cli"]),
     ("actix_multipart", &["http"]),
@@ -16,6 +16,8 @@ const OWNERS: [(&str, &[&str]); 12] = [
     ("indicatif", &["cli"]),
     ("memmap2", &["store"]),
     ("ort", &["vision"]),
+    // The pool of threads that scan galleries.
+    ("rayon", &["scoring"]),
     ("wgpu", &["gpu"]),
 ];
 

@@ -10,6 +10,7 @@ use std::sync::{Arc, Weak};
 
 use crate::base::ids::TemplateId;
 use crate::gallery::GalleryError;
+use crate::gallery::graphs;
 use crate::gallery::manifest::{SegmentEntry, segment_file};
 use crate::gallery::opening::{Held, hold};
 use crate::gallery::shelf::Shelf;
@@ -280,6 +281,7 @@ impl Shelf {
         self.forget_dropped();
         // Whoever has them open reads on; whoever is about to open them finds the new manifest.
         old_files.iter().try_for_each(|name| self.folder.remove(name))?;
+        graphs::remove_orphans(self.folder.as_ref(), &self.manifest)?;
         Ok(Step::Done(job.from.len(), job.erased))
     }
 
@@ -287,7 +289,8 @@ impl Shelf {
     /// and enrolled ones stay apart.
     fn choose(&self, policy: &Policy) -> Option<Range<usize>> {
         let rows: Vec<Candidate> = self.segments.iter().map(|held| Candidate::of(held, policy)).collect();
-        let highest = rows.iter().map(|one| one.tier).max()?;
+        let tiers = rows.iter().map(|one| one.tier).filter(|&tier| tier != TIER_OF_INDEXED);
+        let highest = tiers.max().unwrap_or(0);
         (0..=highest).find_map(|tier| neighbours(&rows, tier, policy)).or_else(|| {
             let wanted = rows.iter().position(|one| one.is_worth_rewriting(policy))?;
             Some(wanted..wanted + 1)
@@ -301,6 +304,9 @@ fn publish(writer: Option<SegmentWriter>, entry: &SegmentEntry) -> Result<Option
     Ok(segment.map(|segment| hold(entry.clone(), segment, &Committed::default())))
 }
 
+/// Above every tier there is.
+const TIER_OF_INDEXED: u32 = u32::MAX;
+
 /// What matters of a segment when segments are chosen.
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
@@ -313,7 +319,12 @@ struct Candidate {
 
 impl Candidate {
     fn of(held: &Held, policy: &Policy) -> Self {
-        Self::new(live_rows(held.run.as_ref()), held.entry.rows, held.entry.synthetic, policy)
+        let mut one = Self::new(live_rows(held.run.as_ref()), held.entry.rows, held.entry.synthetic, policy);
+        // Somebody had a graph made for it, which a merge would throw away: left alone, but for erased rows.
+        if held.run.graph.is_there() {
+            one.tier = TIER_OF_INDEXED;
+        }
+        one
     }
 
     fn new(live: u64, rows: u64, synthetic: bool, policy: &Policy) -> Self {
