@@ -196,7 +196,7 @@ async fn damaged_and_stale_graphs_are_no_graphs() {
     let folder = tempfile::tempdir().unwrap();
     let vault = filled(folder.path()).await;
     index(&vault).await;
-    assert!(vault.verify_graphs(&name()).await.unwrap().is_empty());
+    assert!(vault.verify(&name(), |_, _| ()).await.unwrap().graph_faults.is_empty());
     let exact = ids(&ask(&vault, &template(2), &Mode::Exact).await.unwrap());
     vault.close().await;
     let paths = graphs(folder.path());
@@ -210,13 +210,12 @@ async fn damaged_and_stale_graphs_are_no_graphs() {
     fs_err::write(&orphan, &bytes).unwrap();
     let vault = Vault::open(folder.path(), Access::Writer, options()).await.unwrap();
     assert!(!orphan.exists(), "swept at the start");
-    assert_eq!(vault.verify_graphs(&name()).await.unwrap().len(), 2);
-    vault.verify(&name()).await.unwrap();
+    assert_eq!(vault.verify(&name(), |_, _| ()).await.unwrap().graph_faults.len(), 2);
     let found = ask(&vault, &template(2), &mode(Some(50), 0.0)).await.unwrap();
     assert_eq!(ids(&found), exact, "both segments were searched exhaustively");
     assert_eq!(found.approximate.unwrap().coverage.exhaustive_rows, ROWS);
     // Building again mends it.
     let again = IndexRequest { again: true, ..request(&Arc::default()) };
     vault.index(&name(), again).await.unwrap();
-    assert!(vault.verify_graphs(&name()).await.unwrap().is_empty());
+    assert!(vault.verify(&name(), |_, _| ()).await.unwrap().graph_faults.is_empty());
 }

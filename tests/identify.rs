@@ -192,11 +192,13 @@ async fn a_person_with_very_many_references_does_not_crowd_others_out() {
     assert!(found.lists[0][0].more_references > 300, "{}", found.lists[0][0].more_references);
 }
 
+/// Whether a reference, by number and subject, is in the part.
+type Keep = fn(u64, &str) -> bool;
+
 /// From nobody to nearly everybody: the list is the oracle's over the part, and nobody else is on it.
 #[tokio::test]
 async fn a_part_of_the_gallery_is_searched_exactly_at_every_selectivity() {
     let room = Room::new(crowd(300, |number| 1 + number % 3)).await;
-    type Keep = fn(u64, &str) -> bool;
     let filters: [(&str, Keep); 8] = [
         ("capture_year=2000..", |number, _| number % 50 != 0),
         ("capture_year=2003..2005", |number, _| number % 50 != 0 && (2003..=2005).contains(&year(number))),
