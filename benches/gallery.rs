@@ -105,7 +105,8 @@ fn gallery(criterion: &mut Criterion) {
     group.bench_function("erase 1", |bencher| {
         bencher.iter(|| {
             template += 97;
-            let erased = vault.erase(&name(), Erase::Template(TemplateId(template)), |_| ());
+            let gallery = name();
+            let erased = vault.erase(&gallery, Erase::Template(TemplateId(template)), |_| ());
             runtime.block_on(erased).expect("erased");
         });
     });

@@ -57,7 +57,7 @@ fn probes(count: u64, dimension: usize) -> Vec<Template> {
     (0..count).map(|probe| template(u64::MAX - probe, dimension)).collect()
 }
 
-fn group<'a>(criterion: &'a mut Criterion, name: String) -> BenchmarkGroup<'a, WallTime> {
+fn group(criterion: &mut Criterion, name: String) -> BenchmarkGroup<'_, WallTime> {
     let mut group = criterion.benchmark_group(name);
     group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2)).sample_size(10);
     group
@@ -79,7 +79,9 @@ fn kernels(criterion: &mut Criterion, rows: &dyn Rows) {
                     for tile in &tiles {
                         let mut levels = [f32::INFINITY; kernel::TILE_PROBES_MAX];
                         let blocks = Blocks { codes: black_box(codes), scales, ahead: &[] };
-                        kernel.scan(blocks, tile, &mut levels, &mut |hit, _| drop(black_box(hit.probes)));
+                        kernel.scan(blocks, tile, &mut levels, &mut |hit, _| {
+                            black_box(hit.probes);
+                        });
                     }
                 });
             });
