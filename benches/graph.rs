@@ -54,20 +54,20 @@ impl Faces {
     }
 
     fn any(&self, stream: &mut Stream) -> Vec<f32> {
-        unit(self.spread.iter().map(|spread| spread * stream.normal()).collect())
+        unit(&self.spread.iter().map(|spread| spread * stream.normal()).collect::<Vec<_>>())
     }
 
     fn near(&self, face: &[f32], cosine: f32, stream: &mut Stream) -> Vec<f32> {
         let mut away = self.any(stream);
         let along = exact_score(&away, face);
         away.iter_mut().zip(face).for_each(|(value, face)| *value -= along * face);
-        let (away, across) = (unit(away), (1.0 - cosine * cosine).sqrt());
-        unit(face.iter().zip(&away).map(|(face, away)| cosine * face + across * away).collect())
+        let (away, across) = (unit(&away), (1.0 - cosine * cosine).sqrt());
+        unit(&face.iter().zip(&away).map(|(face, away)| cosine * face + across * away).collect::<Vec<_>>())
     }
 }
 
-fn unit(raw: Vec<f32>) -> Vec<f32> {
-    Template::from_raw(&raw).expect("noise has a direction").values().to_vec()
+fn unit(raw: &[f32]) -> Vec<f32> {
+    Template::from_raw(raw).expect("noise has a direction").values().to_vec()
 }
 
 /// Person and cosine to the person's face of every row.

@@ -63,7 +63,7 @@ fn main() {
     let home = tempfile::tempdir().expect("a folder");
     let flags = Flags { back_end: Some(BackEnd::Cpu), ..Flags::default() };
     let settings = Settings::load(None, home.path(), flags).expect("settings").settings;
-    let engine = compose(&settings.scoring);
+    let engine = compose(&settings.scoring).expect("an engine");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime").block_on(async {
         let vault = Vault::open(home.path(), Access::Writer, VaultOptions::default()).await.expect("a vault");

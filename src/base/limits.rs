@@ -62,6 +62,8 @@ pub const MAINTENANCE_SLICE_ROWS: usize = 2_048;
 pub const TAIL_CHUNK_ROWS: usize = 1_024;
 /// Most segments of one gallery.
 pub const SEGMENTS_PER_GALLERY_MAX: usize = 10_000;
+/// What a merge of segments leaves free on the disk.
+pub const MERGE_DISK_RESERVE_BYTES: u64 = 1 << 30;
 /// Longest manifest of a gallery.
 pub const MANIFEST_BYTES_MAX: usize = 4 << 20;
 /// Most galleries of one data folder.

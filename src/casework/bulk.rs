@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use fs_err as fs;
 
 use crate::base::ids::{GalleryName, SubjectRef};
-use crate::base::limits::CSV_RECORD_BYTES_MAX;
+use crate::base::limits::{CSV_RECORD_BYTES_MAX, RECORD_TEXT_BYTES_MAX};
 use crate::base::text::printable;
 use crate::casework::enrol::blocking;
 use crate::casework::npy::Npy;
@@ -158,6 +158,12 @@ impl List {
             match column {
                 Column::Subject => {
                     subject = Some(SubjectRef::of_person(field).map_err(|error| wrong(line, error.to_string()))?);
+                }
+                Column::Source if field.len() > RECORD_TEXT_BYTES_MAX => {
+                    return Err(wrong(
+                        line,
+                        format!("the source has {} bytes, at most {RECORD_TEXT_BYTES_MAX}", field.len()),
+                    ));
                 }
                 Column::Source => source = printable(field),
                 Column::Attribute(_) if field.is_empty() => {}

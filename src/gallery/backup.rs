@@ -23,7 +23,7 @@ use crate::gallery::GalleryError;
 use crate::gallery::manifest::{MANIFEST, Manifest, SegmentEntry, segment_file};
 use crate::gallery::opening::Opened;
 use crate::gallery::tail::Tail;
-use crate::gallery::vault::Vault;
+use crate::gallery::vault::{READ_ATTEMPTS_MAX, Vault};
 use crate::segment::{Before, Segment, SegmentWriter, erase_rows};
 use crate::store::disk::{self, DiskFolder};
 use crate::store::{Blob, Folder, Mode, StoreError, read_small, replace_small};
@@ -71,9 +71,17 @@ impl Vault {
         let folder = DiskFolder::create(to)?;
         disk::keep_private(to)?;
         let source = DiskFolder::open(&self.inner.gallery_path(name))?;
-        let (opened, readers, record) = self.inner.open_to_read(name).await?;
-        // Open files stay what they are when a merge takes their names away.
-        let blobs = open_blobs(&source, &opened)?;
+        let mut attempt = 0;
+        let (opened, readers, record, blobs) = loop {
+            let (opened, readers, record) = self.inner.open_to_read(name).await?;
+            attempt += 1;
+            // Open files stay what they are when a merge takes their names away; one that did so just now is passed over.
+            match open_blobs(&source, &opened) {
+                Ok(blobs) => break (opened, readers, record, blobs),
+                Err(GalleryError::Store(StoreError::Missing(_))) if attempt < READ_ATTEMPTS_MAX => {}
+                Err(error) => return Err(error),
+            }
+        };
         // From here on erasures may overwrite rows: the records say later which ones.
         drop(readers);
         let (snapshot, last_id) = (record.snapshot_number, record.last_template_id);

@@ -104,8 +104,10 @@ impl Vault {
     /// What the files say.
     pub async fn seal(&self, name: &GalleryName) -> Result<(), GalleryError> {
         let room = self.inner.room(name)?;
+        let inner = Arc::clone(&self.inner);
         detached(async move {
             let guard = room.lock().await?;
+            inner.check_settled(&room).await?;
             seal(&room, guard).await
         })
         .await

@@ -116,6 +116,16 @@ pub enum GalleryError {
         /// How long was waited.
         waited_ms: u64,
     },
+    /// Something that has to wait for an erasure.
+    #[error(
+        "{count} template(s) of gallery {gallery} wait to be overwritten, and nothing may be sealed or imported before: erase them again to finish it"
+    )]
+    ErasureWaits {
+        /// Which gallery.
+        gallery: GalleryName,
+        /// How many templates wait.
+        count: usize,
+    },
     /// A file of the gallery is not what was written.
     #[error("{path} is damaged: {what}. Restore the data folder from a backup")]
     Damaged {

@@ -56,7 +56,14 @@ impl GraphSlot {
     fn ready(&self, rows: &dyn Rows) -> Option<Indexed<'_>> {
         let graph = self.graph.as_deref()?;
         let bytes = rows.len() as u64 * (rows.dimension().get() as u64 + 4);
-        let copy = || match check_memory(rows.len() as u64, bytes).and_then(|()| graph.verify()) {
+        if self.codes.get().is_none()
+            && let Err(error) = check_memory(rows.len() as u64, bytes)
+        {
+            // Not remembered: there may be memory for the next search.
+            tracing::warn!(%error, "a segment is searched exhaustively");
+            return None;
+        }
+        let copy = || match graph.verify() {
             Ok(()) => Some(RowMajor::of(rows)),
             Err(error) => {
                 tracing::warn!(%error, "a graph can't be used; its segment is searched exhaustively");

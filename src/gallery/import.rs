@@ -169,6 +169,8 @@ impl Inner {
         records: impl AsyncFnOnce(&mut Change, u64) -> Result<(), GalleryError>,
     ) -> Result<Imported, GalleryError> {
         let guard = room.lock().await?;
+        // It seals the tail first.
+        self.check_settled(room).await?;
         let segment_rows = self.options.import_segment_rows.clamp(1, SEGMENT_ROWS_MAX);
         let pace = Arc::clone(self);
         let (guard, written) = blocking(guard, move |shelf| {

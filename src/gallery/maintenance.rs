@@ -54,7 +54,7 @@ impl Vault {
     ) -> Result<Compacted, GalleryError> {
         let room = self.inner.room(name)?;
         let mut done = Compacted { bytes_before: room.snapshot().sizes.bytes, ..Compacted::default() };
-        self.inner.finish_waiting(&room, self.inner.options.erase_wait).await?;
+        self.inner.finish_waiting(&room, self.inner.options.erase_wait, |_| ()).await?;
         let policy = Policy { erased_percent: if all { 0 } else { COMPACT_ERASED_PERCENT }, ..self.inner.policy() };
         loop {
             match self.inner.merge_slice(&room, policy).await? {
@@ -121,7 +121,8 @@ impl Inner {
 
     /// One look at one gallery, which had `seen` segments at the last.
     async fn tend(&self, room: &Arc<Room>, seen: &mut usize, changed: &Arc<Changed>) -> Result<(), GalleryError> {
-        self.finish_waiting(room, FINISH_WAIT).await?;
+        let refresh = Arc::clone(changed);
+        self.finish_waiting(room, FINISH_WAIT, move |rows| refresh(rows)).await?;
         let mut replaced = false;
         loop {
             let began = Instant::now();
@@ -145,18 +146,29 @@ impl Inner {
     }
 
     /// Finishes erasures that could not be: a merge must not take the name from a file that still has erased bytes.
-    async fn finish_waiting(&self, room: &Arc<Room>, wait: Duration) -> Result<(), GalleryError> {
+    async fn finish_waiting(
+        &self,
+        room: &Arc<Room>,
+        wait: Duration,
+        refresh: impl FnOnce(&GalleryRows) + Send + 'static,
+    ) -> Result<(), GalleryError> {
         if self.records.erasing(&room.name).await?.is_empty() {
             return Ok(());
         }
         let guard = room.lock().await?;
-        self.finish_erasures(room, guard, Before::PerhapsTorn, wait, |_| ()).await.map(drop)
+        self.finish_erasures(room, guard, Before::PerhapsTorn, wait, refresh).await.map(drop)
+    }
+
+    /// Refuses while an erasure is unfinished: what takes a file's name away must not leave bytes in it that are to be
+    /// overwritten. Asked under the gallery's lock, under which no erasure begins.
+    pub(super) async fn check_settled(&self, room: &Room) -> Result<(), GalleryError> {
+        let count = self.records.erasing(&room.name).await?.len();
+        if count == 0 { Ok(()) } else { Err(GalleryError::ErasureWaits { gallery: room.name.clone(), count }) }
     }
 
     async fn merge_slice(&self, room: &Arc<Room>, policy: Policy) -> Result<Step, GalleryError> {
         let guard = room.lock().await?;
-        // Asked under the lock: no erasure begins while it is held.
-        if !self.records.erasing(&room.name).await?.is_empty() {
+        if self.check_settled(room).await.is_err() {
             return Ok(Step::Nothing);
         }
         let (guard, step) = blocking(guard, move |shelf| shelf.merge_slice(&policy, MAINTENANCE_SLICE_ROWS)).await?;
@@ -209,6 +221,10 @@ pub(super) fn seal_in_background(inner: &Arc<Inner>, room: Arc<Room>) {
 async fn seal_slices(inner: &Inner, room: &Arc<Room>) -> Result<(), GalleryError> {
     loop {
         let guard = room.lock().await?;
+        // The tail must not lose its name while it has bytes that are to be overwritten: the next enrolment tries again.
+        if inner.check_settled(room).await.is_err() {
+            return Ok(());
+        }
         let (guard, step) = blocking(guard, |shelf| shelf.seal_slice(MAINTENANCE_SLICE_ROWS)).await?;
         if !matches!(step, Ok(Step::Copied(..))) {
             room.publish(&guard, room.snapshot().number());

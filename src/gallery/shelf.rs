@@ -34,6 +34,8 @@ pub(super) struct Shelf {
     sealing: Option<Rewrite>,
     /// Adjacent segments on their way into one.
     merging: Option<Rewrite>,
+    /// Whether a merge had to be left for want of room; told once.
+    disk_is_full: bool,
     /// Segment numbers below this were given to files that are in the making.
     reserved: u64,
     /// Highest committed template id.
@@ -78,6 +80,7 @@ impl Shelf {
             retired: Vec::new(),
             sealing: None,
             merging: None,
+            disk_is_full: false,
             reserved: 0,
             last_id: committed.last_id,
             doubtful: false,

@@ -24,7 +24,7 @@ use crate::vector::dimension::Dimension;
 
 const RECORDS_FILE: &str = "records.sqlite";
 /// How often a reader starts again because the writer replaced files meanwhile.
-const READ_ATTEMPTS_MAX: usize = 50;
+pub(super) const READ_ATTEMPTS_MAX: usize = 50;
 
 /// What a data folder is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

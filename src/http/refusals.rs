@@ -50,7 +50,7 @@ impl From<GalleryError> for Problem {
             GalleryError::Text { .. } | GalleryError::Attribute(_) => Self::malformed(error.to_string()),
             GalleryError::BeingErased(_) => Self::conflict("being-erased", "Still being erased", error.to_string()),
             GalleryError::NothingToErase { .. } => nothing_to_erase(error.to_string()),
-            GalleryError::StillRead { .. } => Self::busy(error.to_string()),
+            GalleryError::StillRead { .. } | GalleryError::ErasureWaits { .. } => Self::busy(error.to_string()),
             GalleryError::InUse { .. } | GalleryError::ReadOnly(_) => {
                 unavailable("It has its data for reading only.", &error)
             }

@@ -50,7 +50,7 @@ impl Approximation {
         let Promise { ef, audit } = self.promise;
         let (low, high) = audit.interval();
         format!(
-            "APPROXIMATE: ef {ef}, audited recall {:.3} ({low:.3} to {high:.3}, {} probes at ef {}) for mates at {:.2}",
+            "APPROXIMATE: ef {ef}, audited recall {:.3} ({low:.3} to {high:.3}, {} probes at ef {}) for mates at {:.2}, measured when the graphs were built, without erasures since and without a filter",
             audit.recall(),
             audit.probes,
             audit.ef,

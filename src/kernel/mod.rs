@@ -8,7 +8,7 @@
 //! | kernel | instruction | codes of one instruction | probes at once |
 //! |---|---|---|---|
 //! | `amx` | `tdpbssd` on tiles of 16 rows x 64 bytes | 16384 | 64 |
-//! | `avx512vnni` | `vpdpbusd`, 512 bits, the probe broadcast from memory | 64 | 22 |
+//! | `avx512vnni` | `vpdpbusd`, 512 bits, the probe broadcast from memory | 64 | 24 |
 //! | `avxvnni` | `vpdpbusd`, 256 bits | 32 | 6 |
 //! | `avx512bw` | shifts to 16 bits, `vpmaddwd`, `vpaddd`, 512 bits | 32 | 8 |
 //! | `avx2` | the same in 256 bits | 16 | 4 |

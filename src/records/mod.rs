@@ -21,7 +21,7 @@ pub use galleries::GalleryRecord;
 pub use searches::{FaceBox, RecordedCandidate, SearchRecord};
 pub use templates::{NewDetail, ReferenceImage, TemplateState};
 
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 const BUSY_WAIT: Duration = Duration::from_secs(10);
 const CONNECTIONS_MAX: u32 = 4;
 
@@ -105,7 +105,8 @@ impl Records {
         };
         let migrations = vec![
             migration(1, "first", include_str!("migrations/0001_first.sql")),
-            migration(SCHEMA_VERSION, "attributes", include_str!("migrations/0002_attributes.sql")),
+            migration(2, "attributes", include_str!("migrations/0002_attributes.sql")),
+            migration(SCHEMA_VERSION, "search restriction", include_str!("migrations/0003_search_restriction.sql")),
         ];
         let migrated = Migrator::with_migrations(migrations).run(&records.pool).await;
         migrated.map_err(|source| RecordsError::Schema { path: path.to_owned(), source: Box::new(source) })?;

@@ -47,6 +47,8 @@ fn a_reader_beside_the_writer_sees_what_is_committed_and_holds_back_erasures() {
 
         let held_back = vault.erase(&name(), Erase::Template(TemplateId(3)), |_| ()).await;
         assert!(matches!(held_back, Err(GalleryError::StillRead { count: 1, .. })), "{held_back:?}");
+        // A tail that lost its name now would keep the bytes.
+        assert!(matches!(vault.seal(&name()).await, Err(GalleryError::ErasureWaits { count: 1, .. })));
         assert!(!live(vault.snapshot(&name()).await.unwrap().as_ref()).contains_key(&3), "no new search shows it");
         assert!(reader.references(&name(), &[TemplateId(3)]).await.unwrap().is_empty(), "nor an old one");
         let mut original = vec![0.0; DIMENSION];

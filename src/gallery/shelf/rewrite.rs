@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::sync::{Arc, Weak};
 
 use crate::base::ids::TemplateId;
+use crate::base::limits::MERGE_DISK_RESERVE_BYTES;
 use crate::gallery::GalleryError;
 use crate::gallery::graphs;
 use crate::gallery::manifest::{SegmentEntry, segment_file};
@@ -17,6 +18,7 @@ use crate::gallery::shelf::Shelf;
 use crate::gallery::tail::{Committed, Tail, TailRow};
 use crate::segment::SegmentWriter;
 use crate::store::DRAFT_SUFFIX;
+use crate::store::space::free_bytes;
 use crate::vector::codec::Code;
 use crate::vector::rows::Rows;
 
@@ -70,14 +72,15 @@ impl Rewrite {
         self.writer.as_ref().map(|_| format!("{}{DRAFT_SUFFIX}", self.entry.file()))
     }
 
-    /// Copies live rows of `runs` (all sources, in order) from where it stands, looking at no more than `rows` rows.
+    /// Copies live rows of `runs` (all sources, in order) from where it stands, looking at no more than `rows` rows. Rows
+    /// that came to the sources since it began are not its business.
     fn copy(&mut self, runs: &[Source], rows: usize) -> Result<(), GalleryError> {
         let Some(writer) = &mut self.writer else { return Ok(()) };
         let mut left = rows;
         let mut start = 0;
         for run in runs {
             let end = start + run.len();
-            while self.at < end && left > 0 {
+            while self.at < end && left > 0 && self.copied < self.entry.rows {
                 if run.rows().is_live(self.at - start) {
                     let (id, original, code) = run.row(self.at - start);
                     writer.push(id, &original, &code)?;
@@ -233,8 +236,8 @@ impl Shelf {
         let mut job = match self.merging.take() {
             Some(job) => job,
             None => match self.choose(policy) {
-                Some(range) => self.begin_merge(range)?,
-                None => return Ok(Step::Nothing),
+                Some(range) if self.has_room_for(range.clone()) => self.begin_merge(range)?,
+                Some(_) | None => return Ok(Step::Nothing),
             },
         };
         let sources = self.segments.iter().filter(|held| job.from.contains(&held.entry.number));
@@ -246,6 +249,21 @@ impl Shelf {
             return Ok(Step::Copied(copied, all));
         }
         self.finish_merge(job)
+    }
+
+    /// Whether the disk holds a second copy of these segments, and enough beside it for enrolments to go on.
+    fn has_room_for(&mut self, range: Range<usize>) -> bool {
+        let wanted: u64 =
+            self.segments.get(range).unwrap_or_default().iter().map(|held| held.run.segment.size_bytes()).sum();
+        // A folder that is on no disk (in tests) has no limit that could be asked for.
+        let free = free_bytes(&self.folder.path("")).unwrap_or(u64::MAX);
+        let fits = free >= wanted.saturating_add(MERGE_DISK_RESERVE_BYTES);
+        if !fits && !self.disk_is_full {
+            let folder = self.folder.path("");
+            tracing::warn!(folder = %folder.display(), free, wanted, "segments are not merged: the disk is nearly full");
+        }
+        self.disk_is_full = !fits;
+        fits
     }
 
     fn begin_merge(&mut self, range: Range<usize>) -> Result<Rewrite, GalleryError> {

@@ -103,6 +103,14 @@ impl Script {
         self.enrol(3)?;
         assert!(matches!(self.shelf.seal_slice(2)?, Step::Done(..)));
         assert_eq!(self.shelf.tail_rows(), 3, "what came meanwhile is in the new tail");
+        // A slice that ends behind the rows to be sealed leaves those that came meanwhile alone.
+        assert_eq!(self.shelf.seal_slice(2)?, Step::Copied(2, 3));
+        self.enrol(2)?;
+        assert!(matches!(self.shelf.seal_slice(5)?, Step::Done(..)));
+        assert_eq!(self.shelf.tail_rows(), 2);
+        self.shelf.seal()?;
+        let first = self.committed.last_id - 3;
+        self.enrol(3)?;
         // An erasure of what is being copied.
         self.enrol(2)?;
         assert!(matches!(self.shelf.seal_slice(1)?, Step::Copied(..)));
