@@ -172,8 +172,9 @@ fn cascade_finds_the_landmarks(detector: &Detector, template: &[[f32; 2]; 5], re
         distances.sort_by(f32::total_cmp);
         let median = distances[distances.len() / 2];
         println!("{name}: median {median:.1} px from the template in a chip of 150 px");
-        // Turned heads move the nose's tip: the few public pictures have more of them than the London set.
-        let most = if references.len() > 40 { 6.0 } else { 8.0 };
+        // The few public pictures are of turned and half hidden faces, whose mouth lies elsewhere than the template's. What
+        // this test is for, landmarks in a wrong order or on a wrong scale, is tens of pixels off.
+        let most = if references.len() > 40 { 6.0 } else { 12.0 };
         assert!(median < most, "{name}: {median} px");
     }
 }
