@@ -1,6 +1,8 @@
-//! What every other room may use: identifiers, limits, the clock, numbers and hashes as text. Knows nothing of faces or files.
+//! What every other room may use: identifiers, limits, the clock, numbers and hashes as text
+//! and in the headers of files. Knows nothing of faces or files.
 
 pub mod clock;
+pub mod fields;
 pub mod hex;
 pub mod ids;
 pub mod limits;

@@ -102,7 +102,7 @@ impl std::fmt::Debug for Snapshot {
 }
 
 /// Every dead row of our runs is in their erased set, so this needs no look at the scales.
-fn live_rows(run: &dyn Rows) -> u64 {
+pub(super) fn live_rows(run: &dyn Rows) -> u64 {
     (run.len() - run.erased().as_slice().len()) as u64
 }
 

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
+use crate::base::fields::Fields;
 use crate::base::limits::{
     GRAPH_AUDIT_PROBES_MAX, GRAPH_CURVE_LINES_MAX, GRAPH_EF_CONSTRUCTION_MAX, GRAPH_LEVEL_MAX, GRAPH_M_MAX,
     GRAPH_M_MIN, SEGMENT_ROWS_MAX,
@@ -100,12 +101,12 @@ impl Header {
             return Err(GraphError::Foreign(path.to_owned()));
         }
         let Some(page) = page.get(..PAGE) else { return Err(damaged("it is shorter than its header")) };
-        let mut fields = Fields { page, at: MAGIC.len() };
+        let mut fields = Fields::new(page, MAGIC.len());
         let found = fields.u32();
         if found != VERSION {
             return Err(GraphError::Version { path: path.to_owned(), found });
         }
-        if crc32fast::hash(page.get(..CRC_AT).unwrap_or_default()) != (Fields { page, at: CRC_AT }).u32() {
+        if crc32fast::hash(page.get(..CRC_AT).unwrap_or_default()) != Fields::new(page, CRC_AT).u32() {
             return Err(damaged("the checksum of its header is wrong"));
         }
         let _flags = fields.u32();
@@ -116,7 +117,7 @@ impl Header {
         let (_total, seed) = (fields.u64(), fields.u64());
         let crcs = std::array::from_fn(|_| fields.u32());
         let count = fields.u32() as usize;
-        fields.at = CURVE_AT;
+        let mut fields = Fields::new(page, CURVE_AT);
         let mut line = || Measured {
             ef: fields.u32(),
             mate_cosine: f32::from_bits(fields.u32()),
@@ -188,27 +189,5 @@ impl Header {
     /// Length of the file.
     pub(super) fn total(&self) -> u64 {
         self.starts()[SECTIONS] as u64
-    }
-}
-
-/// Little-endian numbers one after another; past the page's end they read as 0.
-struct Fields<'a> {
-    page: &'a [u8],
-    at: usize,
-}
-
-impl Fields<'_> {
-    fn take<const N: usize>(&mut self) -> [u8; N] {
-        let bytes = self.page.get(self.at..self.at + N).and_then(|bytes| bytes.first_chunk::<N>());
-        self.at += N;
-        bytes.copied().unwrap_or([0; N])
-    }
-
-    fn u32(&mut self) -> u32 {
-        u32::from_le_bytes(self.take())
-    }
-
-    fn u64(&mut self) -> u64 {
-        u64::from_le_bytes(self.take())
     }
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use crc32fast::Hasher;
 
+use crate::base::fields::Fields;
 use crate::base::ids::ModelId;
 use crate::base::limits::{MODEL_NAME_BYTES_MAX, SEGMENT_ROWS_MAX};
 use crate::segment::SegmentError;
@@ -148,12 +149,12 @@ impl Header {
             return Err(SegmentError::Foreign(path.to_owned()));
         }
         let Some(page) = page.get(..PAGE) else { return Err(damaged("it is shorter than its header")) };
-        let mut fields = Fields { page, at: MAGIC.len() };
+        let mut fields = Fields::new(page, MAGIC.len());
         let found = fields.u32();
         if found != VERSION {
             return Err(SegmentError::Version { path: path.to_owned(), found });
         }
-        let stored_crc = Fields { page, at: CRC_AT }.u32();
+        let stored_crc = Fields::new(page, CRC_AT).u32();
         if crc32fast::hash(page.get(..CRC_AT).unwrap_or_default()) != stored_crc {
             return Err(damaged("the checksum of its header is wrong"));
         }
@@ -166,7 +167,7 @@ impl Header {
         };
         let (rows, first_id, last_id, total) = (fields.u64(), fields.u64(), fields.u64(), fields.u64());
         let (error_norm_max, name_bytes) = (f32::from_bits(fields.u32()), fields.u32() as usize);
-        let hash = fields.hash();
+        let hash = fields.take();
         let name = page.get(NAME_AT..NAME_AT + name_bytes.min(MODEL_NAME_BYTES_MAX)).unwrap_or_default();
         let name = String::from_utf8(name.to_vec()).map_err(|_| damaged("its model's name is no text"))?;
         let spec =
@@ -203,32 +204,6 @@ pub(crate) fn check_model_name(name: &str) -> Result<(), SegmentError> {
         return Err(SegmentError::ModelName(name.chars().take(MODEL_NAME_BYTES_MAX).collect()));
     }
     Ok(())
-}
-
-/// Little-endian numbers one after another; past the page's end they read as 0.
-struct Fields<'a> {
-    page: &'a [u8],
-    at: usize,
-}
-
-impl Fields<'_> {
-    fn take<const N: usize>(&mut self) -> [u8; N] {
-        let bytes = self.page.get(self.at..self.at + N).and_then(|bytes| bytes.first_chunk::<N>());
-        self.at += N;
-        bytes.copied().unwrap_or([0; N])
-    }
-
-    fn u32(&mut self) -> u32 {
-        u32::from_le_bytes(self.take())
-    }
-
-    fn u64(&mut self) -> u64 {
-        u64::from_le_bytes(self.take())
-    }
-
-    fn hash(&mut self) -> [u8; 32] {
-        self.take()
-    }
 }
 
 /// Where the sections lie, in bytes from the start of the file. Each is padded with zeros to whole pages.

@@ -15,6 +15,7 @@ use crate::gallery::graphs;
 use crate::gallery::manifest::{SegmentEntry, segment_file};
 use crate::gallery::opening::{Held, hold};
 use crate::gallery::shelf::Shelf;
+use crate::gallery::snapshot::live_rows;
 use crate::gallery::tail::{Committed, Tail, TailRow};
 use crate::segment::SegmentWriter;
 use crate::store::DRAFT_SUFFIX;
@@ -376,11 +377,6 @@ fn neighbours(all: &[Candidate], tier: u32, policy: &Policy) -> Option<Range<usi
         start = end.max(start + 1);
     }
     None
-}
-
-/// Rows that are live, going by the erased set, which has every dead row.
-fn live_rows(run: &dyn Rows) -> u64 {
-    (run.len() - run.erased().as_slice().len()) as u64
 }
 
 #[cfg(test)]
