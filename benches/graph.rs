@@ -111,7 +111,7 @@ fn graph_search(criterion: &mut Criterion) {
     let probes = probes(&faces, &people);
     let codes = RowMajor::of(rows.as_ref());
     let cancel = AtomicBool::new(false);
-    let watch = Watch { progress: &|_| (), cancel: &cancel };
+    let watch = Watch { progress: &|_| (), cancel: &cancel, rest: &|| () };
     let plan = Plan { threads: threads_here(), ..Plan::default() };
     let built = Built::new(&codes, plan, &watch).expect("a build that nobody stops");
     let (flat, unreachable) = built.flatten(&codes, &watch).expect("edges");

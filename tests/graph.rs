@@ -59,6 +59,7 @@ fn request(cancel: &Arc<AtomicBool>) -> IndexRequest {
         plan: Plan { m: 8, ef_construction: 64, threads: 2 },
         extent: Extent { probes: 200, seed: 1, threads: 2 },
         again: false,
+        rows_min: 0,
         exhaustive: scorer(),
         cancel: Arc::clone(cancel),
         progress: Arc::new(|_: u64, _: Step| ()),

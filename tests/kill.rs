@@ -15,7 +15,9 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use bertillon::base::ids::{GalleryName, ModelId, TemplateId};
-use bertillon::gallery::{Access, Enrolment, Erase, ImportedReference, NewReference, Vault, VaultOptions};
+use bertillon::gallery::{
+    Access, Enrolment, Erase, ImportedReference, NewReference, TemplateImport, Vault, VaultOptions,
+};
 use bertillon::records::Attribute;
 use bertillon::segment::Precision;
 use bertillon::vector::codec::{Code, put_f32};
@@ -38,7 +40,13 @@ fn model() -> ModelId {
 }
 
 fn options() -> VaultOptions {
-    VaultOptions { tail_rows_max: 24, import_segment_rows: 20, merge_fan: 3, erase_wait: Duration::from_secs(5) }
+    VaultOptions {
+        tail_rows_max: 24,
+        import_segment_rows: 20,
+        import_records: 3,
+        merge_fan: 3,
+        erase_wait: Duration::from_secs(5),
+    }
 }
 
 /// Pseudo-random numbers, the same in parent and child.
@@ -200,7 +208,15 @@ async fn act(vault: &Vault, what: &Try) {
                 let new = reference(people[row as usize], people[0]);
                 Ok(ImportedReference { subject: new.subject, source: new.source, attributes: new.attributes })
             };
-            vault.import_templates(&name(), &model(), count, fill, describe, |_| ()).await.unwrap();
+            vault
+                .import_templates(
+                    TemplateImport { gallery: name(), model: model(), count, job: None },
+                    fill,
+                    describe,
+                    |_| (),
+                )
+                .await
+                .unwrap();
         }
         Try::Import { base, count } => {
             let base = *base;

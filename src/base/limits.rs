@@ -76,6 +76,16 @@ pub const ENROL_BATCH_MAX: usize = 1_024;
 pub const ERASE_BATCH_MAX: usize = 100_000;
 /// Most synthetic templates of one import.
 pub const IMPORT_ROWS_MAX: u64 = 100_000_000;
+/// Rows of references that an import writes in one transaction: some milliseconds in which nobody else records anything.
+pub const IMPORT_RECORDS_BATCH: usize = 500;
+/// Jobs that may wait for the server or be done by it.
+pub const JOBS_WAITING_MAX: usize = 64;
+/// Ended jobs of which it is known how they ended.
+pub const JOBS_KEPT_MAX: usize = 1_000;
+/// How often a job is begun that a dying server leaves unfinished.
+pub const JOB_ATTEMPTS_MAX: u32 = 3;
+/// Bytes of a job's outcome.
+pub const JOB_OUTCOME_BYTES_MAX: usize = 64 << 10;
 /// Longest header of a file of raw templates (`.npy`).
 pub const NPY_HEADER_BYTES_MAX: usize = 64 << 10;
 /// Longest record of a list of subjects for an import.

@@ -14,7 +14,7 @@ use crate::base::text::printable;
 use crate::casework::enrol::blocking;
 use crate::casework::npy::Npy;
 use crate::casework::{CaseworkError, Desk};
-use crate::gallery::{GalleryError, Imported, ImportedReference};
+use crate::gallery::{GalleryError, Imported, ImportedReference, TemplateImport};
 use crate::records::{Attribute, AttributeName};
 
 /// What an import that is stopped says of the row it stopped at.
@@ -33,13 +33,15 @@ pub struct BulkImport {
     pub model: String,
 }
 
-/// Imports templates, all or none. `progress` is told how many of how many steps are done; setting `stop` ends it.
+/// Imports templates, all or none, as `job` where it is one. `progress` is told how many of how many steps are done;
+/// setting `stop` ends it.
 ///
 /// # Errors
 /// [`CaseworkError::Unreadable`] for the templates, [`CaseworkError::Subjects`] for the list, and what the gallery says.
 pub async fn import(
     desk: &Desk,
     import: &BulkImport,
+    job: Option<i64>,
     stop: Arc<AtomicBool>,
     mut progress: impl FnMut(u64, u64) + Send + 'static,
 ) -> Result<Imported, CaseworkError> {
@@ -75,7 +77,8 @@ pub async fn import(
         }
     };
     let tell = move |done| progress(done, 2 * rows);
-    Ok(desk.vault.import_templates(&import.gallery, &model, rows, fill, describe, tell).await?)
+    let import = TemplateImport { gallery: import.gallery.clone(), model, count: rows, job };
+    Ok(desk.vault.import_templates(import, fill, describe, tell).await?)
 }
 
 fn open_templates(path: &Path) -> Result<Npy<BufReader<fs::File>>, CaseworkError> {

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Notify;
+
 use crate::base::ids::{GalleryName, ModelId};
 use crate::casework::CaseworkError;
 use crate::casework::enrol::blocking;
@@ -30,6 +32,8 @@ pub struct Desk {
     pub catalogue: Catalogue,
     /// Settings in force.
     pub settings: Settings,
+    /// Told when a job was asked for or is not wanted any more.
+    pub work_waits: Notify,
     eyes: Loaded,
 }
 
@@ -45,7 +49,7 @@ impl Desk {
         let catalogue = catalogue_of(&settings)?;
         let vault = Vault::open(&settings.data.folder, access, VaultOptions::default()).await?;
         let engine = compose(&settings.scoring).map_err(|error| CaseworkError::Stopped(error.to_string()))?;
-        Ok(Self { vault, engine, catalogue, settings, eyes: Loaded::default() })
+        Ok(Self { vault, engine, catalogue, settings, work_waits: Notify::new(), eyes: Loaded::default() })
     }
 
     /// Pictures to work on at once.

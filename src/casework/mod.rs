@@ -9,9 +9,11 @@ pub mod enrol;
 pub mod eyes;
 pub mod faces;
 pub mod folder;
+pub mod jobs;
 pub mod npy;
 pub mod search;
 pub mod statistics;
+pub mod worker;
 
 pub use desk::Desk;
 
@@ -95,6 +97,9 @@ pub enum CaseworkError {
         /// Faces found.
         found: usize,
     },
+    /// No such job.
+    #[error("there is no job {0}: `bertillon jobs list` shows those there are")]
+    NoJob(i64),
     /// A worker died: a defect, reported instead of hidden.
     #[error("the work stopped unexpectedly: {0}")]
     Stopped(String),

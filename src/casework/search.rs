@@ -1,5 +1,6 @@
 //! Searching: pictures in, candidate lists out, a record of it before anything is shown.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::base::clock::{Stopwatch, now_rfc3339};
@@ -77,6 +78,15 @@ pub struct Requester {
     pub actor: String,
     /// The command line of a machine, or a client's address.
     pub origin: String,
+}
+
+impl Requester {
+    /// Somebody at a network address, who has not said who they are.
+    #[must_use]
+    pub fn not_signed_in(peer: Option<SocketAddr>) -> Self {
+        let origin = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.ip().to_string());
+        Self { actor: "not signed in".to_owned(), origin }
+    }
 }
 
 /// One face that was searched for.

@@ -77,9 +77,12 @@ impl Args {
             Command::Search(search) => (search.top, None, None, None),
             Command::Serve(serve) => (None, serve.bind, serve.port, serve.workers),
             Command::Demo(demo) => (None, None, demo.port, None),
-            Command::Enrol(_) | Command::Gallery(_) | Command::Models(_) | Command::Bench(_) | Command::Config(_) => {
-                (None, None, None, None)
-            }
+            Command::Enrol(_)
+            | Command::Gallery(_)
+            | Command::Jobs(_)
+            | Command::Models(_)
+            | Command::Bench(_)
+            | Command::Config(_) => (None, None, None, None),
         };
         Flags {
             data: common.data,
@@ -116,6 +119,9 @@ pub enum Command {
     Models(ModelsCommand),
     /// A first identification with real pictures among a million synthetic templates, then a server.
     Demo(Demo),
+    /// Follow, list and cancel what the server does in the background.
+    #[command(subcommand)]
+    Jobs(JobsCommand),
     /// Measure this machine's speed, on synthetic templates.
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -232,7 +238,8 @@ pub enum GalleryCommand {
     /// The templates must come from the very model set of the gallery: nothing in a template shows that, so whoever imports
     /// vouches for it by naming the set with --model. Templates are scaled to length 1; one that is zero or not finite is
     /// refused with its row, from 0. All of it is imported or nothing, also when it is stopped. Nobody is recognised: what
-    /// is imported twice is there twice.
+    /// is imported twice is there twice. Where a server has the data folder, it does the work in the background: searches
+    /// go on, other changes of the gallery are refused until it is done.
     Import {
         /// Into which gallery; `gallery create` makes one.
         gallery: GalleryName,
@@ -260,7 +267,7 @@ pub enum GalleryCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Merge small segments and drop erased rows. A server does this by itself; this is for galleries without one.
+    /// Merge small segments and drop erased rows. A server does this by itself, as far as it is worth while.
     Compact {
         /// Which.
         gallery: GalleryName,
@@ -314,6 +321,9 @@ pub enum GalleryCommand {
         yes: bool,
     },
     /// Build graphs for approximate searches, one a segment, and audit their recall. Exact searches need none.
+    ///
+    /// Where a server has the data folder, it does the work in the background; searches go on, exact ones at once. From then
+    /// on it keeps graphs up: large segments that are sealed, merged or compacted get theirs by themselves.
     Index {
         /// Which gallery.
         gallery: GalleryName,
@@ -329,6 +339,12 @@ pub enum GalleryCommand {
         /// Build graphs again that are there already.
         #[arg(long)]
         again: bool,
+        /// Build them now, and do not keep them up.
+        #[arg(long)]
+        once: bool,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Measure how the gallery's model spreads faces, for synthetic crowds: needs at least 50 real people.
     Statistics {
@@ -340,6 +356,41 @@ pub enum GalleryCommand {
         /// File to write.
         #[arg(long, value_name = "FILE.json")]
         out: PathBuf,
+    },
+}
+
+/// Jobs: long work that the server does in the background.
+#[derive(Debug, Subcommand)]
+pub enum JobsCommand {
+    /// List jobs, newest first.
+    List {
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one job.
+    Show {
+        /// Its number.
+        job: i64,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show how far a job is until it ends. Ctrl-C ends the showing, not the job.
+    Follow {
+        /// Its number.
+        job: i64,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// End a job. An import leaves nothing, graphs that were finished stay.
+    Cancel {
+        /// Its number.
+        job: i64,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
     },
 }
 

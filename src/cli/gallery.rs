@@ -7,11 +7,11 @@ use anyhow::{Context, Result, bail};
 
 use crate::base::ids::{GalleryName, TemplateId};
 use crate::base::text::thousands;
-use crate::casework::bulk::BulkImport;
+use crate::casework::jobs::Work;
 use crate::casework::{Desk, enrol, statistics};
 use crate::cli::args::GalleryCommand;
-use crate::cli::{desk, import, index, print, upkeep};
-use crate::gallery::{Access, Erase, GallerySummary};
+use crate::cli::{desk, jobs, print, upkeep};
+use crate::gallery::{Access, Erase, GallerySummary, GraphPlan};
 use crate::http::shapes::GalleryShape;
 use crate::segment::Precision;
 use crate::settings::Settings;
@@ -30,10 +30,13 @@ pub async fn run(settings: Settings, command: GalleryCommand) -> Result<()> {
         GalleryCommand::List { json } => list(settings, json).await,
         GalleryCommand::Show { gallery, json } => show(settings, &gallery, json).await,
         GalleryCommand::Import { gallery, templates, subjects, model, json } => {
-            import::run(settings, BulkImport { gallery, templates, subjects, model }, json).await
+            let (templates, subjects) = (jobs::from_the_root(&templates)?, jobs::from_the_root(&subjects)?);
+            jobs::here_or_there(settings, &gallery, Work::Import { templates, subjects, model }, json).await
         }
         GalleryCommand::Verify { gallery, json } => upkeep::verify(settings, &gallery, json).await,
-        GalleryCommand::Compact { gallery, all, json } => upkeep::compact(settings, &gallery, all, json).await,
+        GalleryCommand::Compact { gallery, all, json } => {
+            jobs::here_or_there(settings, &gallery, Work::Compact { all }, json).await
+        }
         GalleryCommand::Backup { gallery, to, json } => upkeep::backup(settings, &gallery, &to, json).await,
         GalleryCommand::Restore { folder, name, json } => upkeep::restore(settings, &folder, name, json).await,
         GalleryCommand::Erase { gallery, subject, template, yes } => {
@@ -44,9 +47,9 @@ pub async fn run(settings: Settings, command: GalleryCommand) -> Result<()> {
             };
             erase(settings, &gallery, what, yes).await
         }
-        GalleryCommand::Index { gallery, m, ef_construction, audit_probes, again } => {
-            let figures = index::Figures { m, ef_construction, audit_probes: audit_probes as usize, again };
-            index::run(settings, &gallery, figures).await
+        GalleryCommand::Index { gallery, m, ef_construction, audit_probes, again, once, json } => {
+            let plan = GraphPlan { m, ef_construction, audit_probes: audit_probes as usize };
+            jobs::here_or_there(settings, &gallery, Work::Index { plan, again, rows_min: 0, keep: !once }, json).await
         }
         GalleryCommand::Statistics { gallery, source, out } => measure(settings, &gallery, &source, &out).await,
     }

@@ -6,8 +6,7 @@ pub mod bench;
 pub mod demo;
 pub mod enrol;
 pub mod gallery;
-pub mod import;
-pub mod index;
+pub mod jobs;
 pub mod models;
 pub mod print;
 pub mod progress;
@@ -51,6 +50,7 @@ pub fn run() -> Result<()> {
         Command::Search(search) => runtime.block_on(search::run(settings, search)),
         Command::Gallery(command) => runtime.block_on(gallery::run(settings, command)),
         Command::Serve(_) => runtime.block_on(serve::run(settings)),
+        Command::Jobs(command) => runtime.block_on(jobs::run(settings, command)),
         Command::Bench(command) => runtime.block_on(bench::run(settings, command)),
         Command::Demo(demo) => demo::run(&runtime, settings, &demo),
     };

@@ -48,7 +48,7 @@ pub async fn run(settings: Settings, command: Search) -> Result<()> {
 }
 
 /// Who asks, as the operating system has it: there are no accounts of our own yet.
-fn requester() -> Requester {
+pub(super) fn requester() -> Requester {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let user = variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "unknown user".to_owned());
     let host = fs_err::read_to_string("/etc/hostname").unwrap_or_default();

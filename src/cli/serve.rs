@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use crate::casework::Desk;
+use crate::casework::worker::Worker;
 use crate::cli::desk;
 use crate::gallery::Access;
 use crate::settings::Settings;
@@ -29,15 +30,18 @@ pub async fn serve(desk: Arc<Desk>) -> Result<()> {
         // Ahead of the first search that would have to wait for it.
         scorer.load(rows);
     });
-    crate::http::serve(desk, |address| {
+    let worker = Worker::start(Arc::clone(&desk));
+    let served = crate::http::serve(desk, |address| {
         // Only a help to others who find the folder in use.
         if let Err(error) = vault.set_address(&format!("http://{address}")) {
             tracing::warn!(%error, "the lock file does not say where this server is");
         }
         eprintln!("Bertillon answers at http://{address} - API at http://{address}/api/docs/ - ctrl-C stops it");
     })
-    .await?;
+    .await;
+    worker.stop().await;
     vault.close().await;
+    served?;
     eprintln!("stopped");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `bertillon gallery verify`, `compact`, `backup` and `restore`: what keeps galleries whole.
+//! `bertillon gallery verify`, `backup` and `restore`: what keeps galleries whole.
 
 use std::path::Path;
 
@@ -47,30 +47,6 @@ pub async fn verify(settings: Settings, gallery: &GalleryName, as_json: bool) ->
         print::bytes(found.bytes),
         found.segments,
         thousands(found.live)
-    ))
-}
-
-/// Merges and compacts a gallery.
-///
-/// # Errors
-/// When the data folder is in use or damaged.
-pub async fn compact(settings: Settings, gallery: &GalleryName, all: bool, as_json: bool) -> Result<()> {
-    let (bar, moved) = bytes_bar("copying");
-    let done = desk(settings, Access::Writer).await?.vault.compact(gallery, all, moved).await;
-    bar.finish_and_clear();
-    let done = done?;
-    if as_json {
-        return print::json(&json!({
-            "gallery": gallery, "segments_rewritten": done.segments, "erased_rows_dropped": done.rows_dropped,
-            "bytes_before": done.bytes_before, "bytes": done.bytes,
-        }));
-    }
-    print::line(&format!(
-        "{} segments rewritten, {} erased rows dropped: {} now, {} before",
-        done.segments,
-        thousands(done.rows_dropped),
-        print::bytes(done.bytes),
-        print::bytes(done.bytes_before)
     ))
 }
 

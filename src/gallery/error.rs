@@ -116,6 +116,11 @@ pub enum GalleryError {
         /// How long was waited.
         waited_ms: u64,
     },
+    /// A gallery that is being imported into.
+    #[error(
+        "templates are being imported into gallery {0}, which can be searched meanwhile, but not changed: try again when that is done (`bertillon jobs list` says how far it is), or cancel it"
+    )]
+    Importing(GalleryName),
     /// Something that has to wait for an erasure.
     #[error(
         "{count} template(s) of gallery {gallery} wait to be overwritten, and nothing may be sealed or imported before: erase them again to finish it"

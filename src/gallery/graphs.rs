@@ -7,14 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::ids::GalleryName;
 use crate::gallery::GalleryError;
 use crate::gallery::manifest::{Manifest, SegmentEntry};
 use crate::gallery::opening::Held;
 use crate::gallery::room::{Room, blocking};
 use crate::gallery::shelf::Shelf;
-use crate::gallery::snapshot::{SegmentRun, Snapshot};
-use crate::gallery::vault::Vault;
+use crate::gallery::snapshot::{SegmentRun, Snapshot, live_rows};
+use crate::gallery::vault::{Inner, Vault};
 use crate::graph::audit::{Extent, audit};
 use crate::graph::build::{Built, Plan, Step, Watch};
 use crate::graph::codes::RowMajor;
@@ -32,6 +34,9 @@ use crate::vector::scorer::Scorer;
 
 /// How often a build looks whether it is still wanted.
 const LOOK: Duration = Duration::from_millis(20);
+/// How long a building thread gives way to searches between two rows. Adding a row takes about a millisecond, so a search
+/// that takes all cores loses a sixth of one at most, and under searches without end a build still goes on.
+const GIVE_WAY: Duration = Duration::from_millis(5);
 
 /// A run's graph, if it has one, and the copy of its codes that walks need. The copy is made by the first approximate
 /// search and belongs to this run alone: an erasure makes a new run without it, and waits for this one to go.
@@ -152,6 +157,17 @@ impl Snapshot {
     }
 }
 
+/// How the graphs of a gallery are kept up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GraphPlan {
+    /// Most neighbours of a template on an upper level; twice as many on the lowest.
+    pub m: usize,
+    /// Templates kept in view while one is added.
+    pub ef_construction: usize,
+    /// Probes of the recall audit at each difficulty.
+    pub audit_probes: usize,
+}
+
 /// What is to be built.
 #[derive(Clone)]
 pub struct IndexRequest {
@@ -161,6 +177,8 @@ pub struct IndexRequest {
     pub extent: Extent,
     /// Builds graphs again that are there already.
     pub again: bool,
+    /// Segments with fewer rows get none: they are searched exhaustively, which is fast, and merged with others later.
+    pub rows_min: u64,
     /// What the audit takes for the truth.
     pub exhaustive: Arc<dyn Scorer>,
     /// Set to stop; nothing unfinished is kept.
@@ -170,7 +188,8 @@ pub struct IndexRequest {
 }
 
 /// What became of a segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum IndexOutcome {
     /// It has a new graph.
     Built,
@@ -180,6 +199,8 @@ pub enum IndexOutcome {
     Changed,
     /// It has no live row.
     Empty,
+    /// It has fewer rows than were asked for.
+    Small,
 }
 
 impl Vault {
@@ -195,21 +216,64 @@ impl Vault {
     ) -> Result<Vec<(u64, IndexOutcome)>, GalleryError> {
         let room = self.inner.room(name)?;
         request.plan.check()?;
-        let segments: Vec<(u64, bool)> = {
+        let segments: Vec<(u64, u64, bool)> = {
             let snapshot = room.snapshot();
-            snapshot.segments.iter().map(|run| (run.number, run.graph.graph.is_some())).collect()
+            snapshot.segments.iter().map(|run| (run.number, run.len() as u64, run.graph.is_there())).collect()
         };
         let mut outcomes = Vec::with_capacity(segments.len());
-        for (number, there) in segments {
-            let outcome =
-                if there && !request.again { IndexOutcome::Kept } else { index_one(&room, number, &request).await? };
+        for (number, rows, there) in segments {
+            let outcome = if there && !request.again {
+                IndexOutcome::Kept
+            } else if rows < request.rows_min {
+                IndexOutcome::Small
+            } else {
+                index_one(&self.inner, &room, number, &request).await?
+            };
             outcomes.push((number, outcome));
         }
         Ok(outcomes)
     }
+
+    /// Says how a gallery's graphs are to be kept up from now on: after sealing and merging too. `None` keeps those there
+    /// are, and makes no more.
+    ///
+    /// # Errors
+    /// [`GalleryError::NoGallery`], [`GalleryError::Graph`] for figures that nothing can be built with.
+    pub async fn keep_graphs(&self, name: &GalleryName, plan: Option<GraphPlan>) -> Result<(), GalleryError> {
+        self.inner.room(name)?;
+        if let Some(GraphPlan { m, ef_construction, .. }) = plan {
+            Plan { m, ef_construction, threads: 1 }.check()?;
+        }
+        let text = plan.and_then(|plan| serde_json::to_string(&plan).ok());
+        Ok(self.inner.records.set_graph_plan(name, text.as_deref()).await?)
+    }
+
+    /// Galleries whose graphs are kept up and of which a segment of at least `rows_min` rows has none, with their plans.
+    ///
+    /// # Errors
+    /// What the records say.
+    pub async fn wanting_graphs(&self, rows_min: u64) -> Result<Vec<(GalleryName, GraphPlan)>, GalleryError> {
+        let mut wanting = Vec::new();
+        for record in self.inner.records.galleries().await? {
+            let plan = record.graph_plan.as_deref().and_then(|text| serde_json::from_str(text).ok());
+            let (Some(plan), Ok(room)) = (plan, self.inner.room(&record.name)) else { continue };
+            let lacks = |run: &Arc<SegmentRun>| {
+                !run.graph.is_there() && live_rows(run.as_ref()) > 0 && run.len() as u64 >= rows_min
+            };
+            if room.snapshot().segments.iter().any(lacks) {
+                wanting.push((record.name, plan));
+            }
+        }
+        Ok(wanting)
+    }
 }
 
-async fn index_one(room: &Arc<Room>, number: u64, request: &IndexRequest) -> Result<IndexOutcome, GalleryError> {
+async fn index_one(
+    inner: &Arc<Inner>,
+    room: &Arc<Room>,
+    number: u64,
+    request: &IndexRequest,
+) -> Result<IndexOutcome, GalleryError> {
     let Some(run) = room.snapshot().segments.iter().find(|run| run.number == number).cloned() else {
         return Ok(IndexOutcome::Changed);
     };
@@ -217,7 +281,9 @@ async fn index_one(room: &Arc<Room>, number: u64, request: &IndexRequest) -> Res
     let stop = Arc::new(AtomicBool::new(false));
     let _stop_when_dropped = StopWhenDropped(Arc::clone(&stop));
     let (task_request, task_stop) = (request.clone(), Arc::clone(&stop));
-    let mut task = tokio::task::spawn_blocking(move || build(&run, &task_request, &task_stop));
+    let task_inner = Arc::clone(inner);
+    let rest = move || task_inner.give_way_blocking(GIVE_WAY);
+    let mut task = tokio::task::spawn_blocking(move || build(&run, &task_request, &task_stop, &rest));
     let mut changed = false;
     let done = loop {
         tokio::select! {
@@ -225,7 +291,7 @@ async fn index_one(room: &Arc<Room>, number: u64, request: &IndexRequest) -> Res
             () = tokio::time::sleep(LOOK) => {
                 // The build reads the run, and an erasure waits for whoever does.
                 changed |= !is_current(room, &ours);
-                if changed || request.cancel.load(Ordering::Relaxed) {
+                if changed || inner.is_closed() || request.cancel.load(Ordering::Relaxed) {
                     stop.store(true, Ordering::Relaxed);
                 }
             }
@@ -261,11 +327,16 @@ fn is_current(room: &Room, ours: &Weak<SegmentRun>) -> bool {
 }
 
 /// Everything that takes long: edges and audit.
-fn build(run: &Arc<SegmentRun>, request: &IndexRequest, stop: &AtomicBool) -> Result<(Flat, Facts), GraphError> {
+fn build(
+    run: &Arc<SegmentRun>,
+    request: &IndexRequest,
+    stop: &AtomicBool,
+    rest: &(dyn Fn() + Sync),
+) -> Result<(Flat, Facts), GraphError> {
     let (rows, dimension) = (run.len() as u64, run.dimension().get());
     check_memory(rows, request.plan.bytes_wanted(rows, dimension))?;
     let tell = |step| (request.progress)(run.number, step);
-    let watch = Watch { progress: &tell, cancel: stop };
+    let watch = Watch { progress: &tell, cancel: stop, rest };
     let codes = RowMajor::of(run.as_ref());
     let built = Built::new(&codes, request.plan, &watch)?;
     let (flat, unreachable) = built.flatten(&codes, &watch)?;

@@ -1,19 +1,23 @@
 //! Importing many templates at once, straight into segments: synthetic ones, a crowd that belongs to nobody and has no
 //! record for each, and templates of people that another system made with the gallery's model, each with its reference.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::base::clock;
 use crate::base::ids::{GalleryName, ModelId, SubjectRef, TemplateId};
-use crate::base::limits::{ENROL_BATCH_MAX, IMPORT_ROWS_MAX, RECORD_TEXT_BYTES_MAX, SEGMENT_ROWS_MAX, TEMPLATE_ID_MAX};
+use crate::base::limits::{IMPORT_ROWS_MAX, RECORD_TEXT_BYTES_MAX, SEGMENT_ROWS_MAX, TEMPLATE_ID_MAX};
 use crate::gallery::GalleryError;
+use crate::gallery::maintenance::GIVE_WAY;
 use crate::gallery::manifest::{GallerySpec, SegmentEntry, segment_file};
-use crate::gallery::room::{Room, blocking, detached};
+use crate::gallery::room::{Guard, Room, blocking, detached};
 use crate::gallery::shelf::Shelf;
 use crate::gallery::vault::{Inner, Vault, check_text};
-use crate::records::{Attribute, Change, NewDetail, ReferenceImage, check_attributes};
+use crate::records::{Attribute, Change, JobState, NewDetail, ReferenceImage, check_attributes};
 use crate::segment::SegmentWriter;
 use crate::store::Folder;
 use crate::vector::codec::Code;
@@ -25,7 +29,7 @@ const PROGRESS_ROWS: u64 = 8_192;
 const SLICE_ROWS: u64 = 512;
 
 /// What was imported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Imported {
     /// First of the new template ids, which follow each other.
     pub first: TemplateId,
@@ -33,6 +37,19 @@ pub struct Imported {
     pub last: TemplateId,
     /// Segments written.
     pub segments: usize,
+}
+
+/// Templates of people that are to be imported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateImport {
+    /// Into which gallery.
+    pub gallery: GalleryName,
+    /// Which model made them.
+    pub model: ModelId,
+    /// How many they are.
+    pub count: u64,
+    /// The job that this is, if it is one: done in the moment in which the templates count.
+    pub job: Option<i64>,
 }
 
 /// Whose an imported template is.
@@ -67,43 +84,47 @@ impl Vault {
             fill(row, raw);
             Ok(())
         };
-        detached(async move { inner.import(&room, (count, true), fill, progress, async |_, _| Ok(())).await }).await
+        let plain = async |_: &mut Change, _: &Imported| Ok(());
+        detached(async move { inner.import(&room, (count, true), fill, progress, async |_| Ok(()), plain).await }).await
     }
 
-    /// Imports `count` templates of people, made by `model`, which the caller vouches for. `fill` writes a row's components,
-    /// in any length, which is scaled to 1; `describe` says whose it is. Both are asked for each row from 0 in turn, `fill`
-    /// for all of them first; an error of theirs ends the import. `progress` is told how many of `2 count` steps are done.
-    /// All of it counts when this returns, nothing when it fails or the process dies. Nobody is recognised: what is imported
-    /// twice is there twice.
+    /// Imports templates of people, made by a model that the caller vouches for. `fill` writes a row's components, in any
+    /// length, which is scaled to 1; `describe` says whose it is. Both are asked for each row from 0 in turn, `fill` for all
+    /// of them first; an error of theirs ends the import. `progress` is told how many of `2 count` steps are done. All of it
+    /// counts when this returns, nothing when it fails or the process dies. Nobody is recognised: what is imported twice is there twice. The gallery can be searched
+    /// meanwhile, and other changes of it are refused.
     ///
     /// # Errors
     /// [`GalleryError::OtherModel`], [`GalleryError::ImportRow`], limits, and what records or files say.
     pub async fn import_templates(
         &self,
-        name: &GalleryName,
-        model: &ModelId,
-        count: u64,
+        import: TemplateImport,
         fill: impl FnMut(u64, &mut [f32]) -> Result<(), String> + Send + 'static,
         describe: impl FnMut(u64) -> Result<ImportedReference, String> + Send + 'static,
         progress: impl FnMut(u64) + Send + 'static,
     ) -> Result<Imported, GalleryError> {
-        let room = self.inner.room(name)?;
+        let TemplateImport { gallery, model, count, job } = import;
+        let room = self.inner.room(&gallery)?;
         check_count(count)?;
         if room.snapshot().model().hash != model.hash {
             let (wanted, found) = (room.snapshot().model().to_string(), model.to_string());
-            return Err(GalleryError::OtherModel { gallery: name.clone(), wanted, found });
+            return Err(GalleryError::OtherModel { gallery, wanted, found });
         }
         let inner = Arc::clone(&self.inner);
         let told = Arc::new(Mutex::new(progress));
         let tell = Arc::clone(&told);
         let files = move |rows| tell_progress(&tell, rows);
-        let gallery = name.clone();
         detached(async move {
-            let records = async |change: &mut Change, first: u64| {
+            let records = async |first: u64| {
                 let records = |rows| tell_progress(&told, count + rows);
-                add_records(change, &gallery, first, count, describe, records).await
+                inner.add_records(&gallery, first, count, describe, records).await
             };
-            inner.import(&room, (count, false), fill, files, records).await
+            let settle = async |change: &mut Change, imported: &Imported| {
+                let Some(job) = job else { return Ok(()) };
+                let outcome = serde_json::to_string(imported).unwrap_or_default();
+                Ok(change.end_job(job, JobState::Done, &outcome).await?)
+            };
+            inner.import(&room, (count, false), fill, files, records, settle).await
         })
         .await
     }
@@ -120,60 +141,125 @@ fn check_count(count: u64) -> Result<(), GalleryError> {
     Err(GalleryError::TooMany { what: "rows in one import (or none)", limit: IMPORT_ROWS_MAX as usize })
 }
 
-/// Adds a reference for each imported row, some hundred in a statement.
-async fn add_records(
-    change: &mut Change,
-    gallery: &GalleryName,
-    first: u64,
-    count: u64,
-    mut describe: impl FnMut(u64) -> Result<ImportedReference, String>,
-    progress: impl Fn(u64),
-) -> Result<(), GalleryError> {
-    let enrolled_at = clock::now_rfc3339();
-    let mut row = 0;
-    while row < count {
-        let end = count.min(row + ENROL_BATCH_MAX as u64);
-        let mut details = Vec::with_capacity(ENROL_BATCH_MAX);
-        for row in row..end {
-            let ImportedReference { subject, source, attributes } =
-                describe(row).map_err(|what| GalleryError::ImportRow { row, what })?;
-            check_text("source", &source, RECORD_TEXT_BYTES_MAX)?;
-            check_attributes(&attributes)?;
-            let id = TemplateId(first + row);
-            let image = ReferenceImage {
-                // There is no picture. A hash of what names the row: unlike that of any picture, and of any other row.
-                sha256: Sha256::digest(format!("imported template {id} of {gallery}, {enrolled_at}").as_bytes()).into(),
-                source,
-                width_px: 0,
-                height_px: 0,
-                quality_json: "{}".to_owned(),
-                enrolled_at: enrolled_at.clone(),
-            };
-            details.push(NewDetail { id, subject, image, attributes });
-        }
-        change.add_references(gallery, &details).await?;
-        row = end;
-        progress(row);
+/// The reference of an imported row.
+fn detail(gallery: &GalleryName, id: TemplateId, at: &str, of: ImportedReference) -> Result<NewDetail, GalleryError> {
+    let ImportedReference { subject, source, attributes } = of;
+    check_text("source", &source, RECORD_TEXT_BYTES_MAX)?;
+    check_attributes(&attributes)?;
+    let image = ReferenceImage {
+        // There is no picture. A hash of what names the row: unlike that of any picture, and of any other row.
+        sha256: Sha256::digest(format!("imported template {id} of {gallery}, {at}").as_bytes()).into(),
+        source,
+        width_px: 0,
+        height_px: 0,
+        quality_json: "{}".to_owned(),
+        enrolled_at: at.to_owned(),
+    };
+    Ok(NewDetail { id, subject, image, attributes })
+}
+
+/// The gallery is the import's own as long as this lives.
+struct Alone<'a>(&'a Room);
+
+impl<'a> Alone<'a> {
+    fn with(room: &'a Room) -> Self {
+        room.importing.store(true, Ordering::Release);
+        Self(room)
     }
-    Ok(())
+}
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        self.0.importing.store(false, Ordering::Release);
+    }
 }
 
 impl Inner {
-    /// Imports `count` rows; `records` adds what goes with them, given the first id, within the transaction that counts.
+    /// Adds a reference for each imported row, in many short transactions: others write between them. None of them counts,
+    /// since the gallery's last template is below them all.
+    async fn add_records(
+        &self,
+        gallery: &GalleryName,
+        first: u64,
+        count: u64,
+        mut describe: impl FnMut(u64) -> Result<ImportedReference, String>,
+        progress: impl Fn(u64),
+    ) -> Result<(), GalleryError> {
+        let enrolled_at = clock::now_rfc3339();
+        let mut row = 0;
+        while row < count {
+            let end = count.min(row + self.options.import_records.max(1) as u64);
+            let mut details = Vec::with_capacity((end - row) as usize);
+            for row in row..end {
+                let of = describe(row).map_err(|what| GalleryError::ImportRow { row, what })?;
+                details.push(detail(gallery, TemplateId(first + row), &enrolled_at, of)?);
+            }
+            self.check_open()?;
+            let began = Instant::now();
+            let mut change = self.records.begin().await?;
+            change.add_references(gallery, &details).await?;
+            change.commit().await?;
+            row = end;
+            progress(row);
+            // Other processes look again only now and then whether they may write: they are to find it free.
+            tokio::time::sleep(began.elapsed() / 2).await;
+            self.give_way().await;
+        }
+        Ok(())
+    }
+
+    /// Imports `count` rows. `records` adds what goes with them, given the first id; `settle` joins the transaction by which
+    /// they count.
     async fn import(
         self: &Arc<Self>,
         room: &Room,
         (count, synthetic): (u64, bool),
         fill: impl FnMut(u64, &mut [f32]) -> Result<(), String> + Send + 'static,
         progress: impl FnMut(u64) + Send + 'static,
-        records: impl AsyncFnOnce(&mut Change, u64) -> Result<(), GalleryError>,
+        records: impl AsyncFnOnce(u64) -> Result<(), GalleryError>,
+        settle: impl AsyncFnOnce(&mut Change, &Imported) -> Result<(), GalleryError>,
     ) -> Result<Imported, GalleryError> {
-        let guard = room.lock().await?;
+        let guard = room.lock_to_import().await?;
+        let _alone = Alone::with(room);
         // It seals the tail first.
         self.check_settled(room).await?;
+        let (guard, written) = self.write_import(guard, (count, synthetic), fill, progress).await?;
+        // The tail may have been sealed, even if the import failed.
+        room.publish(&guard, room.snapshot().number());
+        let entries = written?;
+        let (first, last) =
+            (entries.first().map_or(0, |entry| entry.first), entries.last().map_or(0, |entry| entry.last));
+        let imported = Imported { first: TemplateId(first), last: TemplateId(last), segments: entries.len() };
+        let committed = match records(first).await {
+            Ok(()) => self.commit(&room.name, last, async |change| settle(change, &imported).await).await,
+            Err(error) => Err(error),
+        };
+        match committed {
+            Ok(number) => {
+                let (mut guard, adopted) = blocking(guard, Shelf::adopt_import).await?;
+                guard.unsettled = adopted.is_err();
+                adopted?;
+                room.publish(&guard, number);
+                Ok(imported)
+            }
+            Err(error) => {
+                self.take_back(room, guard, matches!(error, GalleryError::Unsettled(_))).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes the segments of an import and names them in the manifest; what was written goes when that fails.
+    async fn write_import(
+        self: &Arc<Self>,
+        guard: Guard,
+        (count, synthetic): (u64, bool),
+        fill: impl FnMut(u64, &mut [f32]) -> Result<(), String> + Send + 'static,
+        progress: impl FnMut(u64) + Send + 'static,
+    ) -> Result<(Guard, Result<Vec<SegmentEntry>, GalleryError>), GalleryError> {
         let segment_rows = self.options.import_segment_rows.clamp(1, SEGMENT_ROWS_MAX);
-        let pace = Arc::clone(self);
-        let (guard, written) = blocking(guard, move |shelf| {
+        let inner = Arc::clone(self);
+        blocking(guard, move |shelf| {
             let (folder, next_segment) = shelf.begin_import()?;
             let first_id = shelf.last_id() + 1;
             if first_id > TEMPLATE_ID_MAX - count {
@@ -181,7 +267,11 @@ impl Inner {
             }
             let job =
                 Job { folder, spec: shelf.spec().clone(), first_id, next_segment, count, segment_rows, synthetic };
-            let written = job.write(fill, progress, || pace.give_way_blocking()).and_then(|entries| {
+            let rest = || {
+                inner.give_way_blocking(GIVE_WAY);
+                inner.check_open()
+            };
+            let written = job.write(fill, progress, rest).and_then(|entries| {
                 shelf.list_import(&entries)?;
                 Ok(entries)
             });
@@ -190,30 +280,23 @@ impl Inner {
             }
             written
         })
-        .await?;
-        // The tail may have been sealed, even if the import failed.
-        room.publish(&guard, room.snapshot().number());
-        let entries = written?;
-        let (first, last) =
-            (entries.first().map_or(0, |entry| entry.first), entries.last().map_or(0, |entry| entry.last));
-        match self.commit(&room.name, last, async |change| records(change, first).await).await {
-            Ok(number) => {
-                let (mut guard, adopted) = blocking(guard, Shelf::adopt_import).await?;
-                guard.unsettled = adopted.is_err();
-                adopted?;
-                room.publish(&guard, number);
-                Ok(Imported { first: TemplateId(first), last: TemplateId(last), segments: entries.len() })
-            }
-            Err(error) => {
-                let unsettled = matches!(error, GalleryError::Unsettled(_));
-                let undo = move |shelf: &mut Shelf| {
-                    if unsettled { Ok(()) } else { shelf.disown_import() }
-                };
-                let (mut guard, undone) = blocking(guard, undo).await?;
-                guard.unsettled = unsettled || undone.is_err();
-                Err(error)
-            }
+        .await
+    }
+
+    /// Undoes an import that does not count. Where nobody knows whether it does, the next start finds out.
+    async fn take_back(&self, room: &Room, mut guard: Guard, unknown: bool) -> Result<(), GalleryError> {
+        if unknown {
+            guard.unsettled = true;
+            return Ok(());
         }
+        let removed = self.records.remove_uncommitted(&room.name).await;
+        let (mut guard, undone) = blocking(guard, Shelf::disown_import).await?;
+        guard.unsettled = removed.is_err() || undone.is_err();
+        Ok(())
+    }
+
+    fn check_open(&self) -> Result<(), GalleryError> {
+        if self.is_closed() { Err(GalleryError::Interrupted) } else { Ok(()) }
     }
 }
 
@@ -232,7 +315,7 @@ impl Job {
         &self,
         mut fill: impl FnMut(u64, &mut [f32]) -> Result<(), String>,
         mut progress: impl FnMut(u64),
-        rest: impl Fn(),
+        rest: impl Fn() -> Result<(), GalleryError>,
     ) -> Result<Vec<SegmentEntry>, GalleryError> {
         let spec = self.spec.of_segment(self.synthetic);
         let mut raw = vec![0.0; spec.dimension.get()];
@@ -251,7 +334,7 @@ impl Job {
                 let original = spec.originals.round(template.values());
                 writer.push(TemplateId(self.first_id + row), &original, &Code::of(&original))?;
                 if (row + 1).is_multiple_of(SLICE_ROWS) {
-                    rest();
+                    rest()?;
                 }
                 if (row + 1).is_multiple_of(PROGRESS_ROWS) {
                     progress(row + 1);

@@ -58,12 +58,25 @@ impl WriterLock {
 }
 
 fn held_by(data: &Path, file: &fs::File) -> GalleryError {
+    let (holder, address) = holder(file);
+    GalleryError::InUse { path: data.to_owned(), holder, address }
+}
+
+/// Process and address that the lock's file names.
+fn holder(file: &fs::File) -> (Option<u32>, Option<String>) {
     let mut bytes = [0; LOCK_BYTES_MAX];
     let length = file.read_at(&mut bytes, 0).unwrap_or(0);
     let text = String::from_utf8_lossy(bytes.get(..length).unwrap_or_default()).into_owned();
     let line = |key: &str| text.lines().find_map(|line| line.strip_prefix(key));
-    let holder = line("pid ").and_then(|pid| pid.parse().ok());
-    GalleryError::InUse { path: data.to_owned(), holder, address: line("address ").map(str::to_owned) }
+    (line("pid ").and_then(|pid| pid.parse().ok()), line("address ").map(str::to_owned))
+}
+
+/// Whether the last holder's process lives. The lock itself is not tried: whoever tries it has it for a moment, in which a
+/// server could not start. Where the system doesn't tell, it is taken to live.
+pub(super) fn holder_is_there(data: &Path) -> bool {
+    let Ok(file) = fs::File::open(data.join(LOCK)) else { return false };
+    let pid = holder(&file).0;
+    pid.is_none_or(|pid| !Path::new("/proc/self").exists() || Path::new(&format!("/proc/{pid}")).exists())
 }
 
 /// Makes the file on which readers of a gallery hold a shared lock.

@@ -21,7 +21,7 @@ use crate::vector::rows::GalleryRows;
 /// Between two looks at all galleries.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How long a slice gives way to searches that follow each other without a gap.
-const GIVE_WAY: Duration = Duration::from_millis(100);
+pub(super) const GIVE_WAY: Duration = Duration::from_millis(100);
 const POLL: Duration = Duration::from_millis(2);
 /// How long an erasure that is finished in the background waits for readers; enrolments wait that long too.
 const FINISH_WAIT: Duration = Duration::from_millis(50);
@@ -121,6 +121,9 @@ impl Inner {
 
     /// One look at one gallery, which had `seen` segments at the last.
     async fn tend(&self, room: &Arc<Room>, seen: &mut usize, changed: &Arc<Changed>) -> Result<(), GalleryError> {
+        if room.importing.load(Ordering::Acquire) {
+            return Ok(());
+        }
         let refresh = Arc::clone(changed);
         self.finish_waiting(room, FINISH_WAIT, move |rows| refresh(rows)).await?;
         let mut replaced = false;
@@ -180,7 +183,7 @@ impl Inner {
     }
 
     /// Waits while anybody searches, for a limited time.
-    async fn give_way(&self) {
+    pub(super) async fn give_way(&self) {
         let deadline = Instant::now() + GIVE_WAY;
         while self.is_searched() && Instant::now() < deadline {
             tokio::time::sleep(POLL).await;
@@ -188,10 +191,10 @@ impl Inner {
     }
 
     /// The same on a thread that may block.
-    pub(super) fn give_way_blocking(&self) {
-        let deadline = Instant::now() + GIVE_WAY;
+    pub(super) fn give_way_blocking(&self, longest: Duration) {
+        let deadline = Instant::now() + longest;
         while self.is_searched() && Instant::now() < deadline {
-            std::thread::sleep(POLL);
+            std::thread::sleep(POLL.min(longest));
         }
     }
 

@@ -1,7 +1,7 @@
 //! One gallery inside the writing process: its files behind a lock, and the snapshot that searches take.
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -19,6 +19,8 @@ pub(super) struct Room {
     pub(super) path: PathBuf,
     /// Whether a task is sealing the tail.
     pub(super) sealing: AtomicBool,
+    /// Whether an import has the gallery to itself: other changes are refused meanwhile, and not kept waiting for minutes.
+    pub(super) importing: AtomicBool,
     shelf: Arc<Mutex<Shelf>>,
     current: RwLock<Arc<Snapshot>>,
 }
@@ -26,11 +28,26 @@ pub(super) struct Room {
 impl Room {
     pub(super) fn new(name: GalleryName, path: PathBuf, shelf: Shelf, number: u64) -> Self {
         let current = RwLock::new(Arc::new(shelf.snapshot(number)));
-        Self { name, path, sealing: AtomicBool::new(false), shelf: Arc::new(Mutex::new(shelf)), current }
+        Self {
+            name,
+            path,
+            sealing: AtomicBool::new(false),
+            importing: AtomicBool::new(false),
+            shelf: Arc::new(Mutex::new(shelf)),
+            current,
+        }
     }
 
-    /// Waits for the change before.
+    /// Waits for the change before; refuses while an import goes on.
     pub(super) async fn lock(&self) -> Result<Guard, GalleryError> {
+        if self.importing.load(Ordering::Acquire) {
+            return Err(GalleryError::Importing(self.name.clone()));
+        }
+        self.lock_to_import().await
+    }
+
+    /// Waits for the change before, also while an import goes on: for that import.
+    pub(super) async fn lock_to_import(&self) -> Result<Guard, GalleryError> {
         let guard = self.lock_anyhow().await;
         if guard.unsettled { Err(GalleryError::Unsettled(self.name.clone())) } else { Ok(guard) }
     }

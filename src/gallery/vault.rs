@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::base::clock;
 use crate::base::ids::{GalleryName, ModelId, SubjectRef, TemplateId};
-use crate::base::limits::{MERGE_FAN, RECORD_TEXT_BYTES_MAX, TAIL_ROWS_MAX, TOP_K_MAX};
+use crate::base::limits::{IMPORT_RECORDS_BATCH, MERGE_FAN, RECORD_TEXT_BYTES_MAX, TAIL_ROWS_MAX, TOP_K_MAX};
 use crate::gallery::GalleryError;
 use crate::gallery::lock::{self, WriterLock};
 use crate::gallery::manifest::{GallerySpec, Manifest, SegmentEntry};
@@ -17,7 +17,7 @@ use crate::gallery::room::{Room, detached};
 use crate::gallery::shelf::Shelf;
 use crate::gallery::snapshot::Snapshot;
 use crate::gallery::tail::Committed;
-use crate::records::{GalleryRecord, Records, ReferenceImage, SearchRecord};
+use crate::records::{GalleryRecord, JobBook, Records, ReferenceImage, SearchRecord};
 use crate::segment::{Precision, check_model_name};
 use crate::store::disk::{self, DiskFolder};
 use crate::vector::dimension::Dimension;
@@ -42,6 +42,8 @@ pub struct VaultOptions {
     pub tail_rows_max: usize,
     /// Rows of one segment of an import.
     pub import_segment_rows: u64,
+    /// References that an import writes in one transaction.
+    pub import_records: usize,
     /// Adjacent segments of similar size at which they are merged into one.
     pub merge_fan: usize,
     /// How long an erasure waits for searches that still read, and for the records' journal.
@@ -53,6 +55,7 @@ impl Default for VaultOptions {
         Self {
             tail_rows_max: TAIL_ROWS_MAX,
             import_segment_rows: 1 << 20,
+            import_records: IMPORT_RECORDS_BATCH,
             merge_fan: MERGE_FAN,
             erase_wait: Duration::from_secs(30),
         }
@@ -136,6 +139,10 @@ impl Vault {
         }
         self.inner.remove_unfinished_restores()?;
         for record in records {
+            let left = self.inner.records.remove_uncommitted(&record.name).await?;
+            if left > 0 {
+                tracing::info!(gallery = %record.name, left, "removed references of an import that was cut short");
+            }
             let room = match self.inner.open_room(&record).await {
                 Ok(room) => room,
                 Err(error @ (GalleryError::Records(_) | GalleryError::Interrupted)) => return Err(error),
@@ -176,6 +183,18 @@ impl Vault {
         lock.as_ref().map_or(Ok(()), |lock| lock.set_address(address))
     }
 
+    /// Jobs that were asked for: done by the process that serves, asked for and followed by any.
+    #[must_use]
+    pub fn job_book(&self) -> JobBook {
+        self.inner.records.job_book()
+    }
+
+    /// Whether the process that last took the data folder for writing is there still, as far as can be told.
+    #[must_use]
+    pub fn writer_is_there(&self) -> bool {
+        lock::holder_is_there(&self.inner.data)
+    }
+
     /// Makes an empty gallery for templates of one model.
     ///
     /// # Errors
@@ -200,6 +219,7 @@ impl Vault {
             created_at: clock::now_rfc3339(),
             last_template_id: 0,
             snapshot_number: 0,
+            graph_plan: None,
         };
         let inner = Arc::clone(&self.inner);
         detached(async move { inner.create_gallery(&record).await }).await

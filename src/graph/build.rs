@@ -97,10 +97,13 @@ pub struct Watch<'a> {
     pub progress: &'a (dyn Fn(Step) + Sync),
     /// Set by whoever wants no graph any more.
     pub cancel: &'a AtomicBool,
+    /// Called by every thread between two rows: the place to give way to what is more urgent.
+    pub rest: &'a (dyn Fn() + Sync),
 }
 
 impl Watch<'_> {
     pub(super) fn check(&self) -> Result<(), GraphError> {
+        (self.rest)();
         if self.cancel.load(Ordering::Relaxed) { Err(GraphError::Cancelled) } else { Ok(()) }
     }
 }

@@ -42,7 +42,7 @@ fn gallery_of(seed: u64, count: u64) -> MemoryRows {
 }
 
 fn quiet(cancel: &AtomicBool) -> Watch<'_> {
-    Watch { progress: &|_| (), cancel }
+    Watch { progress: &|_| (), cancel, rest: &|| () }
 }
 
 fn plan(threads: usize) -> Plan {
@@ -270,7 +270,7 @@ fn a_build_can_be_stopped_at_any_time() {
             cancel.store(done > 500, Ordering::Relaxed);
         }
     };
-    let watch = Watch { progress: &stop, cancel: &cancel };
+    let watch = Watch { progress: &stop, cancel: &cancel, rest: &|| () };
     assert!(matches!(Built::new(&codes, plan(2), &watch), Err(GraphError::Cancelled)));
     let empty = RowMajor::of(&gallery_of(12, 0));
     assert!(matches!(Built::new(&empty, plan(2), &quiet(&AtomicBool::new(false))), Err(GraphError::Empty)));

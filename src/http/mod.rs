@@ -8,6 +8,7 @@ pub mod admission;
 pub mod around;
 pub mod graph_shapes;
 pub mod guard;
+pub mod job_shapes;
 pub mod openapi;
 pub mod problem;
 pub mod reception;

@@ -2,7 +2,7 @@
 
 use utoipa::OpenApi;
 
-use crate::http::routes::{docs, erase, galleries, health, references, searches, status};
+use crate::http::routes::{docs, erase, galleries, health, jobs, references, searches, status};
 
 /// The document. Its version is that of the program.
 #[derive(OpenApi)]
@@ -24,11 +24,17 @@ use crate::http::routes::{docs, erase, galleries, health, references, searches, 
         searches::search,
         erase::subject,
         erase::template,
+        jobs::list,
+        jobs::show,
+        jobs::cancel,
+        jobs::graphs,
+        jobs::compact,
         docs::openapi,
     ),
     tags(
         (name = "server", description = "What runs here."),
         (name = "galleries", description = "References and the galleries that hold them."),
+        (name = "jobs", description = "Long work that the server does in the background."),
         (name = "searches", description = "Candidate lists for pictures."),
     ),
 )]

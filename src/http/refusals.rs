@@ -23,6 +23,10 @@ impl From<CaseworkError> for Problem {
             CaseworkError::ModelUnknown { .. } => other_model(error.to_string()),
             CaseworkError::TooMany { .. } => Self::too_large(error.to_string()),
             CaseworkError::NoProbe(_) => Self::unusable("no-probe", "No face to search with", error.to_string()),
+            CaseworkError::NoJob(id) => {
+                let detail = format!("There is no job {id}. GET /api/v1/jobs lists those there are.");
+                Self::not_found("no-job", "No such job", detail)
+            }
             CaseworkError::NoSuchFace { .. } => Self::unusable("no-such-face", "No such face", error.to_string()),
             // Of folders on this machine, which no request names.
             CaseworkError::NoPictures(_)
@@ -51,6 +55,9 @@ impl From<GalleryError> for Problem {
             GalleryError::BeingErased(_) => Self::conflict("being-erased", "Still being erased", error.to_string()),
             GalleryError::NothingToErase { .. } => nothing_to_erase(error.to_string()),
             GalleryError::StillRead { .. } | GalleryError::ErasureWaits { .. } => Self::busy(error.to_string()),
+            GalleryError::Importing(_) => {
+                Self::conflict("importing", "The gallery is being imported into", error.to_string())
+            }
             GalleryError::InUse { .. } | GalleryError::ReadOnly(_) => {
                 unavailable("It has its data for reading only.", &error)
             }

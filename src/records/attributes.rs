@@ -160,7 +160,8 @@ impl Records {
         // One statement a value: each is one range of the index, and different values never share a template.
         for (high, low) in keys {
             let select = "SELECT template_id FROM template_attribute \
-                 WHERE gallery = $1 AND name = $2 AND value_high = $3 AND value_low = $4";
+                 WHERE gallery = $1 AND name = $2 AND value_high = $3 AND value_low = $4 \
+                 AND template_id <= (SELECT last_template_id FROM gallery WHERE gallery.name = $1)";
             let query = sqlx::query_scalar(select).bind(gallery.as_str()).bind(name.as_str()).bind(high).bind(low);
             found.extend(query.fetch_all(&self.pool).await.map_err(self.sql())?.into_iter().map(id_of));
         }
@@ -178,7 +179,8 @@ impl Records {
         range: RangeInclusive<i64>,
     ) -> Result<Vec<TemplateId>, RecordsError> {
         let select = "SELECT template_id FROM template_attribute WHERE gallery = $1 AND name = $2 \
-             AND value_number IS NOT NULL AND value_number BETWEEN $3 AND $4";
+             AND value_number IS NOT NULL AND value_number BETWEEN $3 AND $4 \
+             AND template_id <= (SELECT last_template_id FROM gallery WHERE gallery.name = $1)";
         let query = sqlx::query_scalar(select).bind(gallery.as_str()).bind(name.as_str());
         let query = query.bind(*range.start()).bind(*range.end());
         let found = query.fetch_all(&self.pool).await.map_err(self.sql())?;
@@ -207,7 +209,9 @@ impl Records {
                 "SELECT t.id, d.subject FROM template t JOIN reference_detail d ON d.gallery = t.gallery \
                  AND d.template_id = t.id WHERE t.state = 'live' AND t.gallery = ",
             );
-            query.push_bind(gallery.as_str().to_owned()).push(" AND t.subject_key IN (");
+            query.push_bind(gallery.as_str().to_owned());
+            query.push(" AND t.id <= (SELECT last_template_id FROM gallery WHERE name = ");
+            query.push_bind(gallery.as_str().to_owned()).push(") AND t.subject_key IN (");
             push_list(&mut query, some.iter().copied());
             for row in query.build().fetch_all(&self.pool).await.map_err(self.sql())? {
                 if wanted.contains(row.try_get::<&str, _>("subject").map_err(self.sql())?) {

@@ -4,6 +4,7 @@
 //! moment however much is written meanwhile. (Under PostgreSQL its own tools do this; nothing here is needed then.)
 
 use std::path::Path;
+use std::sync::Arc;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -14,7 +15,7 @@ use crate::records::{GalleryRecord, Records, RecordsError, sql_error};
 /// Details and attributes go with live references only: of the others nothing but their erasure is known.
 const COPY_OUT: [&str; 5] = [
     "INSERT INTO main.gallery SELECT name, purpose, model_name, model_hash, dimension, originals, created_at, $2, \
-     snapshot_number FROM source.gallery WHERE name = $1",
+     snapshot_number, graph_plan FROM source.gallery WHERE name = $1",
     "INSERT INTO main.template SELECT gallery, id, CASE state WHEN 'live' THEN 'live' ELSE 'erased' END, \
      CASE state WHEN 'live' THEN subject_key END, CASE state WHEN 'live' THEN image_key END, \
      CASE state WHEN 'erasing' THEN $3 ELSE erased_at END \
@@ -30,7 +31,7 @@ const COPY_OUT: [&str; 5] = [
 /// `$1` is the name in the backup, `$2` the new one. Templates in `erased_since` come as erased.
 const COPY_IN: [&str; 5] = [
     "INSERT INTO main.gallery SELECT $2, purpose, model_name, model_hash, dimension, originals, created_at, \
-     last_template_id, snapshot_number + 1 FROM source.gallery WHERE name = $1",
+     last_template_id, snapshot_number + 1, graph_plan FROM source.gallery WHERE name = $1",
     "INSERT INTO main.template SELECT $2, id, CASE WHEN e.template_id IS NULL THEN state ELSE 'erased' END, \
      CASE WHEN e.template_id IS NULL THEN subject_key END, CASE WHEN e.template_id IS NULL THEN image_key END, \
      COALESCE(t.erased_at, e.erased_at) FROM source.template t \
@@ -103,7 +104,7 @@ impl Records {
         // Nothing is written beside it: the folder may be read-only, and its files are to stay as they were hashed.
         let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(true);
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(sql_error(path))?;
-        let copy = Self { pool, path: path.to_owned() };
+        let copy = Self { pool, path: path.to_owned(), turn: Arc::default() };
         let checked = copy.check_version().await;
         let galleries = copy.galleries().await;
         copy.close().await;

@@ -29,12 +29,12 @@ pub struct GalleryRecord {
     pub last_template_id: u64,
     /// Rises with every committed change.
     pub snapshot_number: u64,
+    /// How graphs for approximate searches are kept up, as the layer above wrote it; `None` where nobody asked for any.
+    pub graph_plan: Option<String>,
 }
 
-const SELECT: &str = "SELECT name, purpose, model_name, model_hash, dimension, originals, created_at, last_template_id, \
-     snapshot_number FROM gallery ORDER BY name LIMIT $1";
-const SELECT_ONE: &str = "SELECT name, purpose, model_name, model_hash, dimension, originals, created_at, \
-     last_template_id, snapshot_number FROM gallery WHERE name = $1";
+const SELECT: &str = "SELECT * FROM gallery ORDER BY name LIMIT $1";
+const SELECT_ONE: &str = "SELECT * FROM gallery WHERE name = $1";
 
 impl Records {
     /// All galleries by name.
@@ -55,6 +55,17 @@ impl Records {
         row.map(|row| self.gallery_of(&row)).transpose()
     }
 
+    /// Says how a gallery's graphs are to be kept up; `None` for not at all.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn set_graph_plan(&self, gallery: &GalleryName, plan: Option<&str>) -> Result<(), RecordsError> {
+        let mut change = self.begin().await?;
+        let query = sqlx::query("UPDATE gallery SET graph_plan = $2 WHERE name = $1").bind(gallery.as_str());
+        query.bind(plan.map(str::to_owned)).execute(&mut *change.transaction).await.map_err(self.sql())?;
+        change.commit().await
+    }
+
     fn gallery_of(&self, row: &SqliteRow) -> Result<GalleryRecord, RecordsError> {
         let text = |column: &str| row.try_get::<String, _>(column).map_err(self.sql());
         let number = |column: &str| row.try_get::<i64, _>(column).map_err(self.sql());
@@ -70,6 +81,7 @@ impl Records {
             created_at: text("created_at")?,
             last_template_id: u64::try_from(number("last_template_id")?).map_err(|_| bad("last template"))?,
             snapshot_number: u64::try_from(number("snapshot_number")?).map_err(|_| bad("snapshot number"))?,
+            graph_plan: row.try_get("graph_plan").map_err(self.sql())?,
         })
     }
 }

@@ -6,22 +6,26 @@
 mod attributes;
 mod copy;
 mod galleries;
+mod jobs;
 mod searches;
 mod templates;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Row as _, SqlSafeStr as _, Sqlite, Transaction};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 pub use attributes::{Attribute, AttributeError, AttributeName, check_attributes};
 pub use galleries::GalleryRecord;
+pub use jobs::{JobBook, JobRecord, JobState, NewJob};
 pub use searches::{FaceBox, RecordedCandidate, SearchRecord};
 pub use templates::{NewDetail, ReferenceImage, TemplateState};
 
-const SCHEMA_VERSION: i64 = 3;
+const SCHEMA_VERSION: i64 = 4;
 const BUSY_WAIT: Duration = Duration::from_secs(10);
 const CONNECTIONS_MAX: u32 = 4;
 
@@ -85,12 +89,17 @@ pub enum RecordsError {
 pub struct Records {
     pool: SqlitePool,
     path: PathBuf,
+    /// Whose turn it is to write. `SQLite` lets one write at a time, and whoever comes second looks again now and then; in
+    /// one process they queue here, so that nobody is overtaken by a long import for ever.
+    turn: Arc<Mutex<()>>,
 }
 
-/// A transaction that changes records. Dropped without [`commit`](Self::commit), it changes nothing.
+/// A transaction that changes records: the only one of this process, so nobody begins a second while holding one. Dropped without [`commit`](Self::commit), it changes nothing.
 pub struct Change {
     transaction: Transaction<'static, Sqlite>,
     path: PathBuf,
+    /// Dropped after the transaction.
+    _turn: OwnedMutexGuard<()>,
 }
 
 impl Records {
@@ -106,7 +115,8 @@ impl Records {
         let migrations = vec![
             migration(1, "first", include_str!("migrations/0001_first.sql")),
             migration(2, "attributes", include_str!("migrations/0002_attributes.sql")),
-            migration(SCHEMA_VERSION, "search restriction", include_str!("migrations/0003_search_restriction.sql")),
+            migration(3, "search restriction", include_str!("migrations/0003_search_restriction.sql")),
+            migration(SCHEMA_VERSION, "jobs", include_str!("migrations/0004_jobs.sql")),
         ];
         let migrated = Migrator::with_migrations(migrations).run(&records.pool).await;
         migrated.map_err(|source| RecordsError::Schema { path: path.to_owned(), source: Box::new(source) })?;
@@ -144,7 +154,7 @@ impl Records {
             .pragma("secure_delete", "ON");
         let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).connect_with(options).await;
         let pool = pool.map_err(|source| RecordsError::Sql { path: path.to_owned(), source })?;
-        Ok(Self { pool, path: path.to_owned() })
+        Ok(Self { pool, path: path.to_owned(), turn: Arc::default() })
     }
 
     /// Begins a transaction that may write; waits for other writers.
@@ -152,9 +162,10 @@ impl Records {
     /// # Errors
     /// [`RecordsError::Sql`].
     pub async fn begin(&self) -> Result<Change, RecordsError> {
+        let turn = Arc::clone(&self.turn).lock_owned().await;
         // Taking the write lock at once avoids two transactions that both read and then both wait to write.
         let begun = self.pool.begin_with("BEGIN IMMEDIATE").await;
-        Ok(Change { transaction: begun.map_err(self.sql())?, path: self.path.clone() })
+        Ok(Change { transaction: begun.map_err(self.sql())?, path: self.path.clone(), _turn: turn })
     }
 
     /// Moves the write-ahead log into the data base and empties it, so that erased text is in neither.
@@ -195,7 +206,7 @@ impl Change {
     /// # Errors
     /// [`RecordsError::Sql`].
     pub async fn commit(self) -> Result<(), RecordsError> {
-        let Self { transaction, path } = self;
+        let Self { transaction, path, _turn } = self;
         transaction.commit().await.map_err(|source| RecordsError::Sql { path, source })
     }
 

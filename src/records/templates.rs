@@ -171,7 +171,8 @@ impl Records {
         after: TemplateId,
         count: usize,
     ) -> Result<Vec<(TemplateId, TemplateState)>, RecordsError> {
-        let select = "SELECT id, state FROM template WHERE gallery = $1 AND id > $2 ORDER BY id LIMIT $3";
+        let select = "SELECT id, state FROM template WHERE gallery = $1 AND id > $2 \
+             AND id <= (SELECT last_template_id FROM gallery WHERE name = $1) ORDER BY id LIMIT $3";
         let query = sqlx::query(select).bind(gallery.as_str()).bind(after.0 as i64).bind(count as i64);
         let rows = query.fetch_all(&self.pool).await.map_err(self.sql())?;
         let state = |row: &SqliteRow| {
@@ -206,6 +207,30 @@ impl Records {
         let count: i64 =
             sqlx::query_scalar(select).bind(gallery.as_str()).fetch_one(&self.pool).await.map_err(self.sql())?;
         Ok(count as u64)
+    }
+
+    /// Removes references that were never committed: those above the gallery's last template, which an import that ended
+    /// early left. Some hundred in a transaction, so that others get their turn; how many there were.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn remove_uncommitted(&self, gallery: &GalleryName) -> Result<u64, RecordsError> {
+        let mut removed = 0;
+        loop {
+            let select = "SELECT id FROM template WHERE gallery = $1 \
+                 AND id > (SELECT last_template_id FROM gallery WHERE name = $1) ORDER BY id DESC LIMIT $2";
+            let query = sqlx::query_scalar::<_, i64>(select).bind(gallery.as_str()).bind(IDS_PER_STATEMENT as i64);
+            let ids = query.fetch_all(&self.pool).await.map_err(self.sql())?;
+            let (Some(&last), Some(&first)) = (ids.first(), ids.last()) else { return Ok(removed) };
+            let mut change = self.begin().await?;
+            for &id in &ids {
+                // Overwritten before it is deleted: a page that is merged with another may keep what was in it.
+                change.forget(gallery, TemplateId(id as u64)).await?;
+            }
+            change.delete_templates(gallery, first, last).await?;
+            change.commit().await?;
+            removed += ids.len() as u64;
+        }
     }
 
     fn detail_of(&self, row: &SqliteRow) -> Result<(NewDetail, bool), RecordsError> {
@@ -253,6 +278,19 @@ impl Change {
             });
             details.build().execute(&mut *self.transaction).await.map_err(self.sql())?;
             self.add_attributes(gallery, some).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete_templates(&mut self, gallery: &GalleryName, first: i64, last: i64) -> Result<(), RecordsError> {
+        for delete in [
+            "DELETE FROM template_attribute WHERE gallery = $1 AND template_id BETWEEN $2 AND $3",
+            "DELETE FROM reference_attribute WHERE gallery = $1 AND template_id BETWEEN $2 AND $3",
+            "DELETE FROM reference_detail WHERE gallery = $1 AND template_id BETWEEN $2 AND $3",
+            "DELETE FROM template WHERE gallery = $1 AND id BETWEEN $2 AND $3",
+        ] {
+            let query = sqlx::query(delete).bind(gallery.as_str()).bind(first).bind(last);
+            query.execute(&mut *self.transaction).await.map_err(self.sql())?;
         }
         Ok(())
     }
@@ -333,6 +371,9 @@ fn select_details(gallery: &GalleryName) -> QueryBuilder<Sqlite> {
          FROM template t JOIN reference_detail d ON d.gallery = t.gallery AND d.template_id = t.id WHERE t.gallery = ",
     );
     query.push_bind(gallery.as_str().to_owned());
+    // Later ones belong to an import under way.
+    query.push(" AND t.id <= (SELECT last_template_id FROM gallery WHERE name = ");
+    query.push_bind(gallery.as_str().to_owned()).push(")");
     query
 }
 

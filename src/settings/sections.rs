@@ -62,6 +62,10 @@ pub struct Scoring {
     /// surveillance cameras. Audited are these three; another figure counts as the next harder one.
     #[config(default = 0.34, env = "BERTILLON_SCORING_APPROXIMATE_MATE_COSINE", validate = check::cosine)]
     pub approximate_mate_cosine: f64,
+    /// Templates from which on a segment of a gallery whose graphs are kept up gets one by itself. Smaller ones are compared
+    /// exhaustively, which takes milliseconds, and are merged with others.
+    #[config(default = 262_144, env = "BERTILLON_SCORING_GRAPH_ROWS_MIN")]
+    pub graph_rows_min: u64,
     /// Most MiB of GPU memory for templates; 0 for what the adapter allows.
     #[config(default = 0, env = "BERTILLON_SCORING_GPU_MEMORY_MAX_MIB", validate = check::gpu_memory_mib)]
     pub gpu_memory_max_mib: u64,

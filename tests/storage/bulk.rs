@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use bertillon::base::ids::TemplateId;
 use bertillon::casework::Desk;
 use bertillon::casework::bulk::{self, BulkImport};
-use bertillon::gallery::{Access, Erase, GalleryError, Imported, ImportedReference, Vault, VaultOptions};
+use bertillon::gallery::{
+    Access, Erase, GalleryError, Imported, ImportedReference, TemplateImport, Vault, VaultOptions,
+};
 use bertillon::records::Attribute;
 use bertillon::segment::Precision;
 use bertillon::settings::Settings;
@@ -16,7 +18,9 @@ use bertillon::settings::back_end::BackEnd;
 use bertillon::settings::flags::Flags;
 
 use crate::traces::windows;
-use crate::{dimension, enrol, live, model_id, name, new_vault, open, raw, reference, run, subject, template};
+use crate::{
+    dimension, enrol, live, model_id, name, new_vault, open, options, raw, reference, run, search, subject, template,
+};
 
 fn described(row: u64) -> ImportedReference {
     let attributes = vec![Attribute::new("capture_year", &(2000 + row % 25).to_string()).unwrap()];
@@ -31,7 +35,14 @@ async fn import(vault: &Vault, count: u64, bad_row: u64, bad_record: u64) -> Res
         Ok(())
     };
     let describe = move |row| if row == bad_record { Err("nobody".to_owned()) } else { Ok(described(row)) };
-    vault.import_templates(&name(), &model_id(1), count, fill, describe, |_| ()).await
+    vault
+        .import_templates(
+            TemplateImport { gallery: name(), model: model_id(1), count, job: None },
+            fill,
+            describe,
+            |_| (),
+        )
+        .await
 }
 
 #[test]
@@ -78,8 +89,14 @@ fn an_import_that_fails_leaves_nothing() {
             let subjects = vault.templates_of_subjects(&name(), &[subject(4000), subject(4100)]).await.unwrap();
             assert!(subjects.is_empty());
         }
-        let other =
-            vault.import_templates(&name(), &model_id(2), 1, |_, _| Ok(()), |_| Err(String::new()), |_| ()).await;
+        let other = vault
+            .import_templates(
+                TemplateImport { gallery: name(), model: model_id(2), count: 1, job: None },
+                |_, _| Ok(()),
+                |_| Err(String::new()),
+                |_| (),
+            )
+            .await;
         assert!(matches!(other, Err(GalleryError::OtherModel { .. })), "{other:?}");
         let files = fs_err::read_dir(home.path().join("gallery/custody")).unwrap();
         let names: Vec<_> = files.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -89,6 +106,89 @@ fn an_import_that_fails_leaves_nothing() {
         let vault = open(home.path()).await;
         let after: BTreeMap<_, _> = live(&vault.snapshot(&name()).await.unwrap());
         assert_eq!(after.len(), 6);
+        vault.close().await;
+    });
+}
+
+/// What an import does while it waits at row 150 of 250: two transactions of references are committed, and count for nothing.
+fn halting(told: mpsc::Sender<()>, go_on: mpsc::Receiver<()>) -> impl FnMut(u64) -> Result<ImportedReference, String> {
+    move |row| {
+        if row == 150 {
+            told.send(()).unwrap();
+            go_on.recv().map_err(|_| "the import was stopped".to_owned())?;
+        }
+        Ok(described(row))
+    }
+}
+
+fn raw_rows(row: u64, out: &mut [f32]) -> Result<(), String> {
+    out.copy_from_slice(&raw(9000 + row));
+    Ok(())
+}
+
+#[test]
+fn beside_an_import_searches_are_recorded_and_changes_are_refused() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(3).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let home = tempfile::tempdir().unwrap();
+        let vault = new_vault(home.path(), Precision::F32).await;
+        enrol(&vault, (1..=5).map(|key| reference(key, key)).collect()).await;
+        let before = live(&vault.snapshot(&name()).await.unwrap());
+        let ((told, is_there), (go_on, waits)) = (mpsc::channel(), mpsc::channel());
+        let importing = {
+            let vault = vault.clone();
+            let import = TemplateImport { gallery: name(), model: model_id(1), count: 250, job: None };
+            tokio::spawn(async move { vault.import_templates(import, raw_rows, halting(told, waits), |_| ()).await })
+        };
+        is_there.recv_timeout(Duration::from_secs(30)).unwrap();
+        let reader = Vault::open(home.path(), Access::Reader, options()).await.unwrap();
+        for vault in [&vault, &reader] {
+            let asked = search(&[TemplateId(3)]);
+            let recorded = tokio::time::timeout(Duration::from_secs(2), vault.record_search(&asked));
+            assert!(recorded.await.expect("nobody waits for an import").unwrap() > 0);
+            assert_eq!(live(&vault.snapshot(&name()).await.unwrap()), before);
+            let year = vault.templates_between(&name(), &"capture_year".parse().unwrap(), 0..=9999).await.unwrap();
+            assert!(year.is_empty(), "what does not count yet is in no filter");
+            assert!(vault.templates_of_subjects(&name(), &[subject(4001)]).await.unwrap().is_empty());
+            assert_eq!(vault.verify(&name(), |_, _| ()).await.unwrap().live, 5);
+        }
+        let copy = home.path().join("copy");
+        assert_eq!(reader.backup(&name(), &copy, |_, _| ()).await.unwrap().templates, 5);
+        let erased = vault.erase(&name(), Erase::Template(TemplateId(1)), |_| ()).await;
+        assert!(matches!(erased, Err(GalleryError::Importing(_))), "{erased:?}");
+        let enrolled = vault.enrol(&name(), vec![reference(7, 7)]).await;
+        assert!(matches!(enrolled, Err(GalleryError::Importing(_))), "{enrolled:?}");
+        go_on.send(()).unwrap();
+        importing.await.unwrap().unwrap();
+        assert_eq!(vault.verify(&name(), |_, _| ()).await.unwrap().live, 255);
+        assert_eq!(enrol(&vault, vec![reference(7, 7)]).await, [TemplateId(256)]);
+        vault.close().await;
+    });
+}
+
+#[test]
+fn a_vault_that_is_closed_ends_an_import_and_nothing_is_left() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(3).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let home = tempfile::tempdir().unwrap();
+        let vault = new_vault(home.path(), Precision::F32).await;
+        let ((told, is_there), (go_on, waits)) = (mpsc::channel(), mpsc::channel());
+        let importing = {
+            let vault = vault.clone();
+            let import = TemplateImport { gallery: name(), model: model_id(1), count: 250, job: None };
+            tokio::spawn(async move { vault.import_templates(import, raw_rows, halting(told, waits), |_| ()).await })
+        };
+        is_there.recv_timeout(Duration::from_secs(30)).unwrap();
+        let closing = tokio::spawn(vault.close());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        go_on.send(()).unwrap();
+        assert!(importing.await.unwrap().is_err());
+        closing.await.unwrap();
+        let found = windows(home.path(), 12);
+        assert!(!found.contains(&described(10).source.as_bytes()[..12]), "references are overwritten and gone");
+        let vault = open(home.path()).await;
+        assert!(vault.templates_of_subjects(&name(), &[subject(4001)]).await.unwrap().is_empty());
+        assert_eq!(enrol(&vault, vec![reference(1, 1)]).await, [TemplateId(1)]);
         vault.close().await;
     });
 }
@@ -126,7 +226,7 @@ fn files_of_another_system_are_imported_or_refused_by_row() {
         let import = async |templates: &[Vec<f32>], subjects: &str| {
             npy(&request.templates, templates);
             fs_err::write(&request.subjects, subjects).unwrap();
-            let result = bulk::import(&desk, &request, Arc::default(), |_, _| ()).await;
+            let result = bulk::import(&desk, &request, None, Arc::default(), |_, _| ()).await;
             result.map_err(|error| error.to_string())
         };
         let good: Vec<Vec<f32>> = (0..30).map(raw).collect();
@@ -151,14 +251,14 @@ fn files_of_another_system_are_imported_or_refused_by_row() {
         }
         import(&good, &list(30)).await.unwrap();
         let stop = Arc::new(AtomicBool::new(true));
-        assert!(bulk::import(&desk, &request, stop, |_, _| ()).await.is_err(), "stopped");
+        assert!(bulk::import(&desk, &request, None, stop, |_, _| ()).await.is_err(), "stopped");
         assert_eq!(desk.vault.snapshot(&name()).await.unwrap().live(), 30);
         let found = desk.vault.references(&name(), &[TemplateId(30)]).await.unwrap();
         assert_eq!(found[&TemplateId(30)].subject.as_str(), "person 29");
         let shown = desk.vault.attributes(&name(), &[TemplateId(30)]).await.unwrap();
         assert_eq!(shown[&TemplateId(30)], [Attribute::new("capture_year", "2019").unwrap()], "an empty field is none");
         let other = BulkImport { model: "no such set".to_owned(), ..request.clone() };
-        assert!(bulk::import(&desk, &other, Arc::default(), |_, _| ()).await.is_err());
+        assert!(bulk::import(&desk, &other, None, Arc::default(), |_, _| ()).await.is_err());
         desk.vault.verify(&name(), |_, _| ()).await.unwrap();
     });
 }
@@ -185,7 +285,15 @@ fn many_references_are_imported_in_reasonable_time() {
             Ok(())
         };
         let describe = |row| Ok(described(row));
-        vault.import_templates(&name(), &model_id(1), rows, fill, describe, progress).await.unwrap();
+        vault
+            .import_templates(
+                TemplateImport { gallery: name(), model: model_id(1), count: rows, job: None },
+                fill,
+                describe,
+                progress,
+            )
+            .await
+            .unwrap();
         let (all, files) = (began.elapsed(), *files.lock().unwrap());
         println!("{rows} rows: files {files:?}, records {:?}", all.checked_sub(files));
         let began = Instant::now();

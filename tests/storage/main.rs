@@ -79,7 +79,13 @@ fn reference(key: u64, whose: u64) -> NewReference {
 }
 
 fn options() -> VaultOptions {
-    VaultOptions { tail_rows_max: 40, import_segment_rows: 100, merge_fan: 3, erase_wait: Duration::from_millis(300) }
+    VaultOptions {
+        tail_rows_max: 40,
+        import_segment_rows: 100,
+        import_records: 60,
+        merge_fan: 3,
+        erase_wait: Duration::from_millis(300),
+    }
 }
 
 fn run<T>(work: impl Future<Output = T>) -> T {

@@ -150,6 +150,7 @@ async fn index(vault: &Vault, plan: Plan, scoring: &Scoring) -> Result<bool> {
         plan,
         extent: Extent { probes: AUDIT_PROBES, threads: plan.threads, ..Extent::default() },
         again: false,
+        rows_min: 0,
         exhaustive: Arc::clone(&scoring.scorer),
         cancel: Arc::default(),
         progress: Arc::new(|_, _| ()),

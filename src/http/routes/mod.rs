@@ -9,6 +9,7 @@ pub mod docs;
 pub mod erase;
 pub mod galleries;
 pub mod health;
+pub mod jobs;
 pub mod references;
 pub mod searches;
 pub mod status;
@@ -54,6 +55,13 @@ pub const API: &[Address] = &[
     Address {
         path: "/api/v1/galleries/{name}/references/{template}",
         methods: &[("delete", || web::delete().to(erase::template))],
+    },
+    Address { path: "/api/v1/galleries/{name}/graphs", methods: &[("post", || web::post().to(jobs::graphs))] },
+    Address { path: "/api/v1/galleries/{name}/compactions", methods: &[("post", || web::post().to(jobs::compact))] },
+    Address { path: "/api/v1/jobs", methods: &[("get", || read(jobs::list))] },
+    Address {
+        path: "/api/v1/jobs/{job}",
+        methods: &[("get", || read(jobs::show)), ("delete", || web::delete().to(jobs::cancel))],
     },
     Address { path: OPENAPI, methods: &[("get", || read(docs::openapi))] },
 ];

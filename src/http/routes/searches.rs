@@ -86,8 +86,7 @@ pub async fn search(
     let filter: Filter = parse(&upload, WHERE)?.unwrap_or_default();
     let mode = ModeChoice::of(upload.text(MODE).map(str::trim).filter(|text| !text.is_empty()), parse(&upload, EF)?);
     let mode = mode.map_err(|error| Problem::malformed(format!("The field {MODE:?} can't be used: {error}.")))?;
-    let origin = request.peer_addr().map_or_else(|| "unknown".to_owned(), |peer| peer.ip().to_string());
-    let requester = Requester { actor: "not signed in".to_owned(), origin };
+    let requester = Requester::not_signed_in(request.peer_addr());
     let picture = |picture: upload::Picture| ProbePicture { name: picture.name, bytes: picture.bytes };
     let pictures = upload.pictures.into_iter().map(picture).collect();
     let turn = visitor.turn().await;

@@ -1,0 +1,300 @@
+//! Long work that is asked for, done in the background by the serving process, and followed by whoever asked.
+
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use crate::base::clock;
+use crate::base::ids::GalleryName;
+use crate::base::limits::{JOB_ATTEMPTS_MAX, JOB_OUTCOME_BYTES_MAX, JOBS_KEPT_MAX, JOBS_WAITING_MAX};
+use crate::records::{Change, Records, RecordsError};
+
+/// Where a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobState {
+    /// Nobody has begun it.
+    Waiting,
+    /// It is being done.
+    Running,
+    /// It is done.
+    Done,
+    /// It could not be done; the outcome says why.
+    Failed,
+    /// Somebody did not want it any more.
+    Cancelled,
+}
+
+impl JobState {
+    /// The word for it, in records and in the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let all = [Self::Waiting, Self::Running, Self::Done, Self::Failed, Self::Cancelled];
+        all.into_iter().find(|state| state.as_str() == text)
+    }
+
+    /// Whether nothing more will happen.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewJob {
+    /// `import`, `index` or `compact`.
+    pub kind: String,
+    /// Which gallery it changes.
+    pub gallery: GalleryName,
+    /// JSON, as the layer above wrote it.
+    pub request: String,
+    /// Who asked.
+    pub actor: String,
+    /// Where from: command line, an address.
+    pub origin: String,
+}
+
+/// A job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobRecord {
+    /// Its number.
+    pub id: i64,
+    /// What was asked for.
+    pub asked: NewJob,
+    /// Where it stands.
+    pub state: JobState,
+    /// When it was asked for, RFC 3339.
+    pub asked_at: String,
+    /// When it was begun, the last time.
+    pub started_at: Option<String>,
+    /// When it ended.
+    pub ended_at: Option<String>,
+    /// How often it was begun.
+    pub attempts: u64,
+    /// Whether somebody wants it to end.
+    pub cancel_wanted: bool,
+    /// What it does now.
+    pub step: String,
+    /// How much is done.
+    pub done: u64,
+    /// Of how much.
+    pub total: u64,
+    /// JSON of what came out, or the error in words.
+    pub outcome: Option<String>,
+}
+
+/// The jobs of a data folder. Clones share them.
+#[derive(Debug, Clone)]
+pub struct JobBook(Records);
+
+impl Records {
+    /// Jobs that were asked for.
+    #[must_use]
+    pub fn job_book(&self) -> JobBook {
+        JobBook(self.clone())
+    }
+}
+
+impl JobBook {
+    /// Takes a job in, to be done after those before it.
+    ///
+    /// # Errors
+    /// [`RecordsError::TooMany`] when as many wait as may; [`RecordsError::Sql`].
+    pub async fn ask(&self, job: &NewJob) -> Result<i64, RecordsError> {
+        let mut change = self.0.begin().await?;
+        let waiting: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM job WHERE ended_at IS NULL")
+            .fetch_one(&mut *change.transaction)
+            .await
+            .map_err(self.0.sql())?;
+        if waiting >= JOBS_WAITING_MAX as i64 {
+            return Err(RecordsError::TooMany { what: "jobs that wait", limit: JOBS_WAITING_MAX });
+        }
+        // The oldest that ended make room.
+        sqlx::query("DELETE FROM job WHERE ended_at IS NOT NULL AND id <= (SELECT MAX(id) FROM job) - $1")
+            .bind(JOBS_KEPT_MAX as i64)
+            .execute(&mut *change.transaction)
+            .await
+            .map_err(self.0.sql())?;
+        let insert = "INSERT INTO job (id, kind, gallery, request, state, actor, origin, asked_at, attempts, \
+             cancel_wanted, step, done, total) SELECT COALESCE(MAX(id), 0) + 1, $1, $2, $3, 'waiting', $4, $5, $6, 0, 0, \
+             '', 0, 0 FROM job RETURNING id";
+        let id: i64 = sqlx::query_scalar(insert)
+            .bind(&job.kind)
+            .bind(job.gallery.as_str())
+            .bind(&job.request)
+            .bind(&job.actor)
+            .bind(&job.origin)
+            .bind(clock::now_rfc3339())
+            .fetch_one(&mut *change.transaction)
+            .await
+            .map_err(self.0.sql())?;
+        change.commit().await?;
+        Ok(id)
+    }
+
+    /// Jobs, newest first, at most as many as are kept.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
+    pub async fn all(&self) -> Result<Vec<JobRecord>, RecordsError> {
+        let query = sqlx::query("SELECT * FROM job ORDER BY id DESC LIMIT $1");
+        let query = query.bind((JOBS_KEPT_MAX + JOBS_WAITING_MAX) as i64);
+        query.fetch_all(&self.0.pool).await.map_err(self.0.sql())?.iter().map(|row| self.job_of(row)).collect()
+    }
+
+    /// One job.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
+    pub async fn one(&self, id: i64) -> Result<Option<JobRecord>, RecordsError> {
+        let query = sqlx::query("SELECT * FROM job WHERE id = $1").bind(id);
+        query.fetch_optional(&self.0.pool).await.map_err(self.0.sql())?.map(|row| self.job_of(&row)).transpose()
+    }
+
+    /// Begins the job that waits longest. For the one process that does them.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
+    pub async fn begin(&self) -> Result<Option<JobRecord>, RecordsError> {
+        // Without the lock on writing as long as there is nothing to do, which is nearly always.
+        let waiting = "SELECT MIN(id) FROM job WHERE ended_at IS NULL AND state = 'waiting'";
+        let Some(id) =
+            sqlx::query_scalar::<_, Option<i64>>(waiting).fetch_one(&self.0.pool).await.map_err(self.0.sql())?
+        else {
+            return Ok(None);
+        };
+        let mut change = self.0.begin().await?;
+        let update = "UPDATE job SET state = 'running', started_at = $2, attempts = attempts + 1, step = '', done = 0, \
+             total = 0 WHERE id = $1 AND state = 'waiting' RETURNING *";
+        let query = sqlx::query(update).bind(id).bind(clock::now_rfc3339());
+        let row = query.fetch_optional(&mut *change.transaction).await.map_err(self.0.sql())?;
+        change.commit().await?;
+        row.map(|row| self.job_of(&row)).transpose()
+    }
+
+    /// Says how far a running job is; whether somebody wants it to end.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn report(&self, id: i64, step: &str, done: u64, total: u64) -> Result<bool, RecordsError> {
+        let mut change = self.0.begin().await?;
+        let update = "UPDATE job SET step = $2, done = $3, total = $4 WHERE id = $1 AND state = 'running' \
+             RETURNING cancel_wanted";
+        let query = sqlx::query_scalar::<_, i64>(update).bind(id).bind(step);
+        let query = query.bind(i64::try_from(done).unwrap_or(i64::MAX)).bind(i64::try_from(total).unwrap_or(i64::MAX));
+        let wanted = query.fetch_optional(&mut *change.transaction).await.map_err(self.0.sql())?;
+        change.commit().await?;
+        Ok(wanted == Some(1))
+    }
+
+    /// Wants a job to end: one that waits is cancelled at once, one that runs is told. Gives it as it is then; `None` where
+    /// there is no such job.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
+    pub async fn cancel(&self, id: i64) -> Result<Option<JobRecord>, RecordsError> {
+        let mut change = self.0.begin().await?;
+        let now = clock::now_rfc3339();
+        let waiting =
+            "UPDATE job SET state = 'cancelled', ended_at = $2, cancel_wanted = 1 WHERE id = $1 AND state = 'waiting'";
+        sqlx::query(waiting).bind(id).bind(now).execute(&mut *change.transaction).await.map_err(self.0.sql())?;
+        let running = "UPDATE job SET cancel_wanted = 1 WHERE id = $1 AND state = 'running'";
+        sqlx::query(running).bind(id).execute(&mut *change.transaction).await.map_err(self.0.sql())?;
+        change.commit().await?;
+        self.one(id).await
+    }
+
+    /// Ends a job.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn end(&self, id: i64, state: JobState, outcome: &str) -> Result<(), RecordsError> {
+        let mut change = self.0.begin().await?;
+        change.end_job(id, state, outcome).await?;
+        change.commit().await
+    }
+
+    /// Puts a job that was begun back among those that wait, as if it had not been: the process ends.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn put_back(&self, id: i64) -> Result<(), RecordsError> {
+        let mut change = self.0.begin().await?;
+        let update = "UPDATE job SET state = 'waiting', attempts = attempts - 1 WHERE id = $1 AND state = 'running'";
+        sqlx::query(update).bind(id).execute(&mut *change.transaction).await.map_err(self.0.sql())?;
+        change.commit().await
+    }
+
+    /// Puts back what an earlier process had begun when it died; what was begun too often fails.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn put_interrupted_back(&self) -> Result<(), RecordsError> {
+        let mut change = self.0.begin().await?;
+        let give_up = "UPDATE job SET state = 'failed', ended_at = $1, outcome = $2 WHERE state = 'running' \
+             AND attempts >= $3 AND ended_at IS NULL";
+        let said = format!("the server ended {JOB_ATTEMPTS_MAX} times while it did this; its log may say why");
+        let query = sqlx::query(give_up).bind(clock::now_rfc3339()).bind(said).bind(i64::from(JOB_ATTEMPTS_MAX));
+        query.execute(&mut *change.transaction).await.map_err(self.0.sql())?;
+        let again = "UPDATE job SET state = 'waiting' WHERE state = 'running' AND ended_at IS NULL";
+        sqlx::query(again).execute(&mut *change.transaction).await.map_err(self.0.sql())?;
+        change.commit().await
+    }
+
+    fn job_of(&self, row: &SqliteRow) -> Result<JobRecord, RecordsError> {
+        let text = |column: &str| row.try_get::<String, _>(column).map_err(self.0.sql());
+        let perhaps = |column: &str| row.try_get::<Option<String>, _>(column).map_err(self.0.sql());
+        let number = |column: &str| row.try_get::<i64, _>(column).map_err(self.0.sql());
+        let bad = |what: &str| self.0.damaged(format!("a job has an impossible {what}"));
+        let count = |column: &str| u64::try_from(number(column)?).map_err(|_| bad(column));
+        Ok(JobRecord {
+            id: number("id")?,
+            asked: NewJob {
+                kind: text("kind")?,
+                gallery: text("gallery")?.parse().map_err(|_| bad("gallery"))?,
+                request: text("request")?,
+                actor: text("actor")?,
+                origin: text("origin")?,
+            },
+            state: JobState::parse(&text("state")?).ok_or_else(|| bad("state"))?,
+            asked_at: text("asked_at")?,
+            started_at: perhaps("started_at")?,
+            ended_at: perhaps("ended_at")?,
+            attempts: count("attempts")?,
+            cancel_wanted: number("cancel_wanted")? != 0,
+            step: text("step")?,
+            done: count("done")?,
+            total: count("total")?,
+            outcome: perhaps("outcome")?,
+        })
+    }
+}
+
+impl Change {
+    /// Ends a job together with what it changed.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn end_job(&mut self, id: i64, state: JobState, outcome: &str) -> Result<(), RecordsError> {
+        let end = outcome.floor_char_boundary(JOB_OUTCOME_BYTES_MAX);
+        let update = "UPDATE job SET state = $2, outcome = $3, ended_at = $4 WHERE id = $1 AND state = 'running'";
+        sqlx::query(update)
+            .bind(id)
+            .bind(state.as_str())
+            .bind(outcome.get(..end).unwrap_or_default().to_owned())
+            .bind(clock::now_rfc3339())
+            .execute(&mut *self.transaction)
+            .await
+            .map_err(self.sql())?;
+        Ok(())
+    }
+}
