@@ -63,16 +63,15 @@ fn strip<const PROBES: usize>(block: Block<'_>, words: &[i32], out: &mut Dots) {
         fetch.line(number);
         let (top, bottom) = load(line);
         let (x, y) = (sign_low_bytes(top), sign_low_bytes(bottom));
+        let (v, w) = (_mm256_srai_epi16::<8>(top), _mm256_srai_epi16::<8>(bottom));
+        // Probe after probe: four rows of codes, eight sums and three to work with are all there are. With all probes' even
+        // words before the odd ones, the compiler kept four of the sums on the stack.
         for n in 0..PROBES {
-            let pair = _mm256_set1_epi32(even[n]);
-            upper[n] = _mm256_add_epi32(upper[n], _mm256_madd_epi16(x, pair));
-            lower[n] = _mm256_add_epi32(lower[n], _mm256_madd_epi16(y, pair));
-        }
-        let (x, y) = (_mm256_srai_epi16::<8>(top), _mm256_srai_epi16::<8>(bottom));
-        for n in 0..PROBES {
-            let pair = _mm256_set1_epi32(odd[n]);
-            upper[n] = _mm256_add_epi32(upper[n], _mm256_madd_epi16(x, pair));
-            lower[n] = _mm256_add_epi32(lower[n], _mm256_madd_epi16(y, pair));
+            let (first, second) = (_mm256_set1_epi32(even[n]), _mm256_set1_epi32(odd[n]));
+            upper[n] = _mm256_add_epi32(upper[n], _mm256_madd_epi16(x, first));
+            lower[n] = _mm256_add_epi32(lower[n], _mm256_madd_epi16(y, first));
+            upper[n] = _mm256_add_epi32(upper[n], _mm256_madd_epi16(v, second));
+            lower[n] = _mm256_add_epi32(lower[n], _mm256_madd_epi16(w, second));
         }
     }
     for ((sums, upper), lower) in out.0.iter_mut().zip(upper).zip(lower) {
