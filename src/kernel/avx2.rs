@@ -6,73 +6,33 @@ use std::arch::x86_64::{
 };
 
 use crate::kernel::fetch::Fetch;
-use crate::kernel::{Block, Blocks, Dots, Kernel, LINE, Levels, OnHit, Packing, Tile, for_probes, gate, scan_with};
+use crate::kernel::{Block, Dots, LINE, Tile, strip_kernel};
 use crate::vector::layout::BLOCK_ROWS;
 
-/// Exists only where AVX2 does.
-#[derive(Debug, Clone, Copy)]
-pub struct Avx2 {
-    _detected: (),
-}
-
-impl Avx2 {
-    /// `None` when this machine lacks AVX2.
-    #[must_use]
-    pub fn new() -> Option<Self> {
-        is_x86_feature_detected!("avx2").then_some(Self { _detected: () })
-    }
-}
-
-impl Kernel for Avx2 {
-    fn name(&self) -> &'static str {
-        "avx2"
-    }
-
-    fn tile_probes(&self) -> usize {
-        4
-    }
-
-    fn packing(&self, _probes: usize) -> Packing {
-        Packing::Pairs
-    }
-
-    fn scan(&self, blocks: Blocks<'_>, tile: &Tile, levels: &mut Levels, on_hit: &mut OnHit<'_>) {
-        let multiply = |block: Block<'_>, out: &mut Dots| {
-            for_probes!(
-                tile.probes(),
-                [1 2 3 4],
-                strip(block, tile.words(), out),
-                debug_assert!(false, "a tile wider than this kernel's")
-            );
-        };
-        scan_with(blocks, tile, levels, on_hit, multiply, |found, probes, scales, levels| {
-            // SAFETY: `self` exists only where AVX2 was detected, which is more than this asks.
-            unsafe { gate::reached_256(found, probes, scales, levels) }
-        });
-    }
-}
+strip_kernel!(
+    Avx2 "avx2" ["avx2"] Pairs [1 2 3 4] 4 reached_256
+);
 
 /// Dot products of `PROBES` probes: two registers of eight sums for each.
 #[target_feature(enable = "avx2")]
-fn strip<const PROBES: usize>(block: Block<'_>, words: &[i32], out: &mut Dots) {
+fn strip<const PROBES: usize>(block: Block<'_>, tile: &Tile, out: &mut Dots) {
     let mut upper = [_mm256_setzero_si256(); PROBES];
     let mut lower = [_mm256_setzero_si256(); PROBES];
-    let groups = words.as_chunks::<PROBES>().0.as_chunks::<2>().0;
+    let groups = tile.words().as_chunks::<PROBES>().0.as_chunks::<2>().0;
     let fetch = Fetch::during(block);
     for (number, (line, [even, odd])) in block.lines().iter().zip(groups).enumerate() {
         fetch.line(number);
         let (top, bottom) = load(line);
         let (x, y) = (sign_low_bytes(top), sign_low_bytes(bottom));
+        let (v, w) = (_mm256_srai_epi16::<8>(top), _mm256_srai_epi16::<8>(bottom));
+        // Probe after probe: four rows of codes, eight sums and three to work with are all there are. With all probes' even
+        // words before the odd ones, the compiler kept four of the sums on the stack.
         for n in 0..PROBES {
-            let pair = _mm256_set1_epi32(even[n]);
-            upper[n] = _mm256_add_epi32(upper[n], _mm256_madd_epi16(x, pair));
-            lower[n] = _mm256_add_epi32(lower[n], _mm256_madd_epi16(y, pair));
-        }
-        let (x, y) = (_mm256_srai_epi16::<8>(top), _mm256_srai_epi16::<8>(bottom));
-        for n in 0..PROBES {
-            let pair = _mm256_set1_epi32(odd[n]);
-            upper[n] = _mm256_add_epi32(upper[n], _mm256_madd_epi16(x, pair));
-            lower[n] = _mm256_add_epi32(lower[n], _mm256_madd_epi16(y, pair));
+            let (first, second) = (_mm256_set1_epi32(even[n]), _mm256_set1_epi32(odd[n]));
+            upper[n] = _mm256_add_epi32(upper[n], _mm256_madd_epi16(x, first));
+            lower[n] = _mm256_add_epi32(lower[n], _mm256_madd_epi16(y, first));
+            upper[n] = _mm256_add_epi32(upper[n], _mm256_madd_epi16(v, second));
+            lower[n] = _mm256_add_epi32(lower[n], _mm256_madd_epi16(w, second));
         }
     }
     for ((sums, upper), lower) in out.0.iter_mut().zip(upper).zip(lower) {

@@ -6,58 +6,18 @@ use std::arch::x86_64::{
 };
 
 use crate::kernel::fetch::Fetch;
-use crate::kernel::{Block, Blocks, Dots, Kernel, Levels, OnHit, Packing, Tile, for_probes, gate, scan_with};
+use crate::kernel::{Block, Dots, Tile, strip_kernel};
 
-/// Exists only where AVX-512BW does.
-#[derive(Debug, Clone, Copy)]
-pub struct Avx512Bw {
-    _detected: (),
-}
-
-impl Avx512Bw {
-    /// `None` when this machine lacks AVX-512BW.
-    #[must_use]
-    pub fn new() -> Option<Self> {
-        let here = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
-        here.then_some(Self { _detected: () })
-    }
-}
-
-impl Kernel for Avx512Bw {
-    fn name(&self) -> &'static str {
-        "avx512bw"
-    }
-
-    fn tile_probes(&self) -> usize {
-        // Multiplication and addition are what limits it: more probes save nothing, and were measured slower from 16 on.
-        8
-    }
-
-    fn packing(&self, _probes: usize) -> Packing {
-        Packing::Pairs
-    }
-
-    fn scan(&self, blocks: Blocks<'_>, tile: &Tile, levels: &mut Levels, on_hit: &mut OnHit<'_>) {
-        let multiply = |block: Block<'_>, out: &mut Dots| {
-            for_probes!(
-                tile.probes(),
-                [1 2 3 4 5 6 7 8],
-                strip(block, tile.words(), out),
-                debug_assert!(false, "a tile wider than this kernel's")
-            );
-        };
-        scan_with(blocks, tile, levels, on_hit, multiply, |found, probes, scales, levels| {
-            // SAFETY: `self` exists only where AVX-512F was detected, which is more than this asks.
-            unsafe { gate::reached_512(found, probes, scales, levels) }
-        });
-    }
-}
+// Multiplication and addition are what limits it: more than 8 probes save nothing, and were measured slower from 16 on.
+strip_kernel!(
+    Avx512Bw "avx512bw" ["avx512f" "avx512bw"] Pairs [1 2 3 4 5 6 7 8] 8 reached_512
+);
 
 /// Dot products of `PROBES` probes: a register of sixteen sums for each.
 #[target_feature(enable = "avx512f,avx512bw")]
-fn strip<const PROBES: usize>(block: Block<'_>, words: &[i32], out: &mut Dots) {
+fn strip<const PROBES: usize>(block: Block<'_>, tile: &Tile, out: &mut Dots) {
     let mut sums = [_mm512_setzero_si512(); PROBES];
-    let groups = words.as_chunks::<PROBES>().0.as_chunks::<2>().0;
+    let groups = tile.words().as_chunks::<PROBES>().0.as_chunks::<2>().0;
     let fetch = Fetch::during(block);
     for (number, (line, [even, odd])) in block.lines().iter().zip(groups).enumerate() {
         fetch.line(number);

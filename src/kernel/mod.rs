@@ -190,6 +190,61 @@ macro_rules! for_probes {
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use for_probes;
 
+/// A kernel of x86-64 that works in strips: the type, which exists only where `$feature`s do, and its scan by the `strip` of
+/// the file at hand, for each number of probes that is listed, the last of which is the widest tile.
+#[cfg(target_arch = "x86_64")]
+macro_rules! strip_kernel {
+    ($kernel:ident $name:literal [$($feature:tt)*] $packing:ident [$($count:literal)*] $widest:literal $reached:ident) => {
+        /// Exists only where its instructions do.
+        #[derive(Debug, Clone, Copy)]
+        pub struct $kernel {
+            _detected: (),
+        }
+
+        impl $kernel {
+            /// `None` when this machine lacks the instructions.
+            #[must_use]
+            pub fn new() -> Option<Self> {
+                let here = [$(is_x86_feature_detected!($feature)),*].into_iter().all(|here| here);
+                here.then_some(Self { _detected: () })
+            }
+        }
+
+        impl $crate::kernel::Kernel for $kernel {
+            fn name(&self) -> &'static str {
+                $name
+            }
+
+            fn tile_probes(&self) -> usize {
+                $widest
+            }
+
+            fn packing(&self, _probes: usize) -> $crate::kernel::Packing {
+                $crate::kernel::Packing::$packing
+            }
+
+            fn scan(
+                &self,
+                blocks: $crate::kernel::Blocks<'_>,
+                tile: &Tile,
+                levels: &mut $crate::kernel::Levels,
+                on_hit: &mut $crate::kernel::OnHit<'_>,
+            ) {
+                let wider = || debug_assert!(false, "a tile wider than this kernel's");
+                let multiply = |block: Block<'_>, out: &mut Dots| {
+                    $crate::kernel::for_probes!(tile.probes(), [$($count)*], strip(block, tile, out), wider());
+                };
+                $crate::kernel::scan_with(blocks, tile, levels, on_hit, multiply, |found, probes, scales, levels| {
+                    // SAFETY: `self` exists only where the instructions were detected, which are more than this asks.
+                    unsafe { $crate::kernel::gate::$reached(found, probes, scales, levels) }
+                });
+            }
+        }
+    };
+}
+#[cfg(target_arch = "x86_64")]
+use strip_kernel;
+
 /// Why a kernel can't be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KernelError {

@@ -10,7 +10,7 @@ mod collector;
 pub mod compose;
 mod cpu;
 mod fallback;
-mod parallel;
+pub mod parallel;
 mod rescore;
 
 pub use certified::CertifiedScorer;

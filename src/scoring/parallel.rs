@@ -7,7 +7,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// Numbers of jobs, each handed out once to whichever thread asks next; ascending for each thread.
 #[derive(Debug)]
-pub(super) struct Jobs<'a> {
+pub struct Jobs<'a> {
     next: &'a AtomicUsize,
     count: usize,
 }
@@ -27,7 +27,7 @@ impl Iterator for Jobs<'_> {
 ///
 /// # Panics
 /// A bug in a worker is the caller's panic, as if it had happened here; the pool lives on.
-pub(super) fn share<R: Send>(threads: usize, count: usize, worker: impl Fn(Jobs<'_>) -> R + Sync) -> Vec<R> {
+pub fn share<R: Send>(threads: usize, count: usize, worker: impl Fn(Jobs<'_>) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let jobs = || Jobs { next: &next, count };
     let workers = threads.min(count);

@@ -254,15 +254,15 @@ mod tests {
     }
 
     #[test]
-    fn rows_come_back_to_the_bit_across_stripes() {
-        for (rows, originals) in
-            [(1, Precision::F32), (16, Precision::F16), (1024, Precision::F32), (2_501, Precision::F16)]
-        {
-            let spec = spec(32, originals);
+    fn rows_come_back_to_the_bit_across_stretches() {
+        let short = [(1, 32, Precision::F32), (16, 32, Precision::F16), (2_501, 32, Precision::F32)];
+        // Codes of more than one stretch, originals of several.
+        for (rows, dimension, originals) in short.into_iter().chain([(1_301, 2_048, Precision::F16)]) {
+            let spec = spec(dimension, originals);
             let folder = written(rows, &spec);
             let segment = Segment::open(&folder, NAME).unwrap();
             segment.verify().unwrap();
-            let (mut back, mut codes) = (vec![0.0; 32], vec![0; 32]);
+            let (mut back, mut codes) = (vec![0.0; dimension], vec![0; dimension]);
             for row in 0..rows {
                 let wanted = original(row, &spec);
                 segment.original(row as usize, &mut back);

@@ -48,8 +48,8 @@ pub(super) fn print(report: &Report, remark: Option<&str>, kept: Option<&Path>) 
     ))?;
     let opening = &report.opening;
     line(&format!(
-        "opening       {:.1} ms; first answer {:.1} ms later (reading all codes through a fresh map: {:.1} ms)",
-        opening.open_ms, opening.first_answer_ms, opening.first_read_ms
+        "opening       {:.1} ms; first answer {:.1} ms later (reading all codes through a fresh map: {:.1} ms); medians of {}",
+        opening.open_ms, opening.first_answer_ms, opening.first_read_ms, opening.rounds
     ))?;
     let shown = |bytes_found: Option<u64>| bytes_found.map_or_else(|| "not measured".to_owned(), bytes);
     let memory = &report.memory;

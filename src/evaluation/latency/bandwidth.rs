@@ -1,9 +1,9 @@
 //! The machine's own reading speed: a plain loop over the same mapped bytes that a search reads, on as many threads.
 
 use std::hint::black_box;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use crate::scoring::parallel::share;
 use crate::vector::rows::GalleryRows;
 
 /// Bytes that a thread takes at a time.
@@ -28,26 +28,17 @@ impl Reading {
     }
 }
 
-/// Reads every code of `gallery` once on `threads` threads.
+/// Reads every code of `gallery` once on `threads` threads, those that searches are scored on.
 #[must_use]
 pub fn read_codes(gallery: &GalleryRows, threads: usize) -> Reading {
     let pieces: Vec<&[i8]> = gallery.iter().flat_map(|run| run.codes().chunks(PIECE_BYTES)).collect();
     let bytes = pieces.iter().map(|piece| piece.len() as u64).sum();
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut total = 0_u64;
-        while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
-            total = total.wrapping_add(sum(bytemuck::cast_slice(piece)));
-        }
-        black_box(total)
-    };
     let begun = Instant::now();
-    std::thread::scope(|scope| {
-        for _ in 1..threads.max(1) {
-            scope.spawn(work);
-        }
-        work();
+    let totals = share(threads, pieces.len(), |mine| {
+        let mine = mine.filter_map(|number| pieces.get(number));
+        mine.fold(0_u64, |total, piece| total.wrapping_add(sum(bytemuck::cast_slice(piece))))
     });
+    black_box(totals);
     Reading { bytes, seconds: begun.elapsed().as_secs_f64() }
 }
 
