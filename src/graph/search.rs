@@ -107,7 +107,9 @@ pub fn top_k(
 
 fn offer(tops: &mut [TopK], probe: usize, list: Vec<Scored>) {
     if let Some(top) = tops.get_mut(probe) {
-        list.into_iter().for_each(|scored| top.offer(scored));
+        for scored in list {
+            top.offer(scored);
+        }
     }
 }
 
@@ -158,7 +160,8 @@ impl Walks<'_> {
         let terrain = Terrain { links: indexed.graph.links(), codes: indexed.codes, kernel: self.kernel };
         let visits_max = (run.len() as u64 / VISITS_SHARE).max(VISITS_MIN);
         let liveness = run.liveness();
-        let walked = terrain.walk(&probe.code.codes, self.ef, visits_max, |row| liveness.has(row as usize), scratch);
+        let walked =
+            terrain.walk(&probe.code.codes, self.ef, visits_max, |row| liveness.lets_through(row as usize), scratch);
         part.visited += scratch.visited;
         match walked {
             Walked::Found(found) => {
@@ -200,19 +203,19 @@ fn rescored(run: &dyn Rows, probe: &CodedProbe<'_>, codes: &RowMajor, found: &[F
             done += 1;
             best.push((exact_score(probe.template.values(), &original), one.row));
             if best.len() >= k && (best.len() == k || best.len().is_multiple_of(32)) {
-                let (_, kth, _) = best.select_nth_unstable_by(k.max(1) - 1, best_first);
+                let (_, kth, _) = best.select_nth_unstable_by(k.max(1) - 1, |&one, &other| best_first(one, other));
                 level = kth.0;
             }
         }
     }
-    best.sort_unstable_by(best_first);
+    best.sort_unstable_by(|&one, &other| best_first(one, other));
     best.truncate(k);
     let scored = |(score, row): (f32, u32)| Scored { score, id: run.template_id(row as usize) };
     (best.into_iter().map(scored).collect(), done)
 }
 
-fn best_first(one: &(f32, u32), other: &(f32, u32)) -> std::cmp::Ordering {
-    other.0.total_cmp(&one.0).then(one.1.cmp(&other.1))
+fn best_first((score, row): (f32, u32), (other_score, other_row): (f32, u32)) -> std::cmp::Ordering {
+    other_score.total_cmp(&score).then(row.cmp(&other_row))
 }
 
 /// The best candidate that a graph gives for a probe: what the audit looks at.
@@ -224,7 +227,7 @@ pub(super) fn best_of(
     scratch: &mut Scratch,
 ) -> Option<Scored> {
     let liveness = run.liveness();
-    let live = |row: u32| liveness.has(row as usize);
+    let live = |row: u32| liveness.lets_through(row as usize);
     match terrain.walk(&probe.code.codes, ef as usize, u64::MAX, live, scratch) {
         Walked::Found(found) => rescored(run, probe, terrain.codes, &found, 1).0.into_iter().next(),
         Walked::TooFar => None,

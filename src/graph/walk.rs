@@ -116,7 +116,7 @@ fn level(best: &BinaryHeap<Reverse<u64>>, ef: usize) -> u64 {
 }
 
 impl Terrain<'_> {
-    /// The best `ef` rows that `wanted` accepts, as far as the graph leads to them. Rows that are not wanted are walked
+    /// The best `ef` rows that `wanted` accepts (asked of rows with codes only), as far as the graph leads to them. Rows that are not wanted are walked
     /// through: by their own score where their codes are still there, else (erased rows) by the score of the row that led
     /// to them. Gives up after `visits_max` rows.
     pub fn walk(

@@ -44,17 +44,16 @@ macro_rules! row_kernel {
                     return Plain.dots(probe, rows, picks, out);
                 };
                 let surplus = $surplus(bytemuck::cast_slice(probe));
-                let (fours, rest) = picks.as_chunks::<TOGETHER>();
-                let (full, out) = out.as_chunks_mut::<TOGETHER>();
-                rows.fetch(fours.first().map_or(rest, |four| four));
-                for (number, (&four, out)) in fours.iter().zip(full).enumerate() {
-                    rows.fetch(fours.get(number + 1).map_or(rest, |four| four));
-                    let dots = Self::four(probe, rows.four(four));
-                    out.iter_mut().zip(dots).for_each(|(out, dot)| *out = dot - surplus);
-                }
-                if let Some(&first) = rest.first() {
-                    let mut four = [first; TOGETHER];
-                    four.iter_mut().zip(rest).for_each(|(four, &pick)| *four = pick);
+                rows.fetch(&picks[..count.min(TOGETHER)]);
+                for (number, (some, out)) in picks.chunks(TOGETHER).zip(out.chunks_mut(TOGETHER)).enumerate() {
+                    let next = (number + 1) * TOGETHER;
+                    rows.fetch(&picks[next.min(count)..(next + TOGETHER).min(count)]);
+                    // Places without a pick repeat the first.
+                    let four = some.first_chunk().copied().unwrap_or_else(|| {
+                        let mut four = [some[0]; TOGETHER];
+                        four[..some.len()].copy_from_slice(some);
+                        four
+                    });
                     let dots = Self::four(probe, rows.four(four));
                     out.iter_mut().zip(dots).for_each(|(out, dot)| *out = dot - surplus);
                 }

@@ -114,9 +114,13 @@ impl Liveness<'_> {
     /// Whether `row` may reach a candidate list.
     #[must_use]
     pub fn has(&self, row: usize) -> bool {
-        let scale_is_live = self.scales.get(row).is_some_and(|&scale| scale > 0.0);
-        scale_is_live
-            && self.allowed.is_none_or(|allowed| allowed.contains(row))
+        self.scales.get(row).is_some_and(|&scale| scale > 0.0) && self.lets_through(row)
+    }
+
+    /// The same for a row whose scale is known to be above zero.
+    #[must_use]
+    pub fn lets_through(&self, row: usize) -> bool {
+        self.allowed.is_none_or(|allowed| allowed.contains(row))
             && u32::try_from(row).is_ok_and(|row| !self.erased.contains(row))
     }
 }
