@@ -1,9 +1,13 @@
-//! How fast is a walk over a graph, and what does it find, beside hnsw_rs's own search and the exhaustive pass?
+//! Two questions about approximate searches, in about a minute:
 //!
-//! 100,000 synthetic templates of 512 numbers that score like faces: strangers at 0 with a deviation of 0.060, one to three
-//! samples a person; probes at three distances from their mate. One thread. The same edges and the same 8-bit codes for both
-//! searches of the graph, so the difference is the structure. Recall (the exhaustive search's first candidate) is printed
-//! beside. Building takes minutes; `BERTILLON_BENCH_ROWS=20000` for a shorter one.
+//! * How fast is a walk over a graph, and what does it find, beside hnsw_rs's own search and the exhaustive pass? The same edges
+//!   and the same 8-bit codes for both searches of the graph, so the difference is the structure. Recall (the exhaustive
+//!   search's first candidate) is printed beside.
+//! * How long does a product with a row picked from anywhere take, by instruction set?
+//!
+//! Synthetic templates of 512 numbers that score like faces: strangers at 0 with a deviation of 0.060, one to three samples a
+//! person; probes at three distances from their mate. One thread. 20,000 templates; `BERTILLON_BENCH_ROWS=100000` for more,
+//! which take minutes to build a graph of.
 #![allow(missing_docs, clippy::expect_used)]
 
 use std::hint::black_box;
@@ -104,9 +108,36 @@ fn probes(faces: &Faces, people: &People) -> Vec<Template> {
     (0..3).flat_map(|band| (0..PROBES_A_BAND).map(move |number| (band, number))).map(one).collect()
 }
 
+fn rows_asked_for() -> usize {
+    std::env::var("BERTILLON_BENCH_ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(20_000)
+}
+
+fn picked_rows(criterion: &mut Criterion) {
+    // As many as a walk comes by at one row of the graph.
+    const PICKS: usize = 24;
+    let count = rows_asked_for();
+    let (rows, _people) = gallery(&Faces::new(), count);
+    let codes = RowMajor::of(rows.as_ref());
+    let probe = codes.lines()[..D / rowdot::LINE_CODES].to_vec();
+    let mut stream = Stream::new(8, 8);
+    let picks: Vec<u32> = (0..100_000 * PICKS).map(|_| (stream.uniform() * count as f64) as u32).collect();
+    let mut group = criterion.benchmark_group(format!("{PICKS} rows picked from {count} x {D}"));
+    group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2)).sample_size(10);
+    group.throughput(Throughput::Elements(PICKS as u64));
+    for kernel in rowdot::all() {
+        let (mut lists, mut dots) = (picks.chunks_exact(PICKS).cycle(), [0; PICKS]);
+        group.bench_function(kernel.name(), |bencher| {
+            bencher.iter(|| {
+                kernel.dots(&probe, codes.lines(), lists.next().unwrap_or_default(), &mut dots);
+                black_box(dots[0])
+            });
+        });
+    }
+    group.finish();
+}
+
 fn graph_search(criterion: &mut Criterion) {
-    let asked = std::env::var("BERTILLON_BENCH_ROWS").ok().and_then(|rows| rows.parse().ok());
-    let (faces, count) = (Faces::new(), asked.unwrap_or(100_000));
+    let (faces, count) = (Faces::new(), rows_asked_for());
     let (rows, people) = gallery(&faces, count);
     let probes = probes(&faces, &people);
     let codes = RowMajor::of(rows.as_ref());
@@ -173,5 +204,5 @@ fn graph_search(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, graph_search);
+criterion_group!(benches, graph_search, picked_rows);
 criterion_main!(benches);

@@ -9,15 +9,25 @@ use std::time::Duration;
 use bertillon::base::ids::{GalleryName, ModelId, TemplateId};
 use bertillon::base::random::Stream;
 use bertillon::gallery::{Access, Erase, GalleryError, IndexOutcome, IndexRequest, Vault, VaultOptions};
-use bertillon::graph::audit::Extent;
-use bertillon::graph::build::{Plan, Step};
-use bertillon::graph::{GraphError, Policy};
+use bertillon::graph::audit::{Extent, audit};
+use bertillon::graph::build::{Plan, Step, Watch};
+use bertillon::graph::codes::RowMajor;
+use bertillon::graph::curve::{Curve, Measured};
+use bertillon::graph::file::{Facts, file_name, write};
+use bertillon::graph::links::{Flat, NONE, head};
+use bertillon::graph::search::{Indexed, top_k};
+use bertillon::graph::walk::Terrain;
+use bertillon::graph::{Graph, GraphError, Policy, SegmentIdentity};
 use bertillon::identify::{Approach, Filter, Identification, IdentifyError, ListRule, Mode, Question, identify};
-use bertillon::kernel;
+use bertillon::kernel::{self, rowdot};
 use bertillon::scoring::batcher::{BatchOptions, Batcher};
 use bertillon::scoring::{CertifiedScorer, CpuPass};
 use bertillon::segment::Precision;
+use bertillon::store::disk::DiskFolder;
 use bertillon::vector::dimension::Dimension;
+use bertillon::vector::memory::MemoryRows;
+use bertillon::vector::naive::NaiveScorer;
+use bertillon::vector::rows::Rows;
 use bertillon::vector::scorer::Scorer;
 use bertillon::vector::template::Template;
 
@@ -219,4 +229,80 @@ async fn damaged_and_stale_graphs_are_no_graphs() {
     let again = IndexRequest { again: true, ..request(&Arc::default()) };
     vault.index(&name(), again).await.unwrap();
     assert!(vault.verify(&name(), |_, _| ()).await.unwrap().graph_faults.is_empty());
+}
+
+/// Rows of the kept graph; row [`POINTLESS`] was erased before it was built.
+const KEPT_ROWS: u32 = 40;
+const POINTLESS: u32 = 3;
+
+/// What `fixtures/graph-5.hnsw` holds. Rows lead to those 1, 2, 7 and 13 further on either side, round a ring, those of
+/// three classes to 8, 7 or 6 of them; rows 0, 10, 20 and 30 stand on level 1 and know each other, row 20 alone on level 2.
+fn kept_graph() -> (Flat, Facts) {
+    let m = 4;
+    let mut base = Vec::new();
+    for row in 0..KEPT_ROWS {
+        let near = [1, 39, 2, 38, 7, 33, 13, 27].map(|step| (row + step) % KEPT_ROWS);
+        let near = near.into_iter().filter(|&other| row != POINTLESS && other != POINTLESS).take(8 - row as usize % 3);
+        base.extend(near.chain(std::iter::repeat(NONE)).take(2 * m));
+    }
+    let (mut heads, mut upper) = (Vec::new(), Vec::new());
+    for row in 0..KEPT_ROWS {
+        let level = usize::from(row % 10 == 0) + usize::from(row == 20);
+        heads.push(head(level, if level == 0 { 0 } else { (upper.len() / m) as u32 }));
+        for at in 1..=level {
+            let near = [0, 10, 20, 30].into_iter().filter(|&other| other != row && at == 1);
+            upper.extend(near.chain(std::iter::repeat(NONE)).take(m));
+        }
+    }
+    let rows = u64::from(KEPT_ROWS);
+    let segment =
+        SegmentIdentity { number: 5, rows, first_id: 100, last_id: 178, dimension: 16, header_crc: 0x5eed_cafe };
+    let line = |ef, mate_cosine, agreed| Measured { ef, mate_cosine, agreed, probes: 1000 };
+    let curve = Curve { seed: 11, lines: vec![line(50, 0.6, 999), line(200, 0.6, 1000), line(50, 0.34, 421)] };
+    let plan = Plan { m, ef_construction: 40, threads: 1 };
+    (
+        Flat { m, top: 2, entry: 20, base, heads, upper },
+        Facts { segment, plan, points: rows - 1, unreachable: 2, curve },
+    )
+}
+
+#[test]
+fn graphs_of_version_1_open_for_ever() {
+    let kept = DiskFolder::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")).unwrap();
+    let (flat, facts) = kept_graph();
+    if std::env::var_os("BERTILLON_WRITE_FIXTURES").is_some() {
+        write(&kept, &flat, &facts).unwrap();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    write(&DiskFolder::open(folder.path()).unwrap(), &flat, &facts).unwrap();
+    let graph = Graph::open(&kept, &facts.segment).unwrap();
+    let (today, then) = (fs_err::read(folder.path().join(file_name(5))), fs_err::read(graph.path()));
+    assert!(today.unwrap() == then.unwrap(), "today's writer makes other bytes");
+    graph.verify().unwrap();
+    assert_eq!(graph.facts(), facts);
+    let links = graph.links();
+    assert_eq!((links.m, links.top, links.entry), (4, 2, 20));
+    assert_eq!((links.base, links.heads, links.upper), (&flat.base[..], &flat.heads[..], &flat.upper[..]));
+
+    // It is walked, and audited: with everything in view it finds what there is.
+    let mut rows = MemoryRows::new(Dimension::new(16).unwrap());
+    for row in 0..u64::from(KEPT_ROWS) {
+        let mut stream = Stream::new(5, row);
+        let raw: Vec<f32> = (0..16).map(|_| stream.normal()).collect();
+        rows.push(TemplateId(100 + 2 * row), Template::from_raw(&raw).unwrap().values());
+    }
+    rows.erase(POINTLESS as usize);
+    let gallery: [Arc<dyn Rows>; 1] = [Arc::new(rows)];
+    let codes = RowMajor::of(gallery[0].as_ref());
+    let probe = Template::from_raw(&[0.25; 16]).unwrap();
+    let (probes, indexed) = ([probe], [Some(Indexed { graph: &graph, codes: &codes })]);
+    let (found, coverage) = top_k(&gallery, &indexed, &probes, 39, 39, 1, &NaiveScorer).unwrap();
+    assert_eq!(found.lists, NaiveScorer.top_k(&gallery, &probes, 39).unwrap().lists);
+    assert_eq!((coverage.graph_rows, coverage.exhaustive_rows, coverage.given_up), (40, 0, 0));
+    let kernel = rowdot::best();
+    let terrain = Terrain { links, codes: &codes, kernel: kernel.as_ref() };
+    let watch = Watch { progress: &|_| (), cancel: &AtomicBool::new(false) };
+    let extent = Extent { probes: 20, seed: 1, threads: 2 };
+    let curve = audit(&gallery, terrain, &NaiveScorer, extent, &watch).unwrap();
+    assert!(curve.lines.iter().all(|line| (line.agreed, line.probes) == (20, 20)), "{:?}", curve.lines);
 }

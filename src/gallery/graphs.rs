@@ -60,7 +60,7 @@ impl GraphSlot {
     /// Ready to walk. The first call reads the whole graph and all codes; a graph that is damaged is none.
     fn ready(&self, rows: &dyn Rows) -> Option<Indexed<'_>> {
         let graph = self.graph.as_deref()?;
-        let bytes = rows.len() as u64 * (rows.dimension().get() as u64 + 4);
+        let bytes = RowMajor::bytes_wanted(rows.len() as u64, rows.dimension().get());
         if self.codes.get().is_none()
             && let Err(error) = check_memory(rows.len() as u64, bytes)
         {

@@ -15,6 +15,7 @@ use crate::graph::codes::CodedProbe;
 use crate::graph::curve::{Curve, Measured};
 use crate::graph::search::best_of;
 use crate::graph::walk::{Scratch, Terrain};
+use crate::scoring::apart;
 use crate::vector::rows::GalleryRows;
 use crate::vector::scorer::Scorer;
 use crate::vector::template::Template;
@@ -88,10 +89,10 @@ fn compare(
     right: &[Vec<Scored>],
     threads: usize,
 ) -> [u32; EFS.len()] {
-    let some = |jobs: &[(&Template, &Vec<Scored>)]| {
+    let parts = apart(threads, probes.len().min(right.len()), |jobs| {
         let mut agreed = [0; EFS.len()];
         let mut scratch = Scratch::default();
-        for (probe, right) in jobs {
+        for (probe, right) in jobs.filter_map(|job| Some((probes.get(job)?, right.get(job)?))) {
             let coded = CodedProbe::of(probe);
             for (ef, sum) in EFS.iter().zip(&mut agreed) {
                 let best = gallery.first().and_then(|run| best_of(run.as_ref(), terrain, &coded, *ef, &mut scratch));
@@ -101,12 +102,6 @@ fn compare(
             }
         }
         agreed
-    };
-    let jobs: Vec<(&Template, &Vec<Scored>)> = probes.iter().zip(right).collect();
-    let share = jobs.len().div_ceil(threads.max(1)).max(1);
-    let parts: Vec<[u32; EFS.len()]> = std::thread::scope(|scope| {
-        let running: Vec<_> = jobs.chunks(share).map(|jobs| scope.spawn(move || some(jobs))).collect();
-        running.into_iter().filter_map(|handle| handle.join().ok()).collect()
     });
     let mut sums = [0; EFS.len()];
     for part in parts {

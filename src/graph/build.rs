@@ -6,7 +6,7 @@
 //! negative and panics on one that is no number; ours is neither, whatever the bytes. Its files are never written or read.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hnsw_rs::anndists::dist::distances::Distance;
 use hnsw_rs::hnsw::Hnsw;
@@ -17,6 +17,7 @@ use crate::graph::codes::RowMajor;
 use crate::graph::flatten;
 use crate::graph::links::Flat;
 use crate::kernel::rowdot::{self, RowKernel};
+use crate::scoring::apart;
 use crate::vector::codec::Code;
 
 /// Levels that hnsw_rs may use.
@@ -157,25 +158,17 @@ impl Built {
         for &row in first {
             built.add(codes, row);
         }
-        let next = AtomicUsize::new(0);
-        let work = || {
-            while let Some(&row) = rest.get(next.fetch_add(1, Ordering::Relaxed)) {
+        apart(plan.threads, rest.len(), |jobs| {
+            for (job, &row) in jobs.filter_map(|job| rest.get(job).map(|row| (job, row))) {
                 if watch.check().is_err() {
                     return;
                 }
                 built.add(codes, row);
-                let done = next.load(Ordering::Relaxed).min(rest.len());
+                let done = first.len() + job + 1;
                 if done.is_multiple_of(64) {
-                    let done = (first.len() + done) as u64;
-                    (watch.progress)(Step::Linking { done, rows: live.len() as u64 });
+                    (watch.progress)(Step::Linking { done: done as u64, rows: live.len() as u64 });
                 }
             }
-        };
-        std::thread::scope(|scope| {
-            for _ in 1..plan.threads {
-                scope.spawn(work);
-            }
-            work();
         });
         watch.check()?;
         Ok(built)

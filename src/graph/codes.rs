@@ -2,20 +2,21 @@
 //!
 //! In the segment the codes of sixteen rows are interwoven, which suits a scan and spreads a single row over a cache line
 //! for every four components. A walk over a graph reads rows one by one, so it works on this copy (dimension plus 4 bytes a
-//! row), made when a graph is first searched. The copy holds templates: it belongs to one run of a snapshot and is dropped
+//! row, the dimension rounded up to whole cache lines), made when a graph is first searched. The copy holds templates: it belongs to one run of a snapshot and is dropped
 //! with it, which an erasure waits for, and rows that are erased by then are not copied.
 
+use crate::kernel::rowdot::{LINE_CODES, Line};
+use crate::store::pages::Pages;
 use crate::vector::bound::coarse_error_max;
 use crate::vector::codec::{Code, DEAD_SCALE};
 use crate::vector::layout::{code_bytes, take_row};
 use crate::vector::rows::Rows;
 use crate::vector::template::Template;
 
-/// Rows one after another.
-#[derive(Clone)]
+/// Rows one after another, each in whole cache lines.
 pub struct RowMajor {
     dimension: usize,
-    codes: Vec<i8>,
+    codes: Pages,
     scales: Vec<f32>,
     error_norm_max: f32,
 }
@@ -26,17 +27,20 @@ impl RowMajor {
     pub fn of(rows: &dyn Rows) -> Self {
         let (dimension, count) = (rows.dimension().get(), rows.len());
         let source = rows.codes();
-        let mut codes = vec![0; count * dimension];
+        let stride = stride(dimension);
+        let mut copy = Pages::zeroed(count * stride);
         let mut scales = vec![DEAD_SCALE; count];
         let complete = source.len() >= code_bytes(count, dimension);
-        for (row, (codes, scale)) in codes.chunks_exact_mut(dimension).zip(&mut scales).enumerate() {
+        let codes: &mut [i8] = bytemuck::cast_slice_mut(copy.bytes_mut());
+        for (row, (codes, scale)) in codes.chunks_exact_mut(stride).zip(&mut scales).enumerate() {
             let own = rows.scales().get(row).copied().filter(|own| own.is_finite());
-            if let (true, true, Some(own)) = (complete, rows.is_live(row), own) {
+            if let (true, true, Some(own), Some(codes)) = (complete, rows.is_live(row), own, codes.get_mut(..dimension))
+            {
                 take_row(source, row, codes);
                 *scale = own;
             }
         }
-        Self { dimension, codes, scales, error_norm_max: rows.error_norm_max() }
+        Self { dimension, codes: copy, scales, error_norm_max: rows.error_norm_max() }
     }
 
     /// Rows, dead ones included.
@@ -57,17 +61,24 @@ impl RowMajor {
         self.dimension
     }
 
-    /// All codes.
+    /// All codes, for [`crate::kernel::rowdot`].
     #[must_use]
-    pub fn codes(&self) -> &[i8] {
-        &self.codes
+    pub fn lines(&self) -> &[Line] {
+        // Memory of this type begins on a cache line.
+        bytemuck::try_cast_slice(self.codes.bytes()).unwrap_or_default()
     }
 
     /// The codes of one row; empty for a row that is not there.
     #[must_use]
     pub fn row(&self, row: u32) -> &[i8] {
-        let start = row as usize * self.dimension;
-        self.codes.get(start..start + self.dimension).unwrap_or_default()
+        let start = row as usize * stride(self.dimension);
+        bytemuck::cast_slice(self.codes.bytes().get(start..start + self.dimension).unwrap_or_default())
+    }
+
+    /// Where walks find their scales: one a row.
+    #[must_use]
+    pub fn scales(&self) -> &[f32] {
+        &self.scales
     }
 
     /// What one step of a row's codes is worth; [`DEAD_SCALE`] for a dead row and one that is not there.
@@ -76,10 +87,10 @@ impl RowMajor {
         self.scales.get(row as usize).copied().unwrap_or(DEAD_SCALE)
     }
 
-    /// Bytes that the copy takes.
+    /// Bytes that a copy of so many rows takes.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
-        (self.codes.len() + self.scales.len() * 4) as u64
+    pub fn bytes_wanted(rows: u64, dimension: usize) -> u64 {
+        rows * (stride(dimension) as u64 + 4)
     }
 }
 
@@ -87,6 +98,11 @@ impl std::fmt::Debug for RowMajor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "RowMajor({} rows of {} numbers)", self.len(), self.dimension)
     }
+}
+
+/// Codes from one row to the next.
+fn stride(dimension: usize) -> usize {
+    dimension.next_multiple_of(LINE_CODES)
 }
 
 /// A probe ready to walk.
@@ -136,6 +152,7 @@ mod tests {
                 take_row(rows.codes(), row as usize, &mut wanted);
             }
             assert_eq!(copy.row(row), wanted, "row {row}");
+            assert_eq!(copy.lines()[row as usize].0[16..], [0; 48], "row {row} ends in zeros");
             assert_eq!(copy.scale(row) > 0.0, row != 4 && row != 17);
         }
         assert_eq!((copy.row(20), copy.scale(20)), ([].as_slice(), DEAD_SCALE));

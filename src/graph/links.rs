@@ -47,8 +47,14 @@ impl<'a> Links<'a> {
     /// Neighbours of a row on the lowest level.
     #[must_use]
     pub fn below(&self, row: u32) -> &'a [u32] {
+        filled(self.places_below(row))
+    }
+
+    /// The whole list of a row on the lowest level, with [`NONE`] behind the neighbours; not looked at by this.
+    #[must_use]
+    pub fn places_below(&self, row: u32) -> &'a [u32] {
         let start = row as usize * 2 * self.m;
-        filled(self.base.get(start..start + 2 * self.m).unwrap_or_default())
+        self.base.get(start..start + 2 * self.m).unwrap_or_default()
     }
 
     /// Neighbours of a row on an upper level, from 1; none where the row does not reach so high.
@@ -78,7 +84,7 @@ impl<'a> Links<'a> {
             }
             next += own as u32;
             for at in 0..=own {
-                let list = if at == 0 { self.raw_below(row) } else { self.raw_above(first, at) };
+                let list = if at == 0 { self.places_below(row) } else { self.raw_above(first, at) };
                 let (used, rest) = list.split_at(filled(list).len());
                 let good = |&other: &u32| other != row && level(other).is_some_and(|other| other >= at);
                 if list.is_empty() || !used.iter().all(good) || rest.iter().any(|&other| other != NONE) {
@@ -87,11 +93,6 @@ impl<'a> Links<'a> {
             }
         }
         (next as usize * self.m != self.upper.len()).then(|| "it has upper lists that belong to no row".to_owned())
-    }
-
-    fn raw_below(&self, row: u32) -> &'a [u32] {
-        let start = row as usize * 2 * self.m;
-        self.base.get(start..start + 2 * self.m).unwrap_or_default()
     }
 
     fn raw_above(&self, first: u32, level: usize) -> &'a [u32] {

@@ -1,20 +1,22 @@
 //! Approximate candidate lists: a walk over each segment that has a graph, exact scores for what it found, and the ordinary
 //! exhaustive search for everything else.
 //!
+//! A walk that comes by too many rows is given up, and its run searched exhaustively for that probe.
+//!
 //! Approximate is only which rows are looked at. Scores are the exact comparison scores, order is the one of every list,
 //! and no row that is not live is ever in one.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::graph::codes::{CodedProbe, RowMajor};
 use crate::graph::file::Graph;
 use crate::graph::walk::{Found, Scratch, Terrain, Walked};
 use crate::kernel::rowdot::{self, RowKernel};
+use crate::scoring::share;
 use crate::vector::filter::rows_searched;
 use crate::vector::rows::{GalleryRows, Rows};
 use crate::vector::score::exact_score;
-use crate::vector::scorer::{ScoreError, Scorer, Scoring, check_request};
+use crate::vector::scorer::{ScoreError, Scorer, Scoring, Work, check_request};
 use crate::vector::template::Template;
 use crate::vector::topk::{Scored, TopK};
 
@@ -23,6 +25,9 @@ use crate::vector::topk::{Scored, TopK};
 const VISITS_SHARE: u64 = 4;
 /// Rows below which a walk is never given up.
 const VISITS_MIN: u64 = 4096;
+
+/// Originals announced at once: they lie anywhere in memory, and waiting for one after the other was a tenth of a search.
+const FETCHED_ROWS: usize = 16;
 
 /// The graph of a run, ready to walk.
 #[derive(Debug, Clone, Copy)]
@@ -69,33 +74,43 @@ pub fn top_k(
             None => rest.push(Arc::clone(run)),
         }
     }
-    let rows = |runs: &GalleryRows| runs.iter().map(|run| run.len() as u64).sum::<u64>();
-    let Scoring { lists, mut work } = exhaustive.top_k(&rest, probes, k)?;
+    let rows = |runs: &[Arc<dyn Rows>]| runs.iter().map(|run| run.len() as u64).sum::<u64>();
     let mut coverage = Coverage { exhaustive_rows: rows(&rest), ..Coverage::default() };
     coverage.graph_rows = walked.iter().map(|(run, _)| run.len() as u64).sum();
     let kernel = rowdot::best();
-    let walks = Walks { walked: &walked, kernel: kernel.as_ref(), k, ef: ef.max(k), exhaustive };
-    let mut tops: Vec<TopK> = Vec::with_capacity(probes.len());
-    for list in lists {
-        let mut top = TopK::new(k);
-        for scored in list {
-            top.offer(scored);
-        }
-        tops.push(top);
-    }
+    let walks = Walks { walked: &walked, kernel: kernel.as_ref(), k, ef: ef.max(k) };
+    let mut tops: Vec<TopK> = probes.iter().map(|_| TopK::new(k)).collect();
+    let mut work = Work { back_end: exhaustive.name(), ..Work::default() };
+    let mut given_up: Vec<Vec<usize>> = vec![Vec::new(); walked.len()];
     for part in walks.all(probes, threads) {
-        for (probe, list) in part.lists {
-            if let Some(top) = tops.get_mut(probe) {
-                list?.into_iter().for_each(|scored| top.offer(scored));
-            }
+        part.lists.into_iter().for_each(|(probe, list)| offer(&mut tops, probe, list));
+        for (run, probe) in part.given_up {
+            coverage.given_up += 1;
+            given_up.get_mut(run).into_iter().for_each(|probes| probes.push(probe));
         }
         coverage.visited += part.visited;
-        coverage.given_up += part.given_up;
         work.rescored += part.rescored;
+    }
+    // After the walks and not among them: a pass for all probes at once reads the run once, and has the threads to itself.
+    let mut passes = vec![(rest, (0..probes.len()).collect())];
+    passes.extend(walked.iter().zip(given_up).map(|((run, _), probes)| (vec![Arc::clone(run)], probes)));
+    for (runs, numbers) in passes.iter().filter(|(runs, numbers)| !runs.is_empty() && !numbers.is_empty()) {
+        let some: Vec<Template> = numbers.iter().filter_map(|&probe| probes.get(probe).cloned()).collect();
+        let scoring = exhaustive.top_k(runs, &some, k)?;
+        work.add(&scoring.work);
+        numbers.iter().zip(scoring.lists).for_each(|(&probe, list)| offer(&mut tops, probe, list));
     }
     work.rows = rows_searched(gallery);
     work.back_end = format!("{}; graph {} with {threads} threads", work.back_end, kernel.name());
     Ok((Scoring { lists: tops.into_iter().map(TopK::into_sorted).collect(), work }, coverage))
+}
+
+fn offer(tops: &mut [TopK], probe: usize, list: Vec<Scored>) {
+    if let Some(top) = tops.get_mut(probe) {
+        for scored in list {
+            top.offer(scored);
+        }
+    }
 }
 
 /// What all walks of a call have in common.
@@ -104,75 +119,57 @@ struct Walks<'a> {
     kernel: &'a dyn RowKernel,
     k: usize,
     ef: usize,
-    exhaustive: &'a dyn Scorer,
 }
 
 /// What one thread found.
 #[derive(Default)]
 struct Part {
-    lists: Vec<(usize, Result<Vec<Scored>, ScoreError>)>,
+    /// Of which probe, and its list.
+    lists: Vec<(usize, Vec<Scored>)>,
+    /// In which run, and for which probe.
+    given_up: Vec<(usize, usize)>,
     visited: u64,
     rescored: u64,
-    given_up: u64,
 }
 
 impl Walks<'_> {
-    /// Probes and runs shared out among threads, the caller's among them.
+    /// Probes and runs shared out among threads.
     fn all(&self, probes: &[Template], threads: usize) -> Vec<Part> {
-        let jobs = probes.len() * self.walked.len();
-        let next = AtomicUsize::new(0);
-        let work = || {
+        share(threads, probes.len() * self.walked.len(), |jobs| {
             let (mut part, mut scratch) = (Part::default(), Scratch::default());
-            loop {
-                let job = next.fetch_add(1, Ordering::Relaxed);
-                if job >= jobs {
-                    return part;
-                }
-                let (run, probe) = (job / probes.len(), job % probes.len());
-                if let (Some(walked), Some(template)) = (self.walked.get(run), probes.get(probe)) {
-                    let list = self.one(walked, template, &mut part, &mut scratch);
-                    part.lists.push((probe, list));
+            for (run, probe) in jobs.map(|job| (job / probes.len(), job % probes.len())) {
+                let (Some(walked), Some(template)) = (self.walked.get(run), probes.get(probe)) else { continue };
+                match self.one(walked, template, &mut part, &mut scratch) {
+                    Some(list) => part.lists.push((probe, list)),
+                    None => part.given_up.push((run, probe)),
                 }
             }
-        };
-        std::thread::scope(|scope| {
-            let running: Vec<_> = (1..threads.min(jobs)).map(|_| scope.spawn(work)).collect();
-            let mut parts = vec![work()];
-            for handle in running {
-                match handle.join() {
-                    Ok(part) => parts.push(part),
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
-            }
-            parts
+            part
         })
     }
 
+    /// The list of a walk; `None` for one that was given up.
     fn one(
         &self,
         (run, indexed): &(Arc<dyn Rows>, Indexed<'_>),
         template: &Template,
         part: &mut Part,
         scratch: &mut Scratch,
-    ) -> Result<Vec<Scored>, ScoreError> {
+    ) -> Option<Vec<Scored>> {
         let probe = CodedProbe::of(template);
         let terrain = Terrain { links: indexed.graph.links(), codes: indexed.codes, kernel: self.kernel };
         let visits_max = (run.len() as u64 / VISITS_SHARE).max(VISITS_MIN);
-        let live = |row: u32| run.is_live(row as usize);
-        let walked = terrain.walk(&probe.code.codes, self.ef, visits_max, live, scratch);
+        let liveness = run.liveness();
+        let walked =
+            terrain.walk(&probe.code.codes, self.ef, visits_max, |row| liveness.lets_through(row as usize), scratch);
         part.visited += scratch.visited;
         match walked {
             Walked::Found(found) => {
                 let (list, rescored) = rescored(run.as_ref(), &probe, indexed.codes, &found, self.k);
                 part.rescored += rescored;
-                Ok(list)
+                Some(list)
             }
-            Walked::TooFar => {
-                part.given_up += 1;
-                let probes = std::slice::from_ref(template);
-                let scoring = self.exhaustive.top_k(std::slice::from_ref(run), probes, self.k)?;
-                Ok(scoring.lists.into_iter().next().unwrap_or_default())
-            }
+            Walked::TooFar => None,
         }
     }
 }
@@ -180,36 +177,45 @@ impl Walks<'_> {
 /// The best `k` of `found`, which is best first, by their exact scores, and how many were scored. Ends where the bound of
 /// the coarse scores says that no later row can be among them.
 fn rescored(run: &dyn Rows, probe: &CodedProbe<'_>, codes: &RowMajor, found: &[Found], k: usize) -> (Vec<Scored>, u64) {
-    let bound = probe.bound(codes);
+    let (bound, liveness) = (probe.bound(codes), run.liveness());
     let mut original = vec![0.0; run.dimension().get()];
-    let mut best: Vec<Scored> = Vec::with_capacity(found.len().min(k));
+    // Ids ascend with the rows, so rows order equal scores as well, and only the best rows' ids are looked up.
+    let mut best: Vec<(f32, u32)> = Vec::with_capacity(found.len().min(2 * k));
+    let mut announced = Vec::with_capacity(FETCHED_ROWS);
     let mut done = 0;
     let mut level = f32::NEG_INFINITY;
-    for one in found {
-        if best.len() >= k && one.coarse * probe.code.scale + bound < level {
-            break;
-        }
-        let row = one.row as usize;
+    'all: for some in found.chunks(FETCHED_ROWS) {
         // Also here, not only on the walk: whatever else goes wrong, a dead row stays out.
-        if !run.is_live(row) {
-            continue;
-        }
-        run.original(row, &mut original);
-        let score = exact_score(probe.template.values(), &original);
-        done += 1;
-        best.push(Scored { score, id: run.template_id(row) });
-        if best.len() >= k && (best.len() == k || best.len().is_multiple_of(32)) {
-            level = kth(&mut best, k);
+        let fits = |one: &&Found| {
+            liveness.has(one.row as usize) && (best.len() < k || one.coarse * probe.code.scale + bound >= level)
+        };
+        announced.clear();
+        announced.extend(some.iter().filter(fits).map(|one| one.row as usize));
+        run.will_want(&announced);
+        for one in some {
+            if best.len() >= k && one.coarse * probe.code.scale + bound < level {
+                break 'all;
+            }
+            if !liveness.has(one.row as usize) {
+                continue;
+            }
+            run.original(one.row as usize, &mut original);
+            done += 1;
+            best.push((exact_score(probe.template.values(), &original), one.row));
+            if best.len() >= k && (best.len() == k || best.len().is_multiple_of(32)) {
+                let (_, kth, _) = best.select_nth_unstable_by(k.max(1) - 1, |&one, &other| best_first(one, other));
+                level = kth.0;
+            }
         }
     }
-    best.sort_unstable_by(crate::vector::topk::rank_order);
+    best.sort_unstable_by(|&one, &other| best_first(one, other));
     best.truncate(k);
-    (best, done)
+    let scored = |(score, row): (f32, u32)| Scored { score, id: run.template_id(row as usize) };
+    (best.into_iter().map(scored).collect(), done)
 }
 
-fn kth(best: &mut [Scored], k: usize) -> f32 {
-    let (_, kth, _) = best.select_nth_unstable_by(k.max(1) - 1, crate::vector::topk::rank_order);
-    kth.score
+fn best_first((score, row): (f32, u32), (other_score, other_row): (f32, u32)) -> std::cmp::Ordering {
+    other_score.total_cmp(&score).then(row.cmp(&other_row))
 }
 
 /// The best candidate that a graph gives for a probe: what the audit looks at.
@@ -220,7 +226,8 @@ pub(super) fn best_of(
     ef: u32,
     scratch: &mut Scratch,
 ) -> Option<Scored> {
-    let live = |row: u32| run.is_live(row as usize);
+    let liveness = run.liveness();
+    let live = |row: u32| liveness.lets_through(row as usize);
     match terrain.walk(&probe.code.codes, ef as usize, u64::MAX, live, scratch) {
         Walked::Found(found) => rescored(run, probe, terrain.codes, &found, 1).0.into_iter().next(),
         Walked::TooFar => None,

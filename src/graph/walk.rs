@@ -7,7 +7,7 @@ use std::collections::BinaryHeap;
 
 use crate::graph::codes::RowMajor;
 use crate::graph::links::Links;
-use crate::kernel::rowdot::RowKernel;
+use crate::kernel::rowdot::{LINE_CODES, Line, RowKernel, fetch_list};
 
 /// A row that was found, with its coarse score: dot product times the row's scale.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,12 +39,18 @@ pub struct Terrain<'a> {
 }
 
 /// Room for one walk after another.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Scratch {
     /// A bit a row: come by already.
     seen: Vec<u64>,
-    todo: Vec<u32>,
+    /// The rows whose bit is set: those are cleared for the next walk, and not a bit for each row of the gallery.
+    came: Vec<u32>,
+    /// The probe's codes, in whole lines.
+    probe: Vec<Line>,
     dots: Vec<i32>,
+    scales: Vec<f32>,
+    /// Rows that are good enough for now: keys, and whether their codes are still there.
+    reach: Vec<(u64, bool)>,
     open: BinaryHeap<u64>,
     best: BinaryHeap<Reverse<u64>>,
     /// Rows that the last walk multiplied with the probe.
@@ -52,21 +58,41 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    fn begin(&mut self, rows: usize) {
-        self.seen.clear();
+    fn begin(&mut self, rows: usize, ef: usize, probe: &[i8]) {
+        for row in self.came.drain(..) {
+            if let Some(word) = self.seen.get_mut(row as usize / 64) {
+                *word = 0;
+            }
+        }
         self.seen.resize(rows.div_ceil(64), 0);
+        self.probe.clear();
+        self.probe.resize(probe.len().div_ceil(LINE_CODES), Line([0; LINE_CODES]));
+        for (to, code) in bytemuck::cast_slice_mut::<Line, i8>(&mut self.probe).iter_mut().zip(probe) {
+            *to = *code;
+        }
         self.open.clear();
         self.best.clear();
         self.visited = 0;
+        // What most walks come to.
+        self.came.reserve((32 * ef).min(rows));
+        self.open.reserve((4 * ef).min(rows));
+        self.best.reserve(ef.min(rows));
     }
 
-    /// Marks a row; whether it is one and was not marked before.
-    fn mark(&mut self, row: u32, rows: usize) -> bool {
-        let Some(word) = self.seen.get_mut(row as usize / 64).filter(|_| (row as usize) < rows) else { return false };
-        let bit = 1 << (row % 64);
-        let new = *word & bit == 0;
-        *word |= bit;
-        new
+    /// Marks those of `list` that are rows and were not marked before, and adds them to `came`.
+    fn come_by(&mut self, list: &[u32], rows: usize) {
+        let mut end = self.came.len();
+        self.came.resize(end + list.len(), 0);
+        for &row in list {
+            let place = if (row as usize) < rows { self.seen.get_mut(row as usize / 64) } else { None };
+            if let (Some(word), Some(to)) = (place, self.came.get_mut(end)) {
+                // Written in any case and counted if it is new: whether it is can't be foreseen, and a branch would be.
+                *to = row;
+                end += usize::from(*word >> (row % 64) & 1 == 0);
+                *word |= 1 << (row % 64);
+            }
+        }
+        self.came.truncate(end);
     }
 }
 
@@ -84,8 +110,13 @@ fn found(key: u64) -> Found {
     Found { row: !(key as u32), coarse: f32::from_bits(bits) }
 }
 
+/// The key that a row must reach to be among the best `ef`.
+fn level(best: &BinaryHeap<Reverse<u64>>, ef: usize) -> u64 {
+    if best.len() < ef { 0 } else { best.peek().map_or(0, |worst| worst.0) }
+}
+
 impl Terrain<'_> {
-    /// The best `ef` rows that `wanted` accepts, as far as the graph leads to them. Rows that are not wanted are walked
+    /// The best `ef` rows that `wanted` accepts (asked of rows with codes only), as far as the graph leads to them. Rows that are not wanted are walked
     /// through: by their own score where their codes are still there, else (erased rows) by the score of the row that led
     /// to them. Gives up after `visits_max` rows.
     pub fn walk(
@@ -97,9 +128,10 @@ impl Terrain<'_> {
         scratch: &mut Scratch,
     ) -> Walked {
         let rows = self.rows();
-        scratch.begin(rows);
-        let (start, coarse) = self.descend(probe, scratch);
-        if !scratch.mark(start, rows) {
+        scratch.begin(rows, ef, probe);
+        let (start, coarse) = self.descend(scratch);
+        scratch.come_by(&[start], rows);
+        if scratch.came.is_empty() {
             return Walked::Found(Vec::new());
         }
         scratch.open.push(key(coarse, start));
@@ -107,14 +139,13 @@ impl Terrain<'_> {
             scratch.best.push(Reverse(key(coarse, start)));
         }
         while let Some(next) = scratch.open.pop() {
-            let level = if scratch.best.len() < ef { 0 } else { scratch.best.peek().map_or(0, |worst| worst.0) };
-            if next < level {
+            if next < level(&scratch.best, ef) {
                 break;
             }
             if scratch.visited > visits_max {
                 return Walked::TooFar;
             }
-            self.expand(found(next), probe, ef, &wanted, scratch);
+            self.expand(found(next), ef, &wanted, scratch);
         }
         let mut list: Vec<u64> = scratch.best.drain().map(|reverse| reverse.0).collect();
         list.sort_unstable_by(|a, b| b.cmp(a));
@@ -126,48 +157,66 @@ impl Terrain<'_> {
     }
 
     /// Looks at the neighbours of `from` that were not come by yet.
-    fn expand(&self, from: Found, probe: &[i8], ef: usize, wanted: &impl Fn(u32) -> bool, scratch: &mut Scratch) {
-        let rows = self.rows();
-        let mut todo = std::mem::take(&mut scratch.todo);
-        todo.clear();
-        todo.extend(self.links.below(from.row).iter().copied().filter(|&row| scratch.mark(row, rows)));
-        scratch.dots.resize(todo.len(), 0);
-        self.kernel.dots(probe, self.codes.codes(), &todo, &mut scratch.dots);
-        scratch.visited += todo.len() as u64;
-        for (&row, &dot) in todo.iter().zip(&scratch.dots) {
-            let scale = self.codes.scale(row);
+    fn expand(&self, from: Found, ef: usize, wanted: &impl Fn(u32) -> bool, scratch: &mut Scratch) {
+        let first = scratch.came.len();
+        scratch.come_by(self.links.places_below(from.row), self.rows());
+        let Scratch { came, probe, dots, scales, reach, open, best, visited, seen: _ } = scratch;
+        let new = came.get(first..).unwrap_or_default();
+        // Asked for before the products are made, so that nothing waits for them afterwards.
+        scales.clear();
+        scales.extend(new.iter().map(|&row| self.codes.scale(row)));
+        dots.resize(new.len(), 0);
+        self.kernel.dots(probe, self.codes.lines(), new, dots);
+        *visited += new.len() as u64;
+        let mut least = level(best, ef);
+        // Which of them are good enough can't be foreseen: they are written in any case, and counted if they are.
+        reach.resize(new.len(), (0, false));
+        let mut count = 0;
+        for ((&row, &dot), &scale) in new.iter().zip(&*dots).zip(&*scales) {
             let alive = scale > 0.0;
-            let new = key(if alive { dot as f32 * scale } else { from.coarse }, row);
-            let full = scratch.best.len() >= ef;
-            if full && scratch.best.peek().is_some_and(|worst| new < worst.0) {
+            let key = key(if alive { dot as f32 * scale } else { from.coarse }, row);
+            if let Some(to) = reach.get_mut(count) {
+                *to = (key, alive);
+            }
+            count += usize::from(key >= least);
+        }
+        for &(new, alive) in reach.iter().take(count) {
+            if new < least {
                 continue;
             }
-            scratch.open.push(new);
+            open.push(new);
+            let row = found(new).row;
+            // It may be the next to be looked at.
+            fetch_list(self.links.places_below(row));
             if alive && wanted(row) {
-                scratch.best.push(Reverse(new));
-                if full {
-                    scratch.best.pop();
+                if best.len() < ef {
+                    best.push(Reverse(new));
+                } else if let Some(mut worst) = best.peek_mut() {
+                    *worst = Reverse(new);
                 }
+                least = level(best, ef);
             }
         }
-        scratch.todo = todo;
     }
 
     /// Down to level 1: always to the best neighbour, until there is none better. Every step has a higher score than the
     /// one before, so it ends whatever the edges are.
-    fn descend(&self, probe: &[i8], scratch: &mut Scratch) -> (u32, f32) {
+    fn descend(&self, scratch: &mut Scratch) -> (u32, f32) {
         let mut here = self.links.entry;
         let own = self.codes.scale(here);
-        let first = self.kernel.dot(probe, self.codes.row(here));
+        let Scratch { probe, dots, visited, .. } = scratch;
+        dots.resize(1, 0);
+        self.kernel.dots(probe, self.codes.lines(), &[here], dots);
+        let first = dots.first().copied().unwrap_or(0);
         let mut score = if own > 0.0 { first as f32 * own } else { f32::NEG_INFINITY };
         for level in (1..=self.links.top).rev() {
             loop {
                 let before = here;
                 let near = self.links.above(here, level);
-                scratch.dots.resize(near.len(), 0);
-                self.kernel.dots(probe, self.codes.codes(), near, &mut scratch.dots);
-                scratch.visited += near.len() as u64;
-                for (&row, &dot) in near.iter().zip(&scratch.dots) {
+                dots.resize(near.len(), 0);
+                self.kernel.dots(probe, self.codes.lines(), near, dots);
+                *visited += near.len() as u64;
+                for (&row, &dot) in near.iter().zip(&*dots) {
                     let scale = self.codes.scale(row);
                     let coarse = dot as f32 * scale;
                     if scale > 0.0 && coarse > score {

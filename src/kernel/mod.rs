@@ -32,6 +32,8 @@ mod gate;
 #[cfg(target_arch = "aarch64")]
 pub mod neon;
 pub mod rowdot;
+#[cfg(target_arch = "x86_64")]
+mod rowdot_x86;
 pub mod scalar;
 mod tile;
 

@@ -16,4 +16,4 @@ mod rescore;
 pub use certified::CertifiedScorer;
 pub use cpu::CpuPass;
 pub use fallback::{COOL_DOWN, WithFallback};
-pub use parallel::threads_here;
+pub use parallel::{Jobs, apart, share, threads_here};

@@ -1,4 +1,4 @@
-//! Work shared out among the threads of a pool, which live as long as the process.
+//! Work shared out among threads: of a pool, which live as long as the process, or of its own, for what takes minutes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +23,9 @@ impl Iterator for Jobs<'_> {
 
 /// Runs `worker` on up to `threads` threads of the pool of that size over jobs `0..count`, and returns when all are done;
 /// one result a worker. With less than two jobs, or one thread, everything happens on the caller's thread. Callers share
-/// the pool: their jobs take turns on its threads, and there are never more of these than `threads`.
+/// the pool: their jobs take turns on its threads, and there are never more of these than `threads`. A worker asks for
+/// no pool itself, nor for a scorer, which does: while it waited, its thread could take up another caller's worker, and
+/// that one wait for what the first holds.
 ///
 /// # Panics
 /// A bug in a worker is the caller's panic, as if it had happened here; the pool lives on.
@@ -42,6 +44,27 @@ pub fn share<R: Send>(threads: usize, count: usize, worker: impl Fn(Jobs<'_>) ->
         }
     });
     results.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The same on threads that end with the call, the caller's among them: for work that takes minutes, which searches must not
+/// wait for behind it on their pool. Its workers may ask for what they like.
+///
+/// # Panics
+/// A bug in a worker is the caller's panic, as above.
+pub fn apart<R: Send>(threads: usize, count: usize, worker: impl Fn(Jobs<'_>) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let work = || worker(Jobs { next: &next, count });
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (1..threads.min(count)).map(|_| scope.spawn(work)).collect();
+        let mut results = vec![work()];
+        for handle in running {
+            match handle.join() {
+                Ok(result) => results.push(result),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        results
+    })
 }
 
 /// The pool of that size, made when it is first asked for. A process has one size by its settings; tests have a few.
@@ -78,9 +101,13 @@ mod tests {
     #[test]
     fn every_job_is_done_once() {
         for (threads, count) in [(1, 0), (4, 0), (1, 7), (3, 1), (3, 100), (0, 5)] {
-            let mut done: Vec<usize> = share(threads, count, |jobs| jobs.collect::<Vec<_>>()).concat();
-            done.sort_unstable();
-            assert_eq!(done, (0..count).collect::<Vec<_>>());
+            let shared = share(threads, count, |jobs| jobs.collect::<Vec<_>>());
+            let alone = apart(threads, count, |jobs| jobs.collect::<Vec<_>>());
+            for workers in [shared, alone] {
+                let mut done: Vec<usize> = workers.concat();
+                done.sort_unstable();
+                assert_eq!(done, (0..count).collect::<Vec<_>>());
+            }
         }
     }
 
@@ -98,6 +125,11 @@ mod tests {
             std::panic::catch_unwind(fails).unwrap_err();
             assert_eq!(share(2, 10, |jobs| jobs.count()).iter().sum::<usize>(), 10);
         }
+    }
+
+    #[test]
+    fn a_panic_apart_is_the_callers_too() {
+        std::panic::catch_unwind(|| apart(2, 10, |mut jobs| assert!(jobs.all(|job| job != 5), "job 5"))).unwrap_err();
     }
 
     #[test]

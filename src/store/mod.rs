@@ -7,6 +7,7 @@
 pub mod disk;
 pub mod memory;
 pub mod mmap;
+pub mod pages;
 pub mod space;
 
 use std::io;

@@ -23,7 +23,7 @@ impl Code {
     pub fn of(values: &[f32]) -> Self {
         let largest = values.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
         let scale = if largest > 0.0 { largest / 127.0 } else { 1.0 };
-        let codes: Vec<i8> = values.iter().map(|&value| (value / scale).round().clamp(-127.0, 127.0) as i8).collect();
+        let codes: Vec<i8> = values.iter().map(|&value| nearest(value / scale)).collect();
         let lost: f64 = values.iter().zip(&codes).map(|(&value, &code)| squared_loss(value, code, scale)).sum();
         // Two units in the last place upwards: the square root and the narrowing each lose at most half of one.
         let error_norm = (lost.sqrt() as f32).next_up().next_up();
@@ -35,6 +35,12 @@ impl std::fmt::Debug for Code {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Code({} numbers, error {:.4})", self.codes.len(), self.error_norm)
     }
+}
+
+/// `value.round().clamp(-127.0, 127.0)`, without a call: halves go away from zero. The largest number below a half is what is
+/// added, so that the sum of it and the number below a half is below one.
+fn nearest(value: f32) -> i8 {
+    (value + 0.5_f32.next_down().copysign(value)).clamp(-127.0, 127.0) as i8
 }
 
 fn squared_loss(value: f32, code: i8, scale: f32) -> f64 {
@@ -105,6 +111,24 @@ mod tests {
             take_f16(&bytes, &mut back);
             prop_assert_eq!(back, through_f16(&values));
         }
+    }
+
+    #[test]
+    fn codes_are_the_nearest_integers() {
+        let reference = |value: f32| value.round().clamp(-127.0, 127.0) as i8;
+        for half in -260..=260 {
+            let value = half as f32 / 2.0;
+            for near in
+                [value.next_down().next_down(), value.next_down(), value, value.next_up(), value.next_up().next_up()]
+            {
+                assert_eq!(nearest(near), reference(near), "{near}");
+            }
+        }
+        for step in -1_300_000..1_300_000 {
+            let value = step as f32 / 9999.0;
+            assert_eq!(nearest(value), reference(value), "{value}");
+        }
+        assert_eq!((nearest(f32::INFINITY), nearest(f32::NEG_INFINITY), nearest(f32::NAN)), (127, -127, 0));
     }
 
     #[test]

@@ -93,10 +93,35 @@ pub trait Rows: Send + Sync {
 
     /// Whether `row` may reach a candidate list.
     fn is_live(&self, row: usize) -> bool {
-        let scale_is_live = self.scales().get(row).is_some_and(|&scale| scale > 0.0);
-        scale_is_live
-            && self.allowed().is_none_or(|allowed| allowed.contains(row))
-            && u32::try_from(row).is_ok_and(|row| !self.erased().contains(row))
+        self.liveness().has(row)
+    }
+
+    /// What [`is_live`](Self::is_live) looks at, for those who ask for many rows.
+    fn liveness(&self) -> Liveness<'_> {
+        Liveness { scales: self.scales(), allowed: self.allowed(), erased: self.erased() }
+    }
+}
+
+/// Which rows of a run are live.
+#[derive(Clone, Copy)]
+pub struct Liveness<'a> {
+    scales: &'a [f32],
+    allowed: Option<&'a RowSet>,
+    erased: &'a ErasedRows,
+}
+
+impl Liveness<'_> {
+    /// Whether `row` may reach a candidate list.
+    #[must_use]
+    pub fn has(&self, row: usize) -> bool {
+        self.scales.get(row).is_some_and(|&scale| scale > 0.0) && self.lets_through(row)
+    }
+
+    /// The same for a row whose scale is known to be above zero.
+    #[must_use]
+    pub fn lets_through(&self, row: usize) -> bool {
+        self.allowed.is_none_or(|allowed| allowed.contains(row))
+            && u32::try_from(row).is_ok_and(|row| !self.erased.contains(row))
     }
 }
 

@@ -23,7 +23,7 @@ use crate::graph::build::Plan;
 use crate::graph::search::Indexed;
 use crate::settings::Settings;
 use crate::vector::naive::NaiveScorer;
-use crate::vector::scorer::{Scorer, Scoring as Found};
+use crate::vector::scorer::{Scorer, Scoring as Found, Work};
 use crate::vector::template::Template;
 use crate::vector::topk::Scored;
 
@@ -41,7 +41,7 @@ enum Request {
     Search(Probes),
     /// The same by the oracle.
     Oracle(Probes),
-    /// An approximate search, on one thread.
+    /// Approximate searches, one after another on one thread.
     Graph(Approximate),
     /// The plain reading loop.
     Read,
@@ -194,7 +194,17 @@ fn answer(desk: &Desk, snapshot: &Snapshot, indexed: &[Option<Indexed<'_>>], req
             }
             let exhaustive = desk.scoring.scorer.as_ref();
             search(desk, first, count, lists, |probes| {
-                Ok(graph::search::top_k(snapshot.rows(), indexed, probes, k, ef, 1, exhaustive)?.0)
+                let one = |probe| {
+                    graph::search::top_k(snapshot.rows(), indexed, std::slice::from_ref(probe), k, ef, 1, exhaustive)
+                };
+                let mut all = Found { lists: Vec::new(), work: Work::default() };
+                for probe in probes {
+                    // Not together: walks that are given up would be scored in one pass, which the others don't have.
+                    let (found, _coverage) = one(probe)?;
+                    all.lists.extend(found.lists);
+                    all.work = found.work;
+                }
+                Ok(all)
             })
         }
         Request::Read => {
