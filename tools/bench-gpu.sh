@@ -58,7 +58,7 @@ threads="$(nproc)"
 step "the card, before anything large is made"
 say() { sed -n "s/.*a GPU is ready/a GPU is ready/p" "$log" | tail -n 1; }
 : > "$log"
-RUST_LOG=info "$program" --back-end gpu --threads "$threads" bench latency --gallery-size 4000 --probes 360 --repeat 3 \
+BERTILLON_LOG=info "$program" --back-end gpu --threads "$threads" bench latency --gallery-size 4000 --probes 360 --repeat 3 \
     --scratch "$work" 2>> "$log" | tee -a "$log"
 say
 if [ -z "${BENCH_SOFTWARE:-}" ]; then

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use crate::base::limits::{PROBES_PER_SWEEP_MAX, SURVIVORS_PER_SWEEP_MAX};
 use crate::gpu::ahead::Ahead;
@@ -11,7 +12,7 @@ use crate::gpu::engine::{Engine, Way};
 use crate::gpu::matrix::Matrices;
 use crate::gpu::merge::{merge, renumber};
 use crate::gpu::residency::Copies;
-use crate::gpu::{GpuError, GpuOptions, MatrixChoice, adapter, matrix, selftest, width};
+use crate::gpu::{GpuError, GpuOptions, MatrixChoice, adapter, matrix, round, selftest, width};
 use crate::vector::coarse::{CoarseError, CoarsePass, Cut, Sweep};
 use crate::vector::codec::Code;
 use crate::vector::rows::{GalleryRows, Rows};
@@ -128,6 +129,17 @@ impl GpuPass {
     #[doc(hidden)]
     pub fn lose_after_for_test(&self, submissions: u64) {
         self.card.lose_after(submissions);
+    }
+
+    /// What `times` selects take on the device for so many probes, each with a full list of `entries` of which the k-th best
+    /// is found, and nothing else: for benches.
+    ///
+    /// # Errors
+    /// [`CoarseError::Device`] when the device fails.
+    #[doc(hidden)]
+    pub fn time_selects(&self, probes: usize, entries: usize, k: u32, times: usize) -> Result<Duration, CoarseError> {
+        let engine = self.engine()?;
+        self.card.guarded(|| round::time_selects(&self.card, &engine.pipelines, (probes, entries, k, times)))
     }
 
     fn engine(&self) -> Result<MutexGuard<'_, Engine>, CoarseError> {

@@ -278,7 +278,9 @@ pub(super) fn upload(
         if !write_shard(card, run, &dead, shard, goes_on)? {
             card.guarded(|| {
                 let mut encoder = card.encoder("stopped");
-                shards.iter().for_each(|shard| shard.clear(&mut encoder));
+                for shard in &shards {
+                    shard.clear(&mut encoder);
+                }
                 card.queue.submit([encoder.finish()]);
                 card.flush()
             })?;

@@ -6,7 +6,7 @@
 //! one round or in six as long as `n > P / B`, and a round of fewer probes pays for reading again. Reckoned from data sheets
 //! (an H100: 3.3 TB/s, 59 T products/s by dp4a, 495 T by f16 matrices; peaks, nothing of it measured here), `P / B` is 18
 //! for K2 and 150 for K3, and about half of that at the share of the peaks that is usual. So 64 probes a round are enough for
-//! K2, while K3 would read ten million templates six times for 360 probes, 10 ms, where the arithmetic takes 4 to 9 ms.
+//! K2, while K3 would read ten million templates six times for 360 probes, 10 ms, where the arithmetic takes 4 to 10 ms.
 //! What else a round costs (a select for each chunk, submitting, reading back) is paid once for all its probes too.
 //!
 //! The other side: a round can't be interrupted, and a search that comes meanwhile waits for it. So the width is bounded
