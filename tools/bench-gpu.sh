@@ -19,11 +19,9 @@ if [ "${1:-}" = pack ]; then
     [ -x "$built" ] || stop "$built is not there: cargo build --release --locked --bin bertillon"
     install -m 755 "$built" "$folder/bertillon"
     strip "$folder/bertillon" 2>/dev/null || true
-    # What finds the card's driver, and the library that ONNX Runtime's C++ needs; the C library must be as new as here.
-    for name in libvulkan.so.1 libstdc++.so.6; do
-        library="$(/sbin/ldconfig -p | sed -n "s/^\s*$name .*x86-64.* => //p" | head -n 1)"
-        [ -z "$library" ] || install -m 644 "$library" "$folder/$name"
-    done
+    # What finds the card's driver. The C library must be as new there as here.
+    library="$(/sbin/ldconfig -p | sed -n 's/^\s*libvulkan\.so\.1 .* => //p' | head -n 1)"
+    [ -z "$library" ] || install -m 644 "$library" "$folder/libvulkan.so.1"
     git rev-parse --short HEAD > "$folder/commit"
     du -sh "$folder"
     exit
@@ -37,11 +35,11 @@ if [ -z "$program" ]; then
     cargo build --release --locked --bin bertillon
     program="$built"
 fi
-[ -z "$packed" ] || export LD_LIBRARY_PATH="$(cd "$packed" && pwd)${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-# Drivers of NVIDIA's that were mounted, not installed.
-mounted=/usr/local/nvidia/share/vulkan/icd.d/nvidia_icd.json
-if [ -z "${VK_DRIVER_FILES:-}${VK_ICD_FILENAMES:-}" ] && [ -e "$mounted" ] && [ -z "${BENCH_SOFTWARE:-}" ]; then
-    export VK_DRIVER_FILES="$mounted"
+# A driver that was mounted and not installed is found by nobody but those who look.
+if [ -z "${VK_DRIVER_FILES:-}${VK_ICD_FILENAMES:-}${BENCH_SOFTWARE:-}" ] && ! compgen -G '/usr/share/vulkan/icd.d/nvidia*' >/dev/null &&
+    ! compgen -G '/etc/vulkan/icd.d/nvidia*' >/dev/null; then
+    mounted="$(find /usr /opt -name 'nvidia_icd*.json' 2>/dev/null | head -n 1)"
+    [ -z "$mounted" ] || export VK_DRIVER_FILES="$mounted"
 fi
 python="${BENCH_PYTHON:-python3}"
 "$python" -c 'import numpy' 2>/dev/null || stop "$python has no numpy: name one that has with BENCH_PYTHON (make bench makes one)."
@@ -51,14 +49,21 @@ out="${BENCH_OUT:-benches/record}"
 mkdir -p "$work" "$out"
 work="$(cd "$work" && pwd)"
 out="$(cd "$out" && pwd)"
-log="$out/bench-gpu.log"
+log="$work/bench-gpu.log"
+[ -z "${BENCH_OUT:-}" ] || log="$out/bench-gpu.log"
+if [ -n "$packed" ] && [ -e "$packed/libvulkan.so.1" ]; then
+    # The loader that was brought along is our program's alone: what Python finds stays as it is.
+    printf '#!/bin/sh\nLD_LIBRARY_PATH=%q exec %q "$@"\n' "$(cd "$packed" && pwd)" "$(realpath "$program")" > "$work/bertillon"
+    chmod +x "$work/bertillon"
+    program="$work/bertillon"
+fi
 rows="${BENCH_ROWS:-10000000}"
 threads="$(nproc)"
 
 step "the card, before anything large is made"
 say() { sed -n "s/.*a GPU is ready/a GPU is ready/p" "$log" | tail -n 1; }
 : > "$log"
-BERTILLON_LOG=info "$program" --back-end gpu --threads "$threads" bench latency --gallery-size 4000 --probes 360 --repeat 3 \
+BERTILLON_LOG=bertillon=info "$program" --back-end gpu --threads "$threads" bench latency --gallery-size 4000 --probes 360 --repeat 3 \
     --scratch "$work" 2>> "$log" | tee -a "$log"
 say
 if [ -z "${BENCH_SOFTWARE:-}" ]; then
