@@ -7,36 +7,29 @@
 // HARDWARE: it is validated and translated in tests, and run there with the products written out (MULTIPLY below).
 //
 // A template after common.wgsl, filled in by src/gpu/template.rs: ENABLE (language extensions, before common.wgsl), CHUNKS
-// (dimension / 16), STEP (codes of a row between two barriers: 32, or 16 where chunks are odd), STRIDE (STEP + 8, against bank
-// conflicts), STEP_CHUNKS, ROW_TILE and PROBE_TILE (lengths of the two tiles), DECLARE, MULTIPLY and STORE, unrolled for the
-// 2 x 4 matrices of sums of a subgroup, EMULATE (what the written-out products need).
+// (dimension / 16), STEP_CHUNKS (chunks of a row between two barriers: 2, or 1 where they are odd in number or where workgroup
+// memory is short), STRIDE (from one row of a tile to the next, in fours: two more than its codes, against bank conflicts),
+// ROW_TILE and PROBE_TILE (lengths of the two tiles), DECLARE, MULTIPLY and STORE, unrolled for the 2 x 4 matrices of sums of
+// a subgroup, EMULATE (what the written-out products need).
+//
+// The tiles are arrays of vec4<f16> and not of f16: eight bytes are stored at once. A code at a time, lanes a row apart would
+// meet in an eighth of the banks, and storing would take several times as long as multiplying. Matrices are read from them
+// all the same: SPIR-V counts their stride in elements of the array.
 //
 // workgroup: 128 lanes, four subgroups of 32 (the device is refused where they are not), two blocks of rows: subgroup s has
 // rows 32 s to 32 s + 31 against all 64 probes. x: 64 probes, y: two blocks. Rows past the end of the dispatch are zeros with
 // a dead scale: all lanes reach every barrier.
 
 // [row][code] and [probe][code], STRIDE apart.
-var<workgroup> row_tile: array<f16, {{ROW_TILE}}>;
-var<workgroup> probe_tile: array<f16, {{PROBE_TILE}}>;
+var<workgroup> row_tile: array<vec4<f16>, {{ROW_TILE}}>;
+var<workgroup> probe_tile: array<vec4<f16>, {{PROBE_TILE}}>;
 // [subgroup][row][probe]: one matrix of sums of each subgroup.
 var<workgroup> sums: array<f32, 1024>;
 var<workgroup> levels: array<u32, 64>;
 var<workgroup> row_scales: array<f32, 128>;
 {{EMULATE}}
-fn put_row(at: u32, word: u32) {
-  let four = unpack4xI8(word);
-  row_tile[at] = f16(four.x);
-  row_tile[at + 1u] = f16(four.y);
-  row_tile[at + 2u] = f16(four.z);
-  row_tile[at + 3u] = f16(four.w);
-}
-
-fn put_probe(at: u32, word: u32) {
-  let four = unpack4xI8(word);
-  probe_tile[at] = f16(four.x);
-  probe_tile[at + 1u] = f16(four.y);
-  probe_tile[at + 2u] = f16(four.z);
-  probe_tile[at + 3u] = f16(four.w);
+fn four(word: u32) -> vec4<f16> {
+  return vec4<f16>(unpack4xI8(word));
 }
 
 // One matrix of sums: rows from `row` of the workgroup's 128, probes from `probe` of its 64.
@@ -76,19 +69,19 @@ fn score(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
       if (is_row) {
         sixteen = codes[(block * {{CHUNKS}}u + chunk + part) * 64u + lane % 64u];
       }
-      let at = lane * {{STRIDE}}u + part * 16u;
-      put_row(at, sixteen.x);
-      put_row(at + 4u, sixteen.y);
-      put_row(at + 8u, sixteen.z);
-      put_row(at + 12u, sixteen.w);
+      let at = lane * {{STRIDE}}u + part * 4u;
+      row_tile[at] = four(sixteen.x);
+      row_tile[at + 1u] = four(sixteen.y);
+      row_tile[at + 2u] = four(sixteen.z);
+      row_tile[at + 3u] = four(sixteen.w);
     }
     if (lane / 64u < {{STEP_CHUNKS}}u) {
       let sixteen = probes[(first_probe + lane % 64u) * {{CHUNKS}}u + chunk + lane / 64u];
-      let at = lane % 64u * {{STRIDE}}u + lane / 64u * 16u;
-      put_probe(at, sixteen.x);
-      put_probe(at + 4u, sixteen.y);
-      put_probe(at + 8u, sixteen.z);
-      put_probe(at + 12u, sixteen.w);
+      let at = lane % 64u * {{STRIDE}}u + lane / 64u * 4u;
+      probe_tile[at] = four(sixteen.x);
+      probe_tile[at + 1u] = four(sixteen.y);
+      probe_tile[at + 2u] = four(sixteen.z);
+      probe_tile[at + 3u] = four(sixteen.w);
     }
     workgroupBarrier();
 {{MULTIPLY}}

@@ -61,6 +61,7 @@ struct Slow {
     pass: Duration,
     sizes: Mutex<Vec<usize>>,
     panics_at: Option<usize>,
+    at_once: usize,
 }
 
 impl Scorer for Slow {
@@ -73,6 +74,10 @@ impl Scorer for Slow {
         self.sizes.lock().unwrap().push(probes.len());
         assert_ne!(self.panics_at, Some(probes.len()), "as the test asks");
         Ok(Scoring { lists: vec![Vec::new(); probes.len()], work: bertillon::vector::scorer::Work::default() })
+    }
+
+    fn probes_at_once(&self, _gallery: &GalleryRows, _k: usize) -> usize {
+        self.at_once
     }
 
     fn refresh(&self, _gallery: &GalleryRows) {}
@@ -147,6 +152,16 @@ async fn a_batch_and_urgent_searches_do_not_starve_each_other() {
     assert_eq!(batch.await.unwrap().lists.len(), 360);
     let alone = slow.sizes.lock().unwrap().len();
     assert!(alone <= 2 * 360_usize.div_ceil(16), "the batch took {alone} passes");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_is_one_pass_where_the_scorer_takes_so_many_at_once() {
+    for (at_once, sizes) in [(384, vec![360]), (0, vec![64, 64, 64, 64, 64, 40])] {
+        let slow = Arc::new(Slow { at_once, ..Slow::default() });
+        let batcher = Batcher::start(Arc::<Slow>::clone(&slow), OPTIONS).unwrap();
+        batcher.top_k(ask(&gallery(4, 16), 1, 360, 5)).await.unwrap();
+        assert_eq!(*slow.sizes.lock().unwrap(), sizes);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

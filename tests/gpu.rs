@@ -1,10 +1,12 @@
 //! The GPU back end on a software Vulkan driver: the battery, erasure, and the loss of the device; in `gpu/` memory and
-//! streaming, the repair, and the matrices.
+//! streaming, loading ahead, the repair, the matrices, and rounds and tiles as wide as the device allows.
 //!
 //! Without a driver every test is skipped and says so; `BERTILLON_REQUIRE_GPU_TESTS=1`, which `make test` sets, turns that
 //! into a failure. `BERTILLON_GPU_ADAPTER=hardware` runs the same tests on a card.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+#[path = "gpu/ahead.rs"]
+mod ahead;
 mod conformance;
 #[path = "gpu/matrices.rs"]
 mod matrices;
@@ -12,6 +14,8 @@ mod matrices;
 mod memory;
 #[path = "gpu/repair.rs"]
 mod repair;
+#[path = "gpu/width.rs"]
+mod width;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -50,7 +54,9 @@ fn gpu(options: &GpuOptions) -> Option<Arc<GpuPass>> {
             eprintln!("\n*** SKIPPED, the GPU back end is NOT tested here: {error} ***\n");
             None
         }
-        Err(error @ (GpuError::Device { .. } | GpuError::SelfTest { .. })) => panic!("{error}"),
+        Err(error @ (GpuError::Device { .. } | GpuError::TooSmall { .. } | GpuError::SelfTest { .. })) => {
+            panic!("{error}")
+        }
     }
 }
 

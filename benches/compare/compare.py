@@ -129,6 +129,9 @@ class Comparison:
                 }
                 for name, seconds in times.items()
             }
+        for name, contender in running.items():
+            if contender.answered:
+                told[name]["answered_by"] = sorted(contender.answered)
         return {**question, "contenders": told, "settings": settings}
 
     def identical(self, contender, question):
@@ -168,6 +171,7 @@ def parse():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--back-end", help="as for bertillon itself; its own choice when not given")
     parser.add_argument("--only", help="questions and measurements to ask, by id, with commas between")
+    parser.add_argument("--gpu", action="store_true", help="ask the questions about graphics cards though there is none")
     parser.add_argument("--trial", action="store_true", help="mark the record as a trial: a busy machine, a small size")
     parser.add_argument("--out", help="record to write; printed only when not given")
     return parser.parse_args()
@@ -176,7 +180,7 @@ def parse():
 def main():
     options = parse()
     graph_rows = options.graph_rows or (100_000 if options.full else 20_000)
-    card = bool(machine.gpus())
+    card = options.gpu or bool(machine.gpus())
     wanted = options.only.split(",") if options.only else None
     chosen = lambda parts: [part for part in parts if wanted is None or part["id"] in wanted]
     begun = datetime.datetime.now(datetime.timezone.utc)

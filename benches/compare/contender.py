@@ -25,6 +25,8 @@ class Contender:
 
     def __init__(self, identity, command, threads, log, ready_within_s=3600):
         self.identity = identity
+        # Engines that answered timed searches: a card that is lost half way must not pass for one that was fast.
+        self.answered = set()
         self.log = open(log, "w+", encoding="utf-8")
         pipe = subprocess.PIPE
         try:

@@ -13,7 +13,7 @@ SCHEMA = 1
 
 HEAD = """# Performance
 
-Made by `benches/compare/page.py` from `benches/record/{name}`: change neither by hand. `make bench` measures again.
+Made by `benches/compare/page.py` from `benches/record/{name}`{cards}: change neither by hand. `make bench` measures again.
 Every template here is synthetic; what was not measured says so.
 """
 HOW = """## How it was measured
@@ -33,8 +33,30 @@ HOW = """## How it was measured
 """
 
 
+def of_cards(record):
+    return [part for part in record["questions"] if part["kind"] == "gpu"]
+
+
 def newest():
-    """Name and content of the newest record that this script understands; trials count while there is nothing better."""
+    """Names and content of the newest record that this script understands; trials count while there is nothing better. What
+    was asked of graphics cards comes from the newest record that has it, which may be of another machine and say nothing else.
+    """
+    found = everything()
+    if not found:
+        raise SystemExit("no record: `make bench ARGS=--record` writes one")
+    others = [one for one in found if one[3]["measurements"] or len(of_cards(one[3])) < len(one[3]["questions"])] or found
+    _, _, name, record = max(others, key=lambda one: one[:3])
+    with_cards = max((one for one in found if of_cards(one[3])), key=lambda one: one[:3], default=None)
+    if with_cards is None or with_cards[2] == name:
+        return name, record, None
+    _, _, cards, theirs = with_cards
+    told = {key: theirs[key] for key in ("machine", "trial", "threads", "date", "program", "commit", "command", "seconds")}
+    kept = [part for part in record["questions"] if part["kind"] != "gpu"]
+    return name, {**record, "questions": kept + [{**part, **told} for part in of_cards(theirs)]}, cards
+
+
+def everything():
+    """All records, as (no trial, date, name, content)."""
     found = []
     for name in sorted(os.listdir(RECORDS)):
         if name.startswith("comparison-") and name.endswith(".json"):
@@ -43,10 +65,7 @@ def newest():
             if record["schema"] != SCHEMA:
                 raise SystemExit(f"{name} has schema {record['schema']}, this script understands {SCHEMA}")
             found.append((not record["trial"], record["date"], name, record))
-    if not found:
-        raise SystemExit("no record: `make bench ARGS=--record` writes one")
-    _, _, name, record = max(found, key=lambda one: one[:3])
-    return name, record
+    return found
 
 
 def table(head, rows):
@@ -101,8 +120,11 @@ def a_question(part, record):
     asked += f"; {part['rounds']} rounds, searches a round: {part['turns']}"
     tables = "\n".join(a_setting(part, setting) for setting in part["settings"])
     built = [f"{name} {told['build_s']:,.0f} s" for name, told in part["contenders"].items() if told.get("build_s", 0) >= 1]
-    after = f"\nBuilt on {record['threads']} threads, not interleaved: {', '.join(built)}.\n" if built else ""
-    return f"## {part['title'][0].upper()}{part['title'][1:]}\n\n{asked}.\n\n{tables}{after}"
+    threads = part.get("threads", record["threads"])
+    after = f"\nBuilt on {threads} threads, not interleaved: {', '.join(built)}.\n" if built else ""
+    where = f"{the_machine(part)}\n" if "machine" in part else ""
+    where += "**A trial: no figure here says how fast anything is.**\n\n" if part.get("trial") else ""
+    return f"## {part['title'][0].upper()}{part['title'][1:]}\n\n{where}{asked}.\n\n{tables}{after}"
 
 
 def alone(record):
@@ -138,8 +160,8 @@ def opening_rounds(record):
 
 
 def page():
-    name, record = newest()
-    parts = [HEAD.format(name=name)]
+    name, record, cards = newest()
+    parts = [HEAD.format(name=name, cards=f" and, for graphics cards, `benches/record/{cards}`" if cards else "")]
     if record["trial"]:
         parts.append("**A trial of the harness on a busy machine at small sizes: no figure below says how fast anything is.**\n")
     parts += [the_machine(record), the_targets(record), alone(record)]

@@ -20,7 +20,9 @@ def one_turn(contender, op, question, round_number, ef):
         request = {} if op == "read" else {"first": first, "count": count, "k": question["k"]}
         if ef is not None:
             request["ef"] = ef
-        times.append(contender.ask(op=op, **request)["seconds"])
+        reply = contender.ask(op=op, **request)
+        contender.answered |= {reply["back_end"]} if reply.get("back_end") else set()
+        times.append(reply["seconds"])
     return statistics.median(times)
 
 

@@ -91,6 +91,53 @@ class Targets(unittest.TestCase):
         self.assertEqual(self.verdicts(2.0, recall=0.9999)[lists], targets.SHORT)
 
 
+def on_card(engines, rows=10_000_000, card="NVIDIA H100 80GB HBM3, 81559 MiB, 580", ms=12.0, identity="gpu-360"):
+    spread = {"median": 1.5, "least": 1.5, "q1": 1.5, "q3": 1.5, "most": 1.5, "rounds": 5}
+    results = {"bertillon": {"ratio": None, "recall": 1.0, "median_ms": ms}, "torch-bf16": {"ratio": spread, "recall": 0.9}}
+    return {"id": identity, "title": "t", "kind": "gpu", "rows": rows, "oracle": 2, "k": 100, "probes": 360, "rounds": 5,
+            "turns": 3, "rivals": ["torch-bf16"], "settings": [{"ef": None, "results": results}], "trial": False,
+            "machine": {"gpus": [card]}, "contenders": {"bertillon": {"name": "?", "answered_by": engines}}}
+
+
+class Cards(unittest.TestCase):
+    CARD = "wgpu vulkan: NVIDIA H100 80GB HBM3 (discrete)"
+
+    def verdicts(self, *arguments, **named):
+        asked = {**record(2.0), "questions": [on_card(*arguments, **named)]}
+        rows = {row["work"]: row for row in targets.judge(asked)}
+        return [rows[work] for work in ("H100, 360 probes, 10M", "H100, 360 probes, 10M, against torch bf16")]
+
+    def test_a_card_that_answered_passes_or_falls_short(self):
+        self.assertEqual([row["verdict"] for row in self.verdicts([self.CARD])], [targets.PASS, targets.PASS])
+        self.assertEqual(self.verdicts([self.CARD], ms=15.0)[0]["verdict"], targets.SHORT)
+
+    def test_anything_else_is_not_measured_and_told(self):
+        software = "wgpu vulkan: llvmpipe (software)"
+        for engines in (["cpu amx x 16 threads"], [self.CARD, "cpu amx x 16 threads (lost)"], [software]):
+            row = self.verdicts(engines)[0]
+            self.assertEqual(row["verdict"], targets.NOT)
+            self.assertIn(engines[-1], row["found"])
+        self.assertEqual(self.verdicts([self.CARD], card="NVIDIA L4")[0]["verdict"], targets.NOT)
+        self.assertEqual(self.verdicts([self.CARD], rows=1_000_000)[0]["verdict"], targets.NOT)
+
+    def test_the_page_takes_cards_from_a_record_of_their_own(self):
+        import unittest.mock
+
+        import page
+
+        def dated(date, questions, name):
+            told = {"date": date, "program": "p", "commit": "c", "command": "m", "seconds": 1}
+            return (True, date, name, {**record(2.0), **told, "questions": questions})
+
+        older = dated("2026-01-01", record(2.0)["questions"], "older.json")
+        newer = dated("2026-02-02", [on_card([self.CARD])], "newer.json")
+        with unittest.mock.patch.object(page, "everything", return_value=[older, newer]):
+            name, merged, cards = page.newest()
+        self.assertEqual((name, cards, [part["id"] for part in merged["questions"]]), ("older.json", "newer.json", ["exact-64", "gpu-360"]))
+        with unittest.mock.patch.object(page, "everything", return_value=[older]):
+            self.assertEqual(page.newest()[::2], ("older.json", None))
+
+
 class Processes(unittest.TestCase):
     def start(self, program):
         import tempfile

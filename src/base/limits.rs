@@ -19,7 +19,7 @@ pub const DIMENSION_MAX: usize = 2048;
 pub const DIMENSION_STEP: usize = 16;
 /// Most probes scored in one call.
 pub const PROBES_PER_SEARCH_MAX: usize = 512;
-/// Probes whose survivors are kept at once: with [`SURVIVORS_MAX`], what bounds the memory of a search.
+/// Probes that the CPU sweeps at once, each of which may keep [`SURVIVORS_MAX`] rows. A device may take more.
 pub const PROBES_PER_SWEEP_MAX: usize = 64;
 /// Probes that may wait for the scorer, those being scored included; a request that would go past it is refused.
 pub const SCORING_WAITING_PROBES_MAX: usize = 4_096;
@@ -35,10 +35,12 @@ pub const CANDIDATES_MAX: usize = 1_000;
 pub const TOP_K_MAX: usize = 16_384;
 /// Survivors of the coarse pass kept for each probe; past this the probe is scored exhaustively.
 pub const SURVIVORS_MAX: usize = 1 << 18;
+/// Survivors kept at once over all probes of a sweep: what bounds the memory of a search, however many probes it has.
+pub const SURVIVORS_PER_SWEEP_MAX: usize = PROBES_PER_SWEEP_MAX * SURVIVORS_MAX;
 /// Entries of a probe's list on a GPU; past this the probe is repaired, up to [`SURVIVORS_MAX`].
 pub const GPU_SURVIVORS_MAX: usize = 1 << 16;
-/// Probes that a GPU scores in one round; more probes take more rounds.
-pub const GPU_PROBES_PER_ROUND_MAX: usize = 64;
+/// Probes that a GPU scores in one round at most; the length of their lists and the device's limits may lower it.
+pub const GPU_PROBES_PER_ROUND_MAX: usize = PROBES_PER_SEARCH_MAX;
 /// Largest buffer of codes on a GPU; wgpu's own limits may be lower.
 pub const GPU_SHARD_BYTES_MAX: u64 = 1 << 30;
 /// Largest part of a run that is streamed to a GPU at once.

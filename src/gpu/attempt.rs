@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::gpu::GpuOptions;
 use crate::gpu::card::Card;
-use crate::gpu::kernels::{Kernel, MATRIX_PROBES_MIN};
+use crate::gpu::kernels::{Kernel, ROWS_PROBES_MAX};
 use crate::gpu::key::{sortable, unsortable};
 use crate::gpu::matrix::Matrices;
 use crate::gpu::pace::{Pace, Worker};
@@ -42,6 +42,8 @@ pub(super) struct Attempt<'a> {
     pub(super) gallery: &'a GalleryRows,
     pub(super) targets: &'a [Target<'a>],
     pub(super) room: usize,
+    /// Survivors of one probe, at most, in this sweep.
+    pub(super) survivors_total_max: usize,
 }
 
 impl<'a> Attempt<'a> {
@@ -77,12 +79,12 @@ impl<'a> Attempt<'a> {
         steps: impl Fn(&[usize], usize) -> Vec<Step>,
     ) -> Result<Vec<Found>, CoarseError> {
         let Some(dimension) = codes.first().map(|codes| codes.len()) else { return Ok(Vec::new()) };
-        let matrix = if codes.len() >= MATRIX_PROBES_MIN {
+        let matrix = if codes.len() > ROWS_PROBES_MAX {
             self.matrices.for_dimension(self.card, self.pipelines, dimension)?
         } else {
             None
         };
-        let kernel = Kernel::for_probes(codes.len(), matrix);
+        let kernel = Kernel::for_probes(codes.len(), dimension, self.card.workgroup_bytes, matrix);
         let found = self.score_by(kernel, codes, marks, room, &steps)?;
         if !matches!(kernel, Kernel::Matrix(_)) || self.audited(codes, &found) {
             return Ok(found);

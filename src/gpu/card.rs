@@ -7,15 +7,20 @@ use std::time::Duration;
 
 use wgpu::{
     Adapter, AdapterInfo, Buffer, BufferDescriptor, BufferUsages, CommandEncoder, CommandEncoderDescriptor, Device,
-    DeviceDescriptor, DeviceType, ErrorFilter, ExperimentalFeatures, Features, MapMode, MemoryHints, PollError,
+    DeviceDescriptor, DeviceType, ErrorFilter, ExperimentalFeatures, Features, Limits, MapMode, MemoryHints, PollError,
     PollStatus, PollType, Queue, SubmissionIndex, Trace,
 };
 
+use crate::gpu::kernels::WORKGROUP_BYTES_MIN;
+use crate::gpu::plan::WORKGROUPS_MAX;
 use crate::gpu::template::Multiply;
 use crate::gpu::{GpuError, GpuOptions, adapter, matrix, shader};
 use crate::vector::coarse::CoarseError;
 
 const GIB: u64 = 1 << 30;
+/// Lanes of the largest workgroup, and buffers of a shader that scores (`shaders/common.wgsl`).
+const LANES_MAX: u32 = 256;
+const STORAGE_BUFFERS: u32 = 6;
 /// Submissions handed to the device before the oldest must be done.
 const IN_FLIGHT_MAX: usize = 4;
 
@@ -29,6 +34,10 @@ pub(super) struct Card {
     pub(super) memory_max_bytes: u64,
     /// Largest buffer of codes.
     pub(super) shard_max_bytes: u64,
+    /// Largest buffer that a shader sees.
+    pub(super) binding_max_bytes: u64,
+    /// Workgroup memory of a shader.
+    pub(super) workgroup_bytes: usize,
     /// How K3 may multiply here, or why it is not used. Its self-test comes after.
     pub(super) matrices: Result<Multiply, String>,
     wait_max: Duration,
@@ -42,8 +51,11 @@ impl Card {
     pub(super) fn open(adapter: &Adapter, options: &GpuOptions) -> Result<Self, GpuError> {
         let info = adapter.get_info();
         let name = adapter::describe(&info);
-        let limits = adapter.limits();
-        let matrices = matrix::wish(adapter, &info, options.matrices);
+        let mut limits = adapter.limits();
+        limits.max_compute_workgroup_storage_size =
+            limits.max_compute_workgroup_storage_size.min(options.workgroup_bytes_max);
+        too_small(&limits).map_or(Ok(()), |what| Err(GpuError::TooSmall { adapter: name.clone(), what }))?;
+        let matrices = matrix::wish(adapter, &info, options.matrices, limits.max_compute_workgroup_storage_size);
         let required_features = matrices.as_ref().map_or(Features::empty(), |&multiply| matrix::features(multiply));
         let experimental_features = if required_features.contains(Features::EXPERIMENTAL_COOPERATIVE_MATRIX) {
             shader::experimental_features()
@@ -62,12 +74,12 @@ impl Card {
             .map_err(|error| GpuError::Device { adapter: name.clone(), reason: error.to_string() })?;
         let lost = Arc::new(OnceLock::new());
         watch(&device, &lost, &name);
+        let binding_max_bytes = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         Ok(Self {
             memory_max_bytes: options.memory_max_bytes.unwrap_or(memory_default(info.device_type)),
-            shard_max_bytes: limits
-                .max_storage_buffer_binding_size
-                .min(limits.max_buffer_size)
-                .min(options.shard_max_bytes),
+            shard_max_bytes: binding_max_bytes.min(options.shard_max_bytes),
+            binding_max_bytes,
+            workgroup_bytes: limits.max_compute_workgroup_storage_size as usize,
             matrices,
             wait_max: options.wait_max,
             fuse: AtomicU64::new(u64::MAX),
@@ -222,6 +234,19 @@ fn watch(device: &Device, lost: &Arc<OnceLock<String>>, name: &str) {
         tracing::error!(adapter = who, %error, "the GPU reports an error outside any call; the CPU answers from now on");
         flag.get_or_init(|| format!("the device reports: {error}"));
     }));
+}
+
+/// Which of `limits` is below what every device needs, if one is.
+fn too_small(limits: &Limits) -> Option<String> {
+    let needed = [
+        ("bytes of workgroup memory", limits.max_compute_workgroup_storage_size, WORKGROUP_BYTES_MIN as u32),
+        ("lanes of a workgroup", limits.max_compute_invocations_per_workgroup, LANES_MAX),
+        ("lanes of a workgroup in a row", limits.max_compute_workgroup_size_x, LANES_MAX),
+        ("workgroups in a row", limits.max_compute_workgroups_per_dimension, WORKGROUPS_MAX as u32),
+        ("storage buffers of a shader", limits.max_storage_buffers_per_shader_stage, STORAGE_BUFFERS),
+    ];
+    let (what, has, needs) = needed.into_iter().find(|(_, has, needs)| has < needs)?;
+    Some(format!("{has} {what}, and {needs} are needed"))
 }
 
 fn memory_default(device_type: DeviceType) -> u64 {

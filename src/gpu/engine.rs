@@ -2,17 +2,20 @@
 
 use wgpu::BindGroupLayout;
 
+use crate::base::limits::SURVIVORS_PER_SWEEP_MAX;
 use crate::gpu::GpuOptions;
 use crate::gpu::attempt::{Attempt, Target};
 use crate::gpu::card::Card;
+use crate::gpu::kernels::Kernel;
 use crate::gpu::key::{KEEP_ALL, sortable};
 use crate::gpu::matrix::Matrices;
-use crate::gpu::pace::Pace;
+use crate::gpu::pace::{Pace, Worker};
 use crate::gpu::pipeline::Pipelines;
 use crate::gpu::residency::{Copies, bytes_of, is_whole};
 use crate::gpu::round::{Mark, Workspace};
 use crate::gpu::stream::{Slots, slot_blocks};
 use crate::gpu::tiling::{TILED_ROWS, tiled_blocks};
+use crate::gpu::width::probes_of_round;
 use crate::vector::coarse::{CoarseError, Cut, Sweep};
 use crate::vector::codec::Code;
 use crate::vector::rows::{GalleryRows, Residency, Rows};
@@ -32,6 +35,8 @@ pub(super) struct Engine {
     pub(super) slots: Slots,
     pub(super) matrices: Matrices,
     pub(super) pace: Pace,
+    /// Rounds begun, each of which reads every code of its gallery.
+    pub(super) rounds: u64,
     space: Workspace,
 }
 
@@ -44,33 +49,47 @@ pub(super) enum Way {
     Streamed,
 }
 
+/// What the device is to hold of a gallery.
+pub(super) struct Plan<'a> {
+    /// Runs that the device may score, and how.
+    ways: Vec<(u32, &'a dyn Rows, Way)>,
+    /// Tokens of those that are to be held.
+    pub(super) wanted: Vec<*const Residency>,
+    dimension: usize,
+    /// Blocks of a slot for the rest, and the memory that the slots take.
+    slot: usize,
+    pub(super) reserved: u64,
+}
+
+impl<'a> Plan<'a> {
+    /// Runs that are to be held, in their order.
+    pub(super) fn held(&self) -> impl Iterator<Item = &'a dyn Rows> {
+        self.ways.iter().filter(|way| way.2 == Way::Held).map(|way| way.1)
+    }
+}
+
 impl Engine {
-    /// Compiles what does not depend on the dimension. No limit to copies until one is set.
+    /// Compiles what does not depend on the dimension. No limit to copies until one is set, and no matrices: the self-test is
+    /// of K1 and K2, to which K3 is held afterwards.
     pub(super) fn new(card: &Card) -> Result<Self, CoarseError> {
         Ok(Self {
             copies: Copies::new(u64::MAX),
             pipelines: Pipelines::new(card)?,
             slots: Slots::default(),
-            matrices: Matrices::new(card),
+            matrices: Matrices::none_yet(),
             pace: Pace::new(card.info.device_type),
+            rounds: 0,
             space: Workspace::default(),
         })
     }
 
-    /// Decides which runs of `gallery` the device scores, and how, for so many probes; copies are brought there. Where all
-    /// fit the budget all get copies, and those of other galleries make room. Where they don't, the first ones do, and the
-    /// rest passes through the slots when there are enough probes for that to be worth it. All others are the host's.
-    pub(super) fn arrange(
-        &mut self,
-        card: &Card,
-        options: &GpuOptions,
-        gallery: &GalleryRows,
-        probes: usize,
-    ) -> Result<Vec<(u32, Way)>, CoarseError> {
+    /// Decides which runs of `gallery` the device is to hold. Where all fit the budget all get copies, and those of other
+    /// galleries make room. Where they don't, the first ones do. `None` when none of them is the device's business.
+    pub(super) fn plan<'a>(&mut self, card: &Card, options: &GpuOptions, gallery: &'a GalleryRows) -> Option<Plan<'a>> {
         self.copies.forget_gone();
         self.copies.begin();
         let candidates = candidates(gallery);
-        let Some(dimension) = candidates.first().map(|(_, run)| run.dimension().get()) else { return Ok(Vec::new()) };
+        let dimension = candidates.first().map(|(_, run)| run.dimension().get())?;
         let budget = self.copies.memory_max_bytes();
         let all: u64 = candidates.iter().map(|(_, run)| bytes_of(*run)).fold(0, u64::saturating_add);
         let mut slot = 0;
@@ -92,41 +111,88 @@ impl Engine {
             }
             ways.push((number, run, if fits { Way::Held } else { Way::Streamed }));
         }
-        let streams = slot > 0 && probes >= options.stream_probes_min && ways.iter().any(|way| way.2 == Way::Streamed);
+        Some(Plan { ways, wanted, dimension, slot, reserved })
+    }
+
+    /// Brings what the device is to hold there, for a search for so many probes, and says how the device gets each run that
+    /// it scores. What it does not hold passes through the slots when there are enough probes for that to be worth it. All
+    /// others are the host's.
+    pub(super) fn arrange(
+        &mut self,
+        card: &Card,
+        options: &GpuOptions,
+        gallery: &GalleryRows,
+        probes: usize,
+    ) -> Result<Vec<(u32, Way)>, CoarseError> {
+        let Some(mut plan) = self.plan(card, options, gallery) else { return Ok(Vec::new()) };
+        let streamed = |plan: &Plan<'_>| plan.ways.iter().any(|way| way.2 == Way::Streamed);
+        let streams = plan.slot > 0 && probes >= options.stream_probes_min && streamed(&plan);
         let layout = self.pipelines.shard_layout.clone();
-        self.hold(card, &layout, &wanted, reserved, &mut ways)?;
-        if streams && self.copies.make_room(reserved, &wanted) {
+        self.hold(card, &layout, &mut plan)?;
+        if streams && self.copies.make_room(plan.reserved, &plan.wanted) {
             card.guarded(|| {
-                self.slots.make(card, &layout, dimension, slot);
+                self.slots.make(card, &layout, plan.dimension, plan.slot);
                 Ok(())
             })?;
         }
         let streams = streams && self.slots.bytes() > 0;
-        Ok(ways
+        Ok(plan
+            .ways
             .into_iter()
             .filter(|&(_, _, way)| way == Way::Held || streams)
             .map(|(number, _, way)| (number, way))
             .collect())
     }
 
-    /// Brings the runs that are to be held onto the device; those that the driver refuses are streamed instead.
-    fn hold(
+    /// What the device scores of `gallery` while somebody else brings the rest: the runs that it holds, up to date.
+    pub(super) fn present(&mut self, card: &Card, gallery: &GalleryRows) -> Result<Vec<(u32, Way)>, CoarseError> {
+        self.copies.begin();
+        let layout = self.pipelines.shard_layout.clone();
+        let mut ways = Vec::new();
+        for (number, run) in candidates(gallery) {
+            if self.copies.of(run).is_some() && self.copies.ensure(card, &layout, run)? {
+                ways.push((number, Way::Held));
+            }
+        }
+        Ok(ways)
+    }
+
+    /// Whether `run` is still to be brought: it is not there, and there is room beside what is reserved, perhaps made.
+    pub(super) fn wants(
         &mut self,
         card: &Card,
-        layout: &BindGroupLayout,
+        run: &dyn Rows,
         wanted: &[*const Residency],
         reserved: u64,
-        ways: &mut [(u32, &dyn Rows, Way)],
-    ) -> Result<(), CoarseError> {
-        for (_, run, way) in ways.iter_mut().filter(|(_, _, way)| *way == Way::Held) {
+    ) -> Result<bool, CoarseError> {
+        if self.copies.of(run).is_some() {
+            let layout = self.pipelines.shard_layout.clone();
+            return self.copies.ensure(card, &layout, run).map(|_held| false);
+        }
+        Ok(self.copies.make_room(bytes_of(run).saturating_add(reserved), wanted))
+    }
+
+    /// Brings the runs that are to be held onto the device; those that the driver refuses are streamed instead.
+    fn hold(&mut self, card: &Card, layout: &BindGroupLayout, plan: &mut Plan<'_>) -> Result<(), CoarseError> {
+        for (_, run, way) in plan.ways.iter_mut().filter(|(_, _, way)| *way == Way::Held) {
             let more = if self.copies.of(*run).is_some() { 0 } else { bytes_of(*run) };
-            let held = self.copies.make_room(more.saturating_add(reserved), wanted)
+            let held = self.copies.make_room(more.saturating_add(plan.reserved), &plan.wanted)
                 && self.copies.ensure(card, layout, *run)?;
             if !held {
                 *way = Way::Streamed;
             }
         }
         Ok(())
+    }
+
+    /// Products that a submission of a long round may ask for, by the kernel that scores it.
+    pub(super) fn long_products(&self) -> u64 {
+        self.pace.products(Worker::Score(self.matrices.in_use().map_or(Kernel::Tiles, Kernel::Matrix)))
+    }
+
+    /// Most probes of one round for lists of `k`.
+    pub(super) fn probes_of_round(card: &Card, options: &GpuOptions, k: usize) -> usize {
+        probes_of_round(card, options, room(options, &[mark_of(&Cut::Within { k, slack: 0.0 })]))
     }
 
     /// Sweeps runs of `gallery` that [`Self::arrange`] named. One result a probe.
@@ -140,11 +206,14 @@ impl Engine {
     ) -> Result<Vec<Sweep>, CoarseError> {
         let targets = targets(&self.copies, gallery, arranged);
         let mut sweeps = Vec::with_capacity(probes.len());
-        let at_once = options.probes_per_round_max.max(1);
+        let all: Vec<Mark> = cuts.iter().map(mark_of).collect();
+        let at_once = probes_of_round(card, options, room(options, &all));
+        // All survivors of all probes are kept until the end.
+        let survivors_total_max = options.survivors_total_max.min(SURVIVORS_PER_SWEEP_MAX / probes.len().max(1));
         for (probes, cuts) in probes.chunks(at_once).zip(cuts.chunks(at_once)) {
             let codes: Vec<&[i8]> = probes.iter().map(|probe| probe.codes.as_slice()).collect();
             let marks: Vec<Mark> = cuts.iter().map(mark_of).collect();
-            let room = room(options, &marks);
+            let room = room(options, &marks).min(survivors_total_max.max(TILED_ROWS));
             let mut attempt = Attempt {
                 card,
                 options,
@@ -156,7 +225,9 @@ impl Engine {
                 gallery,
                 targets: &targets,
                 room,
+                survivors_total_max,
             };
+            self.rounds += 1;
             sweeps.extend(attempt.until_complete(&codes, &marks)?);
         }
         Ok(sweeps)

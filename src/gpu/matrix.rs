@@ -4,12 +4,14 @@
 //! Cooperative matrices are experimental in wgpu, drivers differ in them, and K3 has never run on hardware here. So it is
 //! held to K2, whose integers the general self-test has compared with the host's: to the bit, at start-up and again for every
 //! dimension. One difference, at any time, and K3 is off until the process starts again; K2 answers, and status says why.
+//! From how many probes on it is used is measured then too ([`crate::gpu::crossover`]).
 
 use wgpu::{Adapter, AdapterInfo, CooperativeScalarType, Features};
 
 use crate::base::ids::TemplateId;
 use crate::gpu::card::Card;
-use crate::gpu::kernels::{Kernel, MATRIX_DIMENSION_MAX};
+use crate::gpu::crossover;
+use crate::gpu::kernels::{Kernel, MATRIX_DIMENSION_MAX, MatrixUse, matrix_bytes};
 use crate::gpu::key::KEEP_ALL;
 use crate::gpu::options::MatrixChoice;
 use crate::gpu::pipeline::Pipelines;
@@ -17,7 +19,7 @@ use crate::gpu::plan::{self, Step};
 use crate::gpu::residency::Copies;
 use crate::gpu::round::{self, Mark, Numbered, Place, Round, Workspace};
 use crate::gpu::stream::Slots;
-use crate::gpu::template::Multiply;
+use crate::gpu::template::{Multiply, matrix_stride};
 use crate::vector::coarse::CoarseError;
 use crate::vector::codec::Code;
 use crate::vector::dimension::Dimension;
@@ -31,6 +33,8 @@ const SIDE: u32 = 16;
 /// Rows and probes of the self-test: several workgroups of two blocks, the last one neither whole nor even.
 const TEST_ROWS: usize = 4 * 64 + 37;
 const TEST_PROBES: usize = 64;
+/// Fewest probes for K3 where its products are written out: it is slow there, and used for the sake of the test.
+const WRITTEN_OUT_PROBES_MIN: usize = 32;
 /// Dimension of the self-test at start-up, the most frequent one.
 pub(super) const TEST_DIMENSION: usize = 512;
 
@@ -42,8 +46,13 @@ pub(super) fn features(multiply: Multiply) -> Features {
     }
 }
 
-/// How K3 would multiply on `adapter`, or why it can't.
-pub(super) fn wish(adapter: &Adapter, info: &AdapterInfo, choice: MatrixChoice) -> Result<Multiply, String> {
+/// How K3 would multiply on `adapter` with so much workgroup memory, or why it can't.
+pub(super) fn wish(
+    adapter: &Adapter,
+    info: &AdapterInfo,
+    choice: MatrixChoice,
+    workgroup_bytes: u32,
+) -> Result<Multiply, String> {
     let multiply = match choice {
         MatrixChoice::Off => return Err("switched off".to_owned()),
         MatrixChoice::Auto => Multiply::Cooperative,
@@ -52,6 +61,10 @@ pub(super) fn wish(adapter: &Adapter, info: &AdapterInfo, choice: MatrixChoice) 
     };
     if !adapter.features().contains(features(multiply)) {
         return Err("the adapter has no cooperative matrices of half-precision numbers".to_owned());
+    }
+    let needed = matrix_bytes(matrix_stride(1));
+    if (workgroup_bytes as usize) < needed {
+        return Err(format!("{workgroup_bytes} bytes of workgroup memory, and {needed} are needed"));
     }
     if multiply == Multiply::Cooperative {
         let fits = adapter.cooperative_matrix_properties().into_iter().any(|shape| {
@@ -74,7 +87,8 @@ pub(super) fn wish(adapter: &Adapter, info: &AdapterInfo, choice: MatrixChoice) 
 /// What is known of K3 on a device.
 pub(super) struct Matrices {
     multiply: Result<Multiply, String>,
-    proven: Vec<usize>,
+    /// Dimensions that passed the self-test, and from how many probes on K3 is the faster there.
+    proven: Vec<(usize, Option<usize>)>,
 }
 
 impl Matrices {
@@ -83,10 +97,27 @@ impl Matrices {
         Self { multiply: card.matrices.clone(), proven: Vec::new() }
     }
 
+    /// How K3 multiplies, unless it is switched off or has been found wrong.
+    pub(super) fn in_use(&self) -> Option<Multiply> {
+        self.multiply.clone().ok()
+    }
+
+    /// Not to be used.
+    pub(super) fn none_yet() -> Self {
+        Self { multiply: Err("the device is not tested yet".to_owned()), proven: Vec::new() }
+    }
+
     /// For status.
     pub(super) fn describe(&self) -> String {
         match &self.multiply {
-            Ok(Multiply::Cooperative) => "in use".to_owned(),
+            Ok(Multiply::Cooperative) => {
+                let from = |&(dimension, from): &(usize, Option<usize>)| match from {
+                    Some(from) => format!("from {from} probes of {dimension} numbers"),
+                    None => format!("not for {dimension} numbers, where dp4a tiles are faster"),
+                };
+                let measured: Vec<String> = self.proven.iter().map(from).collect();
+                format!("in use {}", measured.join(", ")).trim_end().to_owned()
+            }
             Ok(Multiply::WrittenOut | Multiply::Wrong) => "in use, written out for a test".to_owned(),
             Err(reason) => format!("not used: {reason}"),
         }
@@ -98,22 +129,26 @@ impl Matrices {
         self.multiply = Err(reason);
     }
 
-    /// How K3 multiplies for templates of `dimension` numbers, if it may be used for them. The first call for a dimension
-    /// runs the self-test.
+    /// How K3 multiplies templates of `dimension` numbers and from how many probes on, if it may be used for them. The
+    /// first call for a dimension runs the self-test and, on a pass, times it beside K2.
     pub(super) fn for_dimension(
         &mut self,
         card: &Card,
         pipelines: &mut Pipelines,
         dimension: usize,
-    ) -> Result<Option<Multiply>, CoarseError> {
+    ) -> Result<Option<MatrixUse>, CoarseError> {
         let Ok(multiply) = self.multiply else { return Ok(None) };
         if dimension > MATRIX_DIMENSION_MAX {
             return Ok(None);
         }
-        if !self.proven.contains(&dimension) {
-            match prove(card, pipelines, dimension, multiply) {
-                Ok(true) => self.proven.push(dimension),
-                Ok(false) => {
+        if !self.proven.iter().any(|&(proven, _)| proven == dimension) {
+            let passed = prove(card, pipelines, dimension, multiply);
+            let timed = passed.and_then(|passed| {
+                if passed { Ok(Some(faster_from(card, pipelines, dimension, multiply)?)) } else { Ok(None) }
+            });
+            match timed {
+                Ok(Some(from)) => self.proven.push((dimension, from)),
+                Ok(None) => {
                     self.give_up(card, format!("computes otherwise than dp4a tiles at dimension {dimension}"));
                 }
                 // A pipeline that can't be made, say. If the device is lost, that is for the caller.
@@ -121,7 +156,21 @@ impl Matrices {
                 Err(error) => return Err(error),
             }
         }
-        Ok(self.multiply.clone().ok())
+        let from = self.proven.iter().find(|&&(proven, _)| proven == dimension).and_then(|&(_, from)| from);
+        Ok(self.in_use().zip(from))
+    }
+}
+
+/// From how many probes on K3 is used.
+fn faster_from(
+    card: &Card,
+    pipelines: &mut Pipelines,
+    dimension: usize,
+    multiply: Multiply,
+) -> Result<Option<usize>, CoarseError> {
+    match multiply {
+        Multiply::Cooperative => crossover::measure(card, pipelines, dimension, multiply),
+        Multiply::WrittenOut | Multiply::Wrong => Ok(Some(WRITTEN_OUT_PROBES_MIN)),
     }
 }
 
@@ -250,7 +299,7 @@ mod tests {
         let mut pipelines = Pipelines::new(&card).unwrap();
         let mut matrices = Matrices::new(&card);
         let used = matrices.for_dimension(&card, &mut pipelines, 128).unwrap();
-        assert_eq!((used, matrices.proven.as_slice()), (Some(Multiply::WrittenOut), &[128][..]));
+        assert_eq!((used, matrices.proven.as_slice()), (Some((Multiply::WrittenOut, 32)), &[(128, Some(32))][..]));
         // Too many products for f32 to add exactly: never, and no reason to give up.
         assert_eq!(matrices.for_dimension(&card, &mut pipelines, 1040).unwrap(), None);
 
@@ -264,6 +313,13 @@ mod tests {
         assert_eq!(absent.for_dimension(&card, &mut pipelines, 128).unwrap(), None);
         assert!(absent.describe().starts_with("not used: "), "{}", absent.describe());
         assert!(card.lost_reason().is_none());
+
+        // Proven and slower: not used, and told.
+        let mut slow = Matrices { multiply: Ok(Multiply::Cooperative), proven: vec![(128, None), (512, Some(33))] };
+        assert_eq!(slow.for_dimension(&card, &mut pipelines, 128).unwrap(), None);
+        assert_eq!(slow.for_dimension(&card, &mut pipelines, 512).unwrap(), Some((Multiply::Cooperative, 33)));
+        let told = slow.describe();
+        assert_eq!(told, "in use not for 128 numbers, where dp4a tiles are faster, from 33 probes of 512 numbers");
     }
 
     #[test]

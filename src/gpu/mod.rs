@@ -6,7 +6,8 @@
 //! chunk by chunk as [`plan`] says, raising each probe's level between chunks so that only rows that can still matter come
 //! back; probes with more such rows than a list takes go through [`repair`]. What the device does not score (the tail, runs
 //! under a filter) is swept meanwhile by the host's own pass, and [`merge`] joins the two. [`kernels`] says which shader
-//! scores how many probes, [`pace`] how much it is given at once. Integers and one multiplication decide, so the survivors
+//! scores how many probes, [`crossover`] measures from where on it is K3, [`width`] how many come into a round, [`pace`] how
+//! much a submission asks for. Integers and one multiplication decide, so the survivors
 //! are those of the CPU, to the bit; [`selftest`] holds every device to that before it is used, and [`matrix`] the one
 //! kernel that adds in floating point.
 //!
@@ -18,8 +19,10 @@
 //! good, never in a wrong answer and never in a wait without end: the scorer above goes on with the CPU.
 
 mod adapter;
+mod ahead;
 mod attempt;
 mod card;
+mod crossover;
 mod engine;
 mod kernels;
 mod key;
@@ -38,6 +41,7 @@ mod shader;
 mod stream;
 mod template;
 mod tiling;
+mod width;
 
 #[cfg(test)]
 mod test_card;
@@ -67,6 +71,14 @@ pub enum GpuError {
         adapter: String,
         /// What the driver said.
         reason: String,
+    },
+    /// The adapter's limits are below what the smallest of the shaders needs.
+    #[error("{adapter} is too small: {what}. The CPU scores; choose another adapter")]
+    TooSmall {
+        /// Which adapter.
+        adapter: String,
+        /// Which limit.
+        what: String,
     },
     /// The device computes something else than the CPU.
     #[error("{adapter} computes wrongly ({what}) and is not used. Update its driver, or choose another adapter")]

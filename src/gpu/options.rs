@@ -88,8 +88,11 @@ pub struct GpuOptions {
     pub stream_probes_min: usize,
     /// Whether cooperative matrices are used.
     pub matrices: MatrixChoice,
-    /// Probes scored in one round, at most 64.
+    /// Probes scored in one round, at most; how long their lists are and what the device binds at once may lower it.
     pub probes_per_round_max: usize,
+    /// Workgroup memory that shaders may use, in bytes; the device's limit may lower it. Tests make it as small as the
+    /// smallest that devices have, 16 KiB.
+    pub workgroup_bytes_max: u32,
     /// Longest wait for one submission, after which the device counts as lost.
     pub wait_max: Duration,
 }
@@ -106,6 +109,7 @@ impl Default for GpuOptions {
             stream_probes_min: ROWS_PROBES_MAX + 1,
             matrices: MatrixChoice::default(),
             probes_per_round_max: GPU_PROBES_PER_ROUND_MAX,
+            workgroup_bytes_max: u32::MAX,
             wait_max: Duration::from_millis(GPU_WAIT_MS_MAX),
         }
     }

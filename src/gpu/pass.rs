@@ -1,13 +1,18 @@
 //! The GPU as a coarse pass.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
+use crate::base::limits::{PROBES_PER_SWEEP_MAX, SURVIVORS_PER_SWEEP_MAX};
+use crate::gpu::ahead::Ahead;
 use crate::gpu::card::Card;
 use crate::gpu::engine::{Engine, Way};
+use crate::gpu::matrix::Matrices;
 use crate::gpu::merge::{merge, renumber};
 use crate::gpu::residency::Copies;
-use crate::gpu::{GpuError, GpuOptions, MatrixChoice, adapter, matrix, selftest};
+use crate::gpu::{GpuError, GpuOptions, MatrixChoice, adapter, matrix, round, selftest, width};
 use crate::vector::coarse::{CoarseError, CoarsePass, Cut, Sweep};
 use crate::vector::codec::Code;
 use crate::vector::rows::{GalleryRows, Rows};
@@ -29,6 +34,8 @@ pub struct GpuInfo {
     pub resident_runs: usize,
     /// Their rows, dead ones included.
     pub resident_rows: u64,
+    /// Rounds begun so far, each of which reads every code that the device scores once, however many probes it has.
+    pub rounds: u64,
     /// Rows of runs without a copy that passed through the device so far, counted again for each pass.
     pub streamed_rows: u64,
     /// Whether long rounds are scored with cooperative matrices, or why not.
@@ -48,6 +55,9 @@ pub struct GpuPass {
     options: GpuOptions,
     host: Box<dyn CoarsePass>,
     engine: Mutex<Engine>,
+    ahead: Ahead,
+    /// What the engine last said of its pace ([`Engine::long_products`]); read without waiting for a sweep.
+    long_products: AtomicU64,
 }
 
 impl GpuPass {
@@ -61,7 +71,7 @@ impl GpuPass {
         let adapter = adapter::choose(&options.adapter)?;
         let (card, engine) = match Self::open(&adapter, &options) {
             // Matrices are experimental: a driver that fails with them may work without.
-            Err(error) if matrix::wish(&adapter, &adapter.get_info(), options.matrices).is_ok() => {
+            Err(error) if matrix::wish(&adapter, &adapter.get_info(), options.matrices, u32::MAX).is_ok() => {
                 let without = GpuOptions { matrices: MatrixChoice::Off, ..options.clone() };
                 let opened = Self::open(&adapter, &without)?;
                 tracing::warn!(%error, "the GPU works without cooperative matrices only");
@@ -71,7 +81,8 @@ impl GpuPass {
         };
         let matrices = engine.matrices.describe();
         tracing::info!(adapter = card.name, driver = driver(&card), matrices, "a GPU is ready");
-        Ok(Self { card, options, host, engine: Mutex::new(engine) })
+        let long_products = AtomicU64::new(engine.long_products());
+        Ok(Self { card, options, host, engine: Mutex::new(engine), ahead: Ahead::default(), long_products })
     }
 
     fn open(adapter: &wgpu::Adapter, options: &GpuOptions) -> Result<(Card, Engine), GpuError> {
@@ -79,6 +90,7 @@ impl GpuPass {
         let failed = |error: CoarseError| GpuError::Device { adapter: card.name.clone(), reason: error.to_string() };
         let mut engine = Engine::new(&card).map_err(failed)?;
         selftest::check(&card, &mut engine)?;
+        engine.matrices = Matrices::new(&card);
         engine.matrices.for_dimension(&card, &mut engine.pipelines, matrix::TEST_DIMENSION).map_err(failed)?;
         engine.copies = Copies::new(card.memory_max_bytes);
         Ok((card, engine))
@@ -98,6 +110,7 @@ impl GpuPass {
             resident_bytes: engine.map_or(0, |engine| engine.copies.bytes() + engine.slots.bytes()),
             resident_runs,
             resident_rows,
+            rounds: engine.map_or(0, |engine| engine.rounds),
             streamed_rows: engine.map_or(0, |engine| engine.slots.rows_sent()),
             cooperative_matrices: engine.map_or_else(String::new, |engine| engine.matrices.describe()),
             memory_max_bytes: Some(self.card.memory_max_bytes).filter(|&bytes| bytes < u64::MAX),
@@ -118,18 +131,33 @@ impl GpuPass {
         self.card.lose_after(submissions);
     }
 
+    /// What `times` selects take on the device for so many probes, each with a full list of `entries` of which the k-th best
+    /// is found, and nothing else: for benches.
+    ///
+    /// # Errors
+    /// [`CoarseError::Device`] when the device fails.
+    #[doc(hidden)]
+    pub fn time_selects(&self, probes: usize, entries: usize, k: u32, times: usize) -> Result<Duration, CoarseError> {
+        let engine = self.engine()?;
+        self.card.guarded(|| round::time_selects(&self.card, &engine.pipelines, (probes, entries, k, times)))
+    }
+
     fn engine(&self) -> Result<MutexGuard<'_, Engine>, CoarseError> {
         self.engine.lock().map_err(|_| self.card.trouble("an earlier sweep ended in a panic"))
     }
 
-    /// Runs that the device scores, brought there if need be. All copies are dropped when that fails.
+    /// Runs that the device scores, brought there if need be and if nobody else does. All copies are dropped when that fails.
     fn arrange(
         &self,
         engine: &mut Engine,
         gallery: &GalleryRows,
         probes: usize,
     ) -> Result<Vec<(u32, Way)>, CoarseError> {
-        let arranged = engine.arrange(&self.card, &self.options, gallery, probes);
+        let arranged = if self.ahead.is_loading() {
+            engine.present(&self.card, gallery)
+        } else {
+            engine.arrange(&self.card, &self.options, gallery, probes)
+        };
         if arranged.is_err() {
             engine.copies.forget_all();
             engine.slots.drop_all();
@@ -145,8 +173,25 @@ impl GpuPass {
         cuts: &[Cut],
     ) -> Result<Vec<Sweep>, CoarseError> {
         let part: Vec<Arc<dyn Rows>> = runs.iter().filter_map(|&run| gallery.get(run as usize).cloned()).collect();
-        let sweeps = self.host.sweep(&part, probes, cuts)?;
-        Ok(sweeps.into_iter().map(|sweep| renumber(sweep, runs)).collect())
+        let most = self.options.survivors_total_max.min(SURVIVORS_PER_SWEEP_MAX / probes.len().max(1));
+        let mut sweeps = Vec::with_capacity(probes.len());
+        for (probes, cuts) in probes.chunks(PROBES_PER_SWEEP_MAX).zip(cuts.chunks(PROBES_PER_SWEEP_MAX)) {
+            let some = self.host.sweep(&part, probes, cuts)?;
+            sweeps.extend(some.into_iter().map(|sweep| renumber(within(sweep, most), runs)));
+        }
+        Ok(sweeps)
+    }
+
+    fn sweep_arranged(
+        &self,
+        mut engine: MutexGuard<'_, Engine>,
+        gallery: &GalleryRows,
+        arranged: &[(u32, Way)],
+        work: (&[Code], &[Cut]),
+    ) -> Result<Vec<Sweep>, CoarseError> {
+        let sweeps = engine.sweep(&self.card, &self.options, gallery, arranged, work);
+        self.long_products.store(engine.long_products(), Ordering::Relaxed);
+        sweeps
     }
 }
 
@@ -171,24 +216,35 @@ impl CoarsePass for GpuPass {
         }
         let work = (probes, cuts);
         if others.is_empty() {
-            return engine.sweep(&self.card, &self.options, gallery, &arranged, work);
+            return self.sweep_arranged(engine, gallery, &arranged, work);
         }
         let (device, host) = thread::scope(|scope| {
             let host = scope.spawn(|| self.sweep_host(gallery, &others, probes, cuts));
-            let device = engine.sweep(&self.card, &self.options, gallery, &arranged, work);
+            let device = self.sweep_arranged(engine, gallery, &arranged, work);
             (device, host.join().unwrap_or_else(|_| Err(self.card.trouble("the host's part of the sweep panicked"))))
         });
         Ok(device?.into_iter().zip(host?).map(|(device, host)| merge(device, host)).collect())
     }
 
+    fn probes_at_once(&self, gallery: &GalleryRows, k: usize) -> usize {
+        let most = Engine::probes_of_round(&self.card, &self.options, k);
+        width::probes_at_once(gallery, self.long_products.load(Ordering::Relaxed), most)
+    }
+
     fn load(&self, gallery: &GalleryRows) -> Result<(), CoarseError> {
         self.card.check()?;
-        let mut engine = self.engine()?;
-        self.arrange(&mut engine, gallery, 1).map(|_runs| ())
+        let loaded = self.ahead.load(&self.card, &self.options, gallery, &|| self.engine());
+        if loaded.is_err() {
+            let mut engine = self.engine()?;
+            engine.copies.forget_all();
+            engine.slots.drop_all();
+        }
+        loaded
     }
 
     fn refresh(&self, gallery: &GalleryRows) -> Result<(), CoarseError> {
         self.host.refresh(gallery)?;
+        let _nothing_is_sent = self.ahead.hold(gallery);
         // Also after a panic elsewhere: copies that nobody vouches for must go before an erasure is acknowledged.
         let poisoned = self.engine.is_poisoned();
         let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
@@ -215,6 +271,14 @@ impl CoarsePass for GpuPass {
             engine.slots.drop_all();
         }
         arrived
+    }
+}
+
+/// A sweep with more survivors than `most` is given up: there are too many probes to keep so many for each.
+fn within(sweep: Sweep, most: usize) -> Sweep {
+    match sweep {
+        Sweep::Complete { survivors, cut } if survivors.len() <= most => Sweep::Complete { survivors, cut },
+        Sweep::Complete { .. } | Sweep::Overflowed => Sweep::Overflowed,
     }
 }
 

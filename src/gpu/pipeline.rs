@@ -27,7 +27,7 @@ pub(super) struct Pipelines {
     pub(super) select: ComputePipeline,
     score_layout: PipelineLayout,
     score: HashMap<(usize, Kernel), ComputePipeline>,
-    histogram: HashMap<usize, ComputePipeline>,
+    histogram: HashMap<(usize, usize), ComputePipeline>,
 }
 
 impl Pipelines {
@@ -60,23 +60,28 @@ impl Pipelines {
             return Ok(ready.clone());
         }
         let made = card.guarded(|| {
-            let module = shader::score_module(&card.device, kernel, dimension);
+            let module = shader::score_module(&card.device, kernel, dimension, card.workgroup_bytes);
             Ok(pipeline(card, &self.score_layout, &module, "score"))
         })?;
         self.score.insert((dimension, kernel), made.clone());
         Ok(made)
     }
 
-    /// The histogram pipeline for a dimension, compiled at the first use.
-    pub(super) fn histogram(&mut self, card: &Card, dimension: usize) -> Result<ComputePipeline, CoarseError> {
-        if let Some(ready) = self.histogram.get(&dimension) {
+    /// The histogram pipeline for a dimension and a tile of probes, compiled at the first use.
+    pub(super) fn histogram(
+        &mut self,
+        card: &Card,
+        dimension: usize,
+        tile: usize,
+    ) -> Result<ComputePipeline, CoarseError> {
+        if let Some(ready) = self.histogram.get(&(dimension, tile)) {
             return Ok(ready.clone());
         }
         let made = card.guarded(|| {
-            let module = shader::histogram_module(&card.device, dimension);
+            let module = shader::histogram_module(&card.device, dimension, tile);
             Ok(pipeline(card, &self.score_layout, &module, "histogram"))
         })?;
-        self.histogram.insert(dimension, made.clone());
+        self.histogram.insert((dimension, tile), made.clone());
         Ok(made)
     }
 }

@@ -12,7 +12,7 @@ use crate::gpu::tiling::TILED_ROWS;
 /// Rows at or above the level for each row above the k-th best: the error bound keeps some 5 to 9 of 512 numbers.
 const PASSING_PER_RANK: usize = 8;
 /// Workgroups in one direction of a dispatch, in all of wgpu.
-const WORKGROUPS_MAX: usize = 65_535;
+pub(super) const WORKGROUPS_MAX: usize = 65_535;
 
 /// One step of a round.
 #[derive(Debug, Clone, PartialEq, Eq)]

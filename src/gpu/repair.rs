@@ -11,12 +11,13 @@ use std::ops::Range;
 use std::time::Instant;
 
 use crate::gpu::attempt::{Attempt, blocks_of};
+use crate::gpu::kernels::histogram_tile;
 use crate::gpu::key::{sortable, unsortable};
 use crate::gpu::pace::Worker;
 use crate::gpu::plan;
 use crate::gpu::round::{self, Mark, Round};
-use crate::gpu::template::HISTOGRAM_TILE;
 use crate::gpu::tiling::TILED_ROWS;
+use crate::gpu::width::probes_of_round;
 use crate::vector::coarse::{CoarseError, Survivor, Sweep};
 
 /// Shifts of the four digits of a key, and the values of one.
@@ -65,7 +66,12 @@ impl Attempt<'_> {
         }
         tracing::debug!(probes = codes.len(), "more rows than a list takes: they are counted first");
         let marks = self.exact_levels(codes, marks)?;
-        self.windows(codes, &marks)
+        let at_once = probes_of_round(self.card, self.options, self.options.survivors_max.max(TILED_ROWS));
+        let mut sweeps = Vec::with_capacity(codes.len());
+        for (codes, marks) in codes.chunks(at_once).zip(marks.chunks(at_once)) {
+            sweeps.extend(self.windows(codes, marks)?);
+        }
+        Ok(sweeps)
     }
 
     /// Marks with a given level each: the k-th best score less the slack, where there are k rows.
@@ -100,11 +106,12 @@ impl Attempt<'_> {
         let marks: Vec<Mark> = (marks.iter().zip(digits))
             .map(|(mark, digits)| Mark { k: digits.prefix, overflowed: digits.mask, ..*mark })
             .collect();
-        let pipeline = self.pipelines.histogram(self.card, dimension)?;
+        let tile = histogram_tile(dimension, self.card.workgroup_bytes);
+        let pipeline = self.pipelines.histogram(self.card, dimension, tile)?;
         let shards = self.shards();
         let blocks = blocks_of(&shards);
         let products = self.pace.products(Worker::Histogram);
-        let padded = codes.len().next_multiple_of(HISTOGRAM_TILE);
+        let padded = codes.len().next_multiple_of(tile);
         let dispatch_blocks = plan::dispatch_blocks(products, dimension, padded, BLOCKS_PER_WORKGROUP);
         let mut steps = plan::window_steps(&blocks, &(0..blocks.iter().sum()), dispatch_blocks);
         // There are no lists to select from.
@@ -112,7 +119,7 @@ impl Attempt<'_> {
         let round = Round {
             pipeline: &pipeline,
             dimension,
-            tile: HISTOGRAM_TILE,
+            tile,
             blocks_per_workgroup: BLOCKS_PER_WORKGROUP,
             counts_per_probe: BINS,
             products_per_submission: products,
@@ -179,7 +186,7 @@ impl Attempt<'_> {
             let Some(slot) = kept.get_mut(probe) else { continue };
             if let Some(list) = slot {
                 list.extend(self.survivors(&found.kept));
-                if list.len() > self.options.survivors_total_max {
+                if list.len() > self.survivors_total_max {
                     *slot = None;
                 }
             }
@@ -191,6 +198,17 @@ impl Attempt<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::ids::TemplateId;
+    use crate::gpu::card::Card;
+    use crate::gpu::pipeline::Pipelines;
+    use crate::gpu::residency::Copies;
+    use crate::gpu::round::{Numbered, Place, Workspace};
+    use crate::gpu::stream::Slots;
+    use crate::gpu::test_card;
+    use crate::vector::codec::Code;
+    use crate::vector::dimension::Dimension;
+    use crate::vector::memory::MemoryRows;
+    use crate::vector::rows::Rows;
     use proptest::prelude::*;
 
     proptest! {
@@ -212,6 +230,101 @@ mod tests {
             let wanted = sorted.get(k as usize - 1).copied();
             prop_assert_eq!(digits.needed.map(|_| digits.prefix), wanted);
         }
+    }
+
+    /// The shader against plain counting: every digit, rows that are dead, below the level or without the bits found so far,
+    /// several workgroups, an odd number of probes, and the tiles of 32 and of 16 KiB of workgroup memory.
+    #[test]
+    fn the_histogram_counts_what_plain_counting_counts() {
+        let Some(card) = test_card::open() else { return };
+        let mut pipelines = Pipelines::new(&card).unwrap();
+        for (dimension, tile) in [(48, 8), (528, 8), (2048, 4)] {
+            let rows = known(64 * 70 + 5, dimension);
+            let probes: Vec<Code> = (0..11).map(|probe| code(9_000 + probe, dimension)).collect();
+            let truth: Vec<Vec<u32>> = probes.iter().map(|probe| keys(&rows, probe)).collect();
+            for shift in SHIFTS {
+                // What a search knows before this digit: the bits above it of some row's key, and a level.
+                let mask = if shift == 24 { 0 } else { u32::MAX << (shift + 8) };
+                let marks: Vec<Mark> = (truth.iter().enumerate())
+                    .map(|(probe, keys)| {
+                        let level = if probe % 3 == 2 { sortable(0.0) } else { 0 };
+                        Mark { level, k: keys[probe * 7] & mask, slack: 0.0, overflowed: mask }
+                    })
+                    .collect();
+                let found = counts(&card, &mut pipelines, (&rows, tile), &probes, &marks, shift);
+                for ((keys, mark), found) in truth.iter().zip(&marks).zip(found) {
+                    let mut wanted = vec![0; BINS];
+                    for key in keys.iter().filter(|&&key| key >= mark.level && key & mask == mark.k) {
+                        wanted[(key >> shift & 255) as usize] += 1;
+                    }
+                    assert_eq!(found, wanted, "d {dimension}, tile {tile}, shift {shift}");
+                    assert!(shift < 24 || found.iter().sum::<u32>() > 100);
+                }
+            }
+        }
+    }
+
+    fn code(number: usize, dimension: usize) -> Code {
+        let one = |i: usize| ((number * 7_919 + i * 104_729 + number * i) >> 3) as u8 as i8;
+        let codes = (0..dimension).map(|i| one(i).max(-127)).collect();
+        Code { codes, scale: 0.25 + (number % 13) as f32 * 0.01, error_norm: 0.0 }
+    }
+
+    fn known(count: usize, dimension: usize) -> MemoryRows {
+        let mut rows = MemoryRows::new(Dimension::new(dimension).unwrap());
+        for row in 0..count {
+            rows.push_coded(TemplateId(row as u64), &vec![0.0; dimension], &code(row, dimension));
+        }
+        rows.mark_erased(vec![0, 77, 300]);
+        rows.resident()
+    }
+
+    /// Sortable coarse scores of the live rows.
+    fn keys(rows: &MemoryRows, probe: &Code) -> Vec<u32> {
+        let mut codes = vec![0; probe.codes.len()];
+        (0..rows.len())
+            .filter(|&row| rows.is_live(row))
+            .map(|row| {
+                crate::vector::layout::take_row(rows.codes(), row, &mut codes);
+                let dot: i32 = codes.iter().zip(&probe.codes).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum();
+                sortable(dot as f32 * rows.scales()[row])
+            })
+            .collect()
+    }
+
+    fn counts(
+        card: &Card,
+        pipelines: &mut Pipelines,
+        (rows, tile): (&MemoryRows, usize),
+        probes: &[Code],
+        marks: &[Mark],
+        shift: u32,
+    ) -> Vec<Vec<u32>> {
+        let dimension = rows.dimension().get();
+        let pipeline = pipelines.histogram(card, dimension, tile).unwrap();
+        let mut copies = Copies::new(u64::MAX);
+        assert!(copies.ensure(card, &pipelines.shard_layout.clone(), rows).unwrap());
+        let copy = copies.of(rows).unwrap();
+        let shards: Vec<Numbered<'_>> =
+            copy.shards.iter().map(|shard| Numbered { place: Place::Held(shard), first_id: 0 }).collect();
+        let mut steps = plan::window_steps(&blocks_of(&shards), &(0..copy.blocks()), BLOCKS_PER_WORKGROUP);
+        steps.pop();
+        let codes: Vec<&[i8]> = probes.iter().map(|probe| probe.codes.as_slice()).collect();
+        let round = Round {
+            pipeline: &pipeline,
+            dimension,
+            tile,
+            blocks_per_workgroup: BLOCKS_PER_WORKGROUP,
+            counts_per_probe: BINS,
+            products_per_submission: 1 << 28,
+            probes: &codes,
+            marks,
+            room: shift as usize,
+            steps: &steps,
+            shards: &shards,
+        };
+        let (mut space, mut slots) = (Workspace::default(), Slots::default());
+        card.guarded(|| round::count(card, pipelines, &mut space, &mut slots, &round)).unwrap()
     }
 
     #[test]

@@ -144,17 +144,30 @@ impl Copies {
         if self.is_refused(token) || bytes_of(run) > room || !is_whole(run) {
             return Ok(false);
         }
-        let Some(copy) = upload(card, layout, run, token)? else {
-            tracing::warn!(
-                rows = run.len(),
-                room,
-                "the GPU has no memory for a run: it is streamed, or the CPU scores it"
-            );
-            self.refused.push(Arc::downgrade(token));
-            return Ok(false);
-        };
-        self.kept.push(RunCopy { used: self.now, ..copy });
-        Ok(true)
+        match upload(card, layout, run, token, &|| true)? {
+            Upload::Whole(copy) => {
+                self.add(copy);
+                Ok(true)
+            }
+            Upload::NoMemory => {
+                self.refuse(run, token);
+                Ok(false)
+            }
+            Upload::Stopped => Ok(false),
+        }
+    }
+
+    /// Takes a copy that is complete; one of a run that has a copy by now is dropped.
+    pub(super) fn add(&mut self, copy: RunCopy) {
+        if self.kept.iter().all(|kept| !kept.token.ptr_eq(&copy.token)) {
+            self.kept.push(RunCopy { used: self.now, ..copy });
+        }
+    }
+
+    /// Remembers that the driver has no memory for `run`.
+    pub(super) fn refuse(&mut self, run: &dyn Rows, token: &Arc<Residency>) {
+        tracing::warn!(rows = run.len(), "the GPU has no memory for a run: it is streamed, or the CPU scores it");
+        self.refused.push(Arc::downgrade(token));
     }
 
     /// Overwrites in the copy of `run`, if there is one, every row that is dead by its scale or was erased. The caller
@@ -225,13 +238,24 @@ pub(super) fn is_whole(run: &dyn Rows) -> bool {
     run.codes().len() >= bytes && run.scales().len() >= run.len()
 }
 
-/// Copies a run; `None` when the device has no memory for it after all.
-fn upload(
+/// What came of sending a run to the device.
+pub(super) enum Upload {
+    /// All of it is there.
+    Whole(RunCopy),
+    /// The device has no memory for it after all.
+    NoMemory,
+    /// Told to stop; what was sent is overwritten.
+    Stopped,
+}
+
+/// Copies a run, for as long as `goes_on` says so.
+pub(super) fn upload(
     card: &Card,
     layout: &BindGroupLayout,
     run: &dyn Rows,
     token: &Arc<Residency>,
-) -> Result<Option<RunCopy>, CoarseError> {
+    goes_on: &dyn Fn() -> bool,
+) -> Result<Upload, CoarseError> {
     let mut dead = DeadRows::new(run.len());
     for row in (0..run.len()).filter(|&row| !run.is_live(row)) {
         dead.insert(row);
@@ -246,16 +270,26 @@ fn upload(
         match made {
             Ok(shard) => shards.push(shard),
             // Out of memory is no trouble as long as the device lives: the host scores the run.
-            Err(_) if card.lost_reason().is_none() => return Ok(None),
+            Err(_) if card.lost_reason().is_none() => return Ok(Upload::NoMemory),
             Err(error) => return Err(error),
         }
     }
     for shard in &shards {
-        write_shard(card, run, &dead, shard)?;
+        if !write_shard(card, run, &dead, shard, goes_on)? {
+            card.guarded(|| {
+                let mut encoder = card.encoder("stopped");
+                for shard in &shards {
+                    shard.clear(&mut encoder);
+                }
+                card.queue.submit([encoder.finish()]);
+                card.flush()
+            })?;
+            return Ok(Upload::Stopped);
+        }
     }
     let copy = RunCopy { token: Arc::downgrade(token), shards, rows: run.len(), bytes: bytes_of(run), dead, used: 0 };
     tracing::debug!(rows = copy.rows, bytes = copy.bytes, shards = copy.shards.len(), "a run is on the GPU");
-    Ok(Some(copy))
+    Ok(Upload::Whole(copy))
 }
 
 /// Buffers for so many blocks, and the group that binds them. Call inside [`Card::guarded`].
@@ -281,8 +315,14 @@ pub(super) fn new_shard(
     Shard { first_block, blocks, bind, codes, scales }
 }
 
-/// Uploads all blocks of a shard, and waits for the device now and then.
-fn write_shard(card: &Card, run: &dyn Rows, dead: &DeadRows, shard: &Shard) -> Result<(), CoarseError> {
+/// Uploads all blocks of a shard, and waits for the device now and then; false when told to stop.
+fn write_shard(
+    card: &Card,
+    run: &dyn Rows,
+    dead: &DeadRows,
+    shard: &Shard,
+    goes_on: &dyn Fn() -> bool,
+) -> Result<bool, CoarseError> {
     let blocks_at_once = (UPLOAD_BYTES_MAX / block_bytes(run.dimension().get())).max(1);
     let end = shard.first_block + shard.blocks;
     let is_dead = |row: usize| dead.contains(row);
@@ -291,8 +331,12 @@ fn write_shard(card: &Card, run: &dyn Rows, dead: &DeadRows, shard: &Shard) -> R
             write_blocks(card, run, &is_dead, shard, first..end.min(first + blocks_at_once));
             card.flush()
         })?;
+        // Asked after each piece, the last too: whoever stopped the load must find nothing of it.
+        if !goes_on() {
+            return Ok(false);
+        }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Writes codes and scales of some of the shard's blocks, dead rows as zeros and a dead scale. Blocks count from the run's

@@ -1,4 +1,6 @@
-//! One round: up to 64 probes against all shards, without waiting for the device between steps.
+//! One round: some probes ([`crate::gpu::width`] says how many) against all shards, without waiting for the device between steps.
+
+use std::time::{Duration, Instant};
 
 use bytemuck::{Pod, Zeroable};
 use wgpu::{
@@ -16,6 +18,8 @@ use crate::vector::coarse::CoarseError;
 
 /// Distance of the params of two steps: the largest alignment that any device asks for.
 const PARAMS_STRIDE: usize = 256;
+/// A slack below which there is no score.
+const KEEPS_EVERYTHING: f32 = 1e30;
 
 /// What sets a probe's level; the shaders' `Mark`.
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
@@ -325,6 +329,46 @@ pub(super) fn read_lists(
     let mut pairs = words.as_chunks::<2>().0.iter().copied();
     let found = marks.into_iter().zip(lengths);
     Ok(found.map(|(mark, length)| Found { mark, kept: pairs.by_ref().take(length).collect() }).collect())
+}
+
+/// What `times` selects of full lists take, with nothing scored: for benches. No entry is dropped, so that each select finds
+/// what the one before it found.
+pub(super) fn time_selects(
+    card: &Card,
+    pipelines: &Pipelines,
+    (probes, room, k, times): (usize, usize, u32, usize),
+) -> Result<Duration, CoarseError> {
+    let mut space = Workspace::default();
+    let params = Params { block_begin: 0, block_end: 0, first_id: 0, room: room as u32 };
+    let mark = Mark { level: crate::gpu::key::KEEP_ALL, k, slack: KEEPS_EVERYTHING, overflowed: 0 };
+    let marks = vec![mark; probes];
+    let data = Data { params: bytemuck::bytes_of(&params), probes: &[0; 16], marks: &marks, room, counts_per_probe: 1 };
+    let bound = bind_data(card, pipelines, &mut space, &data);
+    // Scores between 0 and 1 in no order.
+    let score = |id: u32| crate::gpu::key::sortable((id.wrapping_mul(2_654_435_761) >> 8) as f32 / 16_777_216.0);
+    let list: Vec<[u32; 2]> = (0..room as u32).map(|id| [score(id), id]).collect();
+    for probe in 0..probes {
+        card.queue.write_buffer(
+            &bound.kept,
+            (probe * room * size_of::<[u32; 2]>()) as u64,
+            bytemuck::cast_slice(&list),
+        );
+    }
+    card.queue.write_buffer(&bound.counts, 0, bytemuck::cast_slice(&vec![room as u32; probes]));
+    card.flush()?;
+    let begun = Instant::now();
+    let mut encoder = card.encoder("selects");
+    for _ in 0..times {
+        let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
+        pass.set_pipeline(&pipelines.select);
+        pass.set_bind_group(0, &bound.group, &[0]);
+        pass.dispatch_workgroups(probes as u32, 1, 1);
+    }
+    card.submit(encoder, &mut Vec::new())?;
+    let (marks, counts) = read_marks(card, &mut space, &bound, probes)?;
+    let took = begun.elapsed();
+    let whole = marks.iter().all(|mark| mark.overflowed == 0) && counts.iter().all(|&count| count as usize == room);
+    if whole { Ok(took) } else { Err(card.trouble("a select dropped what it should keep")) }
 }
 
 fn staging(space: &mut Workspace, card: &Card, bytes: u64) -> Buffer {

@@ -9,8 +9,8 @@ use wgpu::{Device, ExperimentalFeatures, ShaderModule, ShaderModuleDescriptor, S
 use crate::gpu::kernels::Kernel;
 use crate::gpu::template;
 
-/// A score shader for templates of `dimension` numbers.
-pub(super) fn score_module(device: &Device, kernel: Kernel, dimension: usize) -> ShaderModule {
+/// A score shader for templates of `dimension` numbers, on a device with so much workgroup memory.
+pub(super) fn score_module(device: &Device, kernel: Kernel, dimension: usize, workgroup_bytes: usize) -> ShaderModule {
     // SAFETY: `trusted` wants every index in bounds, every loop finite and every divisor other than zero.
     // Common: `probes`, `marks`, `counts`: round.rs pads the probes of a round to whole tiles and makes these buffers that
     // long. `kept`: slot < room, and round.rs makes room for `room` pairs for each padded probe. `codes`, `scales`: block <
@@ -19,17 +19,18 @@ pub(super) fn score_module(device: &Device, kernel: Kernel, dimension: usize) ->
     // or to `count`, which is below one. Divisors are constants above zero.
     // K1: `tile[i]`: i < TILE_CHUNKS, its length; `levels[lane]`: lane < TILE.
     // K2: `tile[i]`: i < TILE_PIECE, its length, and probe * PIECE + chunk < 16 * PIECE; `levels[lane]`: lane < 16.
-    // K3: `row_tile`: lane * STRIDE + 32 + 15 < 128 * STRIDE since STRIDE is STEP + 8; `probe_tile` the same for lane % 64; a
-    // matrix read begins at row r * 16 of 32 r <= 1, or probe p * 16, p <= 3, and ends 16 rows on, inside its tile. `sums`:
+    // K3: `row_tile`: lane * STRIDE + part * 4 + 3 < 128 * STRIDE since STRIDE is four a chunk and two more; `probe_tile` the
+    // same for lane % 64; a matrix read begins at row r * 16 of 32, r <= 1, or probe p * 16, p <= 3, and ends 16 rows on,
+    // inside its tile. `sums`:
     // mine + 255 < 4 * 256. `row_scales[at]`: at < 96 + 32; `levels[column]`: column < 64.
-    unsafe { trusted(device, "score", template::score(kernel, dimension)) }
+    unsafe { trusted(device, "score", template::score(kernel, dimension, workgroup_bytes)) }
 }
 
-/// The histogram shader for templates of `dimension` numbers.
-pub(super) fn histogram_module(device: &Device, dimension: usize) -> ShaderModule {
-    // SAFETY: as above. `tile[i]`: i < TILE_CHUNKS; `wanted[lane]`: lane < 8; `bins`: probe < 8, and eight bits; `counts`:
+/// The histogram shader for templates of `dimension` numbers and `tile` probes a workgroup.
+pub(super) fn histogram_module(device: &Device, dimension: usize, tile: usize) -> ShaderModule {
+    // SAFETY: as above. `tile[i]`: i < TILE_CHUNKS; `wanted[lane]`: lane < TILE; `bins`: probe < TILE, and eight bits; `counts`:
     // repair.rs makes it 256 words for each padded probe. Loops count up to constants. Shifts are below 32.
-    unsafe { trusted(device, "histogram", template::histogram(dimension)) }
+    unsafe { trusted(device, "histogram", template::histogram(dimension, tile)) }
 }
 
 /// The select shader.

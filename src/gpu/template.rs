@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use crate::gpu::kernels::Kernel;
+use crate::gpu::kernels::{Kernel, matrix_bytes};
 
 const COMMON: &str = include_str!("../../shaders/common.wgsl");
 const ROWS: &str = include_str!("../../shaders/rows.wgsl");
@@ -17,10 +17,8 @@ pub(super) const SELECT: &str = include_str!("../../shaders/select.wgsl");
 
 /// Codes that one `vec4<u32>` holds.
 pub(super) const CODES_PER_CHUNK: usize = 16;
-/// Probes of one workgroup of the histogram shader.
-pub(super) const HISTOGRAM_TILE: usize = 8;
 /// Chunks of a probe that K2 keeps in workgroup memory at once: 16 of them are 8 KiB.
-const PIECE_CHUNKS_MAX: usize = 32;
+pub(super) const PIECE_CHUNKS_MAX: usize = 32;
 /// Values that each lane of the written-out products sums up for one matrix.
 const SUMS_A_LANE: usize = 8;
 
@@ -35,23 +33,36 @@ pub(super) enum Multiply {
     Wrong,
 }
 
-/// The source of a kernel for templates of `dimension` numbers.
-pub(super) fn score(kernel: Kernel, dimension: usize) -> String {
+/// The source of a kernel for templates of `dimension` numbers on a device with so much workgroup memory.
+pub(super) fn score(kernel: Kernel, dimension: usize, workgroup_bytes: usize) -> String {
     match kernel {
         Kernel::Rows { tile } => rows(dimension, tile),
         Kernel::Tiles => tiles(dimension),
-        Kernel::Matrix(multiply) => matrix(dimension, multiply),
+        Kernel::Matrix(multiply) => matrix(dimension, multiply, matrix_step_chunks(dimension, workgroup_bytes)),
     }
 }
 
-/// `shaders/histogram.wgsl`, filled in.
-pub(super) fn histogram(dimension: usize) -> String {
+/// Chunks of a row that K3 has in workgroup memory at once: two where they are even in number and fit, else one.
+pub(super) fn matrix_step_chunks(dimension: usize, workgroup_bytes: usize) -> usize {
+    let two = (dimension / CODES_PER_CHUNK).is_multiple_of(2) && matrix_bytes(matrix_stride(2)) <= workgroup_bytes;
+    if two { 2 } else { 1 }
+}
+
+/// Numbers from one row of K3's tiles to the next: eight more than there are, so that rows begin in different banks.
+pub(super) fn matrix_stride(step_chunks: usize) -> usize {
+    step_chunks * CODES_PER_CHUNK + 8
+}
+
+/// `shaders/histogram.wgsl` for `tile` probes a workgroup, filled in.
+pub(super) fn histogram(dimension: usize, tile: usize) -> String {
     let chunks = dimension / CODES_PER_CHUNK;
-    let lines = |line: &dyn Fn(usize) -> String| joined((0..HISTOGRAM_TILE).map(line));
+    let lines = |line: &dyn Fn(usize) -> String| joined((0..tile).map(line));
     filled(
         &(COMMON.to_owned() + HISTOGRAM),
         &[
-            ("TILE_CHUNKS", (HISTOGRAM_TILE * chunks).to_string()),
+            ("TILE_CHUNKS", (tile * chunks).to_string()),
+            ("TILE_BINS", (tile * 256).to_string()),
+            ("TILE", tile.to_string()),
             ("CHUNKS", chunks.to_string()),
             ("DECLARE", lines(&|probe| format!("        var sum{probe} = 0;"))),
             (
@@ -128,10 +139,10 @@ fn tiles(dimension: usize) -> String {
     )
 }
 
-fn matrix(dimension: usize, multiply: Multiply) -> String {
+fn matrix(dimension: usize, multiply: Multiply, step_chunks: usize) -> String {
     let chunks = dimension / CODES_PER_CHUNK;
-    let step_chunks = if chunks.is_multiple_of(2) { 2 } else { 1 };
-    let stride = step_chunks * CODES_PER_CHUNK + 8;
+    // The tiles are arrays of four numbers each, so lengths and distances in them are counted in fours.
+    let stride = matrix_stride(step_chunks) / 4;
     let (mut declare, mut store) = (String::new(), String::new());
     for (row, probe) in pairs() {
         store.push_str("  workgroupBarrier();\n");
@@ -164,7 +175,7 @@ fn matrix(dimension: usize, multiply: Multiply) -> String {
         Multiply::Wrong => ("enable f16;\n", written_out("  sum = floor(sum * 0.5) * 2.0;\n")),
     };
     let source = format!("{enable}{COMMON}{MATRIX}");
-    let products = (0..step_chunks).map(|part| products(multiply, stride, part * CODES_PER_CHUNK)).collect();
+    let products = (0..step_chunks).map(|part| products(multiply, stride, part * CODES_PER_CHUNK / 4)).collect();
     filled(
         &source,
         &[
@@ -186,7 +197,7 @@ fn pairs() -> impl Iterator<Item = (usize, usize)> {
     (0..2).flat_map(|row| (0..4).map(move |probe| (row, probe)))
 }
 
-/// The products of 16 codes from `from`, added to all sums of a subgroup.
+/// The products of 16 codes from `from`, added to all sums of a subgroup. `stride` and `from` count fours.
 fn products(multiply: Multiply, stride: usize, from: usize) -> String {
     let mut lines = String::from("    {\n");
     match multiply {
@@ -231,8 +242,8 @@ fn products(multiply: Multiply, stride: usize, from: usize) -> String {
 fn written_out(spoil: &str) -> String {
     format!(
         "\nfn sixteen_products(row_at: u32, probe_at: u32) -> f32 {{\n  var sum = 0.0;\n  \
-         for (var i = 0u; i < 16u; i++) {{\n    \
-         sum += f32(row_tile[row_at + i]) * f32(probe_tile[probe_at + i]);\n  }}\n{spoil}  return sum;\n}}\n"
+         for (var i = 0u; i < 4u; i++) {{\n    \
+         sum += dot(vec4<f32>(row_tile[row_at + i]), vec4<f32>(probe_tile[probe_at + i]));\n  }}\n{spoil}  return sum;\n}}\n"
     )
 }
 
@@ -249,38 +260,63 @@ fn filled(template: &str, markers: &[(&str, String)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpu::kernels::histogram_tile;
     use wgpu::naga::back::spv;
     use wgpu::naga::front::wgsl;
+    use wgpu::naga::proc::Layouter;
     use wgpu::naga::valid::{Capabilities, ValidationFlags, Validator};
+    use wgpu::naga::{AddressSpace, Module};
 
-    fn every_source() -> Vec<(String, String)> {
-        let mut all = vec![("select".to_owned(), SELECT.to_owned())];
+    const KIB: usize = 1 << 10;
+
+    /// Name, source and chunks of K3's steps of each shader as a device with so much workgroup memory gets it.
+    fn every_source(workgroup_bytes: usize) -> Vec<(String, String, usize)> {
+        let mut all = vec![("select".to_owned(), SELECT.to_owned(), 0)];
         for dimension in [16, 48, 128, 512, 1040, 2048] {
-            let mut kernels: Vec<Kernel> = [1, 2, 4, 8].map(|tile| Kernel::Rows { tile }).to_vec();
+            let mut kernels: Vec<Kernel> =
+                [1, 2, 4, 8].map(|probes| Kernel::for_probes(probes, dimension, workgroup_bytes, None)).to_vec();
             kernels.push(Kernel::Tiles);
             kernels.extend([Multiply::Cooperative, Multiply::WrittenOut, Multiply::Wrong].map(Kernel::Matrix));
-            all.extend(kernels.into_iter().map(|kernel| (format!("{kernel:?} {dimension}"), score(kernel, dimension))));
-            all.push((format!("histogram {dimension}"), histogram(dimension)));
+            let steps = matrix_step_chunks(dimension, workgroup_bytes);
+            all.extend(
+                kernels.into_iter().map(|kernel| {
+                    (format!("{kernel:?} {dimension}"), score(kernel, dimension, workgroup_bytes), steps)
+                }),
+            );
+            let tile = histogram_tile(dimension, workgroup_bytes);
+            all.push((format!("histogram {dimension}"), histogram(dimension, tile), 0));
         }
         all
+    }
+
+    /// Workgroup memory that a shader declares. Nobody else counts it: wgpu leaves it to the driver, who may do anything.
+    fn workgroup_bytes(module: &Module) -> u32 {
+        let mut layouter = Layouter::default();
+        layouter.update(module.to_ctx()).unwrap();
+        let shared = module.global_variables.iter().filter(|(_, variable)| variable.space == AddressSpace::WorkGroup);
+        shared.map(|(_, variable)| layouter[variable.ty].size).sum()
     }
 
     #[test]
     fn every_shader_is_whole_and_valid_and_becomes_spirv() {
         let capabilities = Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX;
-        for (name, source) in every_source() {
+        let sources = [16, 32].map(|kib| every_source(kib * KIB).into_iter().map(move |source| (kib, source)));
+        for (kib, (name, source, step_chunks)) in sources.into_iter().flatten() {
             assert!(!source.contains("{{") && !source.contains("}}"), "{name}: {source}");
             let module = wgsl::parse_str(&source).unwrap_or_else(|error| panic!("{name}: {error:?}"));
             let checked = Validator::new(ValidationFlags::all(), capabilities).validate(&module);
             let info = checked.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+            let taken = workgroup_bytes(&module) as usize;
+            assert!(
+                (16..=kib * KIB).contains(&taken),
+                "{name}: {taken} bytes of workgroup memory, {kib} KiB are there"
+            );
             let options = spv::Options { lang_version: (1, 3), ..spv::Options::default() };
             let words =
                 spv::write_vec(&module, &info, &options, None).unwrap_or_else(|error| panic!("{name}: {error}"));
             // OpCooperativeMatrixMulAddKHR is instruction 4459: 8 of them for each 16 codes of a step.
             let multiplications = instructions(&words).filter(|&code| code == 4459).count();
-            let chunks = name.rsplit(' ').next().and_then(|d| d.parse::<usize>().ok()).unwrap_or(0) / 16;
-            let wanted = if chunks % 2 == 0 { 16 } else { 8 };
-            assert_eq!(multiplications, if name.contains("Cooperative") { wanted } else { 0 }, "{name}");
+            assert_eq!(multiplications, if name.contains("Cooperative") { 8 * step_chunks } else { 0 }, "{name}");
         }
     }
 
@@ -296,12 +332,12 @@ mod tests {
 
     #[test]
     fn sums_are_scalars_one_for_each_row_and_probe() {
-        let tiles = score(Kernel::Tiles, 512);
+        let tiles = score(Kernel::Tiles, 512, 32 * KIB);
         assert_eq!(tiles.matches("+= dot16(").count(), 64);
         assert_eq!(tiles.matches("      emit(").count(), 64);
         for tile in [1, 8] {
-            assert_eq!(score(Kernel::Rows { tile }, 512).matches("+= dot16(").count(), tile);
+            assert_eq!(score(Kernel::Rows { tile }, 512, 32 * KIB).matches("+= dot16(").count(), tile);
         }
-        assert_eq!(score(Kernel::Matrix(Multiply::Cooperative), 512).matches("coopStoreT").count(), 8);
+        assert_eq!(score(Kernel::Matrix(Multiply::Cooperative), 512, 32 * KIB).matches("coopStoreT").count(), 8);
     }
 }

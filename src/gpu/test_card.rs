@@ -29,6 +29,8 @@ pub(super) fn open_with(options: &GpuOptions) -> Option<Card> {
             eprintln!("SKIPPED: {error}");
             None
         }
-        Err(error @ (GpuError::Device { .. } | GpuError::SelfTest { .. })) => panic!("{error}"),
+        Err(error @ (GpuError::Device { .. } | GpuError::TooSmall { .. } | GpuError::SelfTest { .. })) => {
+            panic!("{error}")
+        }
     }
 }

@@ -39,21 +39,21 @@ const HEADROOM: f64 = 0.003;
 pub struct CertifiedScorer {
     pass: Arc<dyn CoarsePass>,
     threads: usize,
-    probes_per_sweep: usize,
+    probes_per_sweep: Option<usize>,
 }
 
 impl CertifiedScorer {
     /// Scans with `pass` and scores again on `threads` threads (at least one).
     #[must_use]
     pub fn new(pass: Arc<dyn CoarsePass>, threads: usize) -> Self {
-        Self { pass, threads: threads.max(1), probes_per_sweep: PROBES_PER_SWEEP_MAX }
+        Self { pass, threads: threads.max(1), probes_per_sweep: None }
     }
 
-    /// Hands at most `probes` probes (at least one) to the pass at once; a device may like more than the usual
-    /// [`PROBES_PER_SWEEP_MAX`], which keeps the survivors of a hostile gallery within memory.
+    /// Hands so many probes (at least one) to the pass at once, and not as many as the pass likes best
+    /// ([`CoarsePass::probes_at_once`]): for measurements and tests.
     #[must_use]
     pub fn with_probes_per_sweep(mut self, probes: usize) -> Self {
-        self.probes_per_sweep = probes.max(1);
+        self.probes_per_sweep = Some(probes.max(1));
         self
     }
 }
@@ -102,7 +102,8 @@ struct Search<'a> {
 }
 
 impl CertifiedScorer {
-    /// Lists for as many probes as the pass takes at once.
+    /// Lists for as many probes as the pass takes at once. What a pass of many gave up, for want of memory for so many, is
+    /// asked again in smaller company before every row is scored.
     fn some(&self, search: &Search<'_>, probes: &[Template], work: &mut Work) -> Result<Vec<Vec<Scored>>, ScoreError> {
         let ask = |template| {
             let code = Code::of(Template::values(template));
@@ -110,9 +111,28 @@ impl CertifiedScorer {
             Asked { template, code, bound }
         };
         let asked: Vec<Asked<'_>> = probes.iter().map(ask).collect();
-        let mut lists: Vec<Option<Vec<Scored>>> = asked.iter().map(|_| None).collect();
+        let mut lists = self.proven(search, &asked.iter().collect::<Vec<_>>(), work)?;
+        if asked.len() > PROBES_PER_SWEEP_MAX {
+            let open: Vec<usize> = (0..lists.len()).filter(|&number| lists[number].is_none()).collect();
+            for numbers in open.chunks(PROBES_PER_SWEEP_MAX) {
+                let few: Vec<&Asked<'_>> = numbers.iter().map(|&number| &asked[number]).collect();
+                for (&number, list) in numbers.iter().zip(self.proven(search, &few, work)?) {
+                    lists[number] = list;
+                }
+            }
+        }
+        Ok(self.filled(search, &asked, lists, work))
+    }
 
-        let all: Vec<(&Asked<'_>, Cut)> = asked.iter().map(|asked| (asked, asked.first_cut(search.k))).collect();
+    /// Lists proven by a sweep or by a second, lower one; `None` for a probe that neither proves.
+    fn proven(
+        &self,
+        search: &Search<'_>,
+        asked: &[&Asked<'_>],
+        work: &mut Work,
+    ) -> Result<Vec<Option<Vec<Scored>>>, ScoreError> {
+        let mut lists: Vec<Option<Vec<Scored>>> = asked.iter().map(|_| None).collect();
+        let all: Vec<(&Asked<'_>, Cut)> = asked.iter().map(|&asked| (asked, asked.first_cut(search.k))).collect();
         let mut again: Vec<usize> = Vec::new();
         let mut lower: Vec<(&Asked<'_>, Cut)> = Vec::new();
         for (number, verdict) in self.judge(search, &all, work)?.into_iter().enumerate() {
@@ -123,7 +143,7 @@ impl CertifiedScorer {
                 }
                 Verdict::Lower(cut) => {
                     again.push(number);
-                    lower.push((&asked[number], Cut::AtLeast(cut)));
+                    lower.push((asked[number], Cut::AtLeast(cut)));
                 }
                 Verdict::Unknown => {}
             }
@@ -137,7 +157,7 @@ impl CertifiedScorer {
                 Verdict::Lower(_) | Verdict::Unknown => {}
             }
         }
-        Ok(self.filled(search, &asked, lists, work))
+        Ok(lists)
     }
 
     /// Sweeps, scores the survivors again, and says what that proves; one verdict a probe.
@@ -212,10 +232,18 @@ impl Scorer for CertifiedScorer {
         let search = Search { gallery, k, row_error_max };
         let mut work = Work { back_end: self.name(), rows, ..Work::default() };
         let mut lists = Vec::with_capacity(probes.len());
-        for some in probes.chunks(self.probes_per_sweep) {
+        let mut rest = probes;
+        while !rest.is_empty() {
+            // Asked each time: a device learns how fast it is.
+            let (some, others) = rest.split_at(self.probes_at_once(gallery, k).clamp(1, rest.len()));
             lists.extend(self.some(&search, some, &mut work)?);
+            rest = others;
         }
         Ok(Scoring { lists, work })
+    }
+
+    fn probes_at_once(&self, gallery: &GalleryRows, k: usize) -> usize {
+        self.probes_per_sweep.unwrap_or_else(|| self.pass.probes_at_once(gallery, k))
     }
 
     fn load(&self, gallery: &GalleryRows) {

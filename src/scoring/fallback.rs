@@ -99,6 +99,11 @@ impl Scorer for WithFallback {
         }
     }
 
+    fn probes_at_once(&self, gallery: &GalleryRows, k: usize) -> usize {
+        let answers = if self.recent_failure().is_none() { &self.first } else { &self.second };
+        answers.probes_at_once(gallery, k)
+    }
+
     fn load(&self, gallery: &GalleryRows) {
         if self.recent_failure().is_none() {
             self.first.load(gallery);

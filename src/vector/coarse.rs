@@ -5,6 +5,7 @@
 //! conversion rounds, within the margin. Times the probe's scale it approximates the comparison score within
 //! [`crate::vector::bound::coarse_error_max`].
 
+use crate::base::limits::PROBES_PER_SWEEP_MAX;
 use crate::vector::codec::Code;
 use crate::vector::dimension::Dimension;
 use crate::vector::rows::GalleryRows;
@@ -80,6 +81,12 @@ pub trait CoarsePass: Send + Sync {
     /// [`CoarseError::Dimension`] for a probe that doesn't fit the gallery, [`CoarseError::Device`] when the back end
     /// can't work at all.
     fn sweep(&self, gallery: &GalleryRows, probes: &[Code], cuts: &[Cut]) -> Result<Vec<Sweep>, CoarseError>;
+
+    /// Probes that are best handed to one [`Self::sweep`] of `gallery` for lists of `k`: how often its rows are read for a
+    /// long batch, against how long others wait. A sweep of more works, and keeps its memory bounded by giving up earlier.
+    fn probes_at_once(&self, _gallery: &GalleryRows, _k: usize) -> usize {
+        PROBES_PER_SWEEP_MAX
+    }
 
     /// Brings copies of `gallery` onto the device ahead of the first search that needs them. A back end that keeps none has
     /// nothing to do.

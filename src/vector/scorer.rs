@@ -1,6 +1,6 @@
 //! The trait behind which every way of scoring stands, and what it reports.
 
-use crate::base::limits::{PROBES_PER_SEARCH_MAX, TOP_K_MAX};
+use crate::base::limits::{PROBES_PER_SEARCH_MAX, PROBES_PER_SWEEP_MAX, TOP_K_MAX};
 use crate::vector::coarse::CoarseError;
 use crate::vector::rows::GalleryRows;
 use crate::vector::template::Template;
@@ -77,8 +77,13 @@ pub trait Scorer: Send + Sync {
     /// [`ScoreError`] when the request can't be answered; a list is never silently short or inexact.
     fn top_k(&self, gallery: &GalleryRows, probes: &[Template], k: usize) -> Result<Scoring, ScoreError>;
 
+    /// Probes that are scored in one pass over the rows, for lists of `k`: whoever gathers probes need not gather more.
+    fn probes_at_once(&self, _gallery: &GalleryRows, _k: usize) -> usize {
+        PROBES_PER_SWEEP_MAX
+    }
+
     /// Brings copies of the gallery onto a device ahead of the first search that needs them, after a start or a seal. May
-    /// take seconds; searches meanwhile wait for it. Nothing depends on it but time.
+    /// take seconds; searches meanwhile are answered without what is not there yet. Nothing depends on it but time.
     fn load(&self, _gallery: &GalleryRows) {}
 
     /// Brings copies of the gallery that a device keeps up to date; called before an erasure is acknowledged.

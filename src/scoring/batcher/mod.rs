@@ -81,7 +81,7 @@ pub enum BatchError {
 pub struct BatchOptions {
     /// Longest wait for company.
     pub gather: Duration,
-    /// Probes of one pass, at least 4.
+    /// Probes of one pass, at least 4; more where the scorer says that it scores more at once.
     pub probes_per_pass: usize,
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::scoring::batcher::plan::{Shape, plan};
+use crate::scoring::batcher::plan::{Shape, lead, plan};
 use crate::scoring::batcher::{Ask, BatchError, BatchOptions, Lane, Shared, View};
 use crate::vector::scorer::{Scorer, Scoring, Work};
 use crate::vector::template::Template;
@@ -98,9 +98,11 @@ impl Waiting {
         self.batch.retain(|job| !job.reply.is_closed());
     }
 
-    /// What a pass is to score. The jobs stay in the queue meanwhile.
-    fn pass(&mut self, places: usize, batch_leads: &mut bool) -> Option<Pass> {
+    /// What a pass is to score, of as many places as `places_for` says for the request that leads it. The jobs stay in the
+    /// queue meanwhile.
+    fn pass(&mut self, places_for: impl Fn(&Ask) -> usize, batch_leads: &mut bool) -> Option<Pass> {
         self.forget_the_gone();
+        let places = places_for(&lead(self.urgent.front(), self.batch.front(), *batch_leads)?.ask);
         let shapes = |lane: &VecDeque<Job>| lane.iter().map(Job::shape).collect::<Vec<_>>();
         let plan = plan(&shapes(&self.urgent), &shapes(&self.batch), places, *batch_leads);
         *batch_leads = !*batch_leads;
@@ -201,7 +203,7 @@ impl Owner {
                 return None;
             }
             if !waiting.is_empty() {
-                if let Some(pass) = waiting.pass(self.options.probes_per_pass, batch_leads) {
+                if let Some(pass) = waiting.pass(|ask| self.places(ask), batch_leads) {
                     return Some(pass);
                 }
                 continue;
@@ -219,6 +221,11 @@ impl Owner {
                 }
             }
         }
+    }
+
+    /// Probes of a pass that `ask` leads. Asked under the queue's lock, so a scorer must answer at once.
+    fn places(&self, ask: &Ask) -> usize {
+        self.options.probes_per_pass.max(self.scorer.probes_at_once(ask.view.rows(), ask.k))
     }
 
     fn score(&self, pass: &Pass) -> Result<Scoring, BatchError> {

@@ -38,11 +38,15 @@ pub(super) struct Plan {
 /// Lists of very different lengths are not made together: the longest sets the work for all.
 const K_RATIO_MAX: usize = 4;
 
+/// Who leads a pass: the first of one of the lanes. `batch_leads` says whose turn it is where both wait.
+pub(super) fn lead<'a, T>(urgent: Option<&'a T>, batch: Option<&'a T>, batch_leads: bool) -> Option<&'a T> {
+    if batch_leads { batch.or(urgent) } else { urgent.or(batch) }
+}
+
 /// Plans a pass of at most `places` probes. `batch_leads` says whose turn it is where both lanes wait.
 pub(super) fn plan(urgent: &[Shape], batch: &[Shape], places: usize, batch_leads: bool) -> Plan {
     let places = places.max(4);
-    let lead = if batch_leads { batch.first().or(urgent.first()) } else { urgent.first().or(batch.first()) };
-    let Some(&lead) = lead else { return Plan::default() };
+    let Some(&lead) = lead(urgent.first(), batch.first(), batch_leads) else { return Plan::default() };
     let kept = wanted(batch, lead).min(places / 4);
     let mut plan = Plan { urgent: fill(urgent, lead, places - kept), batch: Vec::new() };
     plan.batch = fill(batch, lead, places - taken(&plan.urgent));
