@@ -301,7 +301,7 @@ fn graphs_of_version_1_open_for_ever() {
     assert_eq!((coverage.graph_rows, coverage.exhaustive_rows, coverage.given_up), (40, 0, 0));
     let kernel = rowdot::best();
     let terrain = Terrain { links, codes: &codes, kernel: kernel.as_ref() };
-    let watch = Watch { progress: &|_| (), cancel: &AtomicBool::new(false) };
+    let watch = Watch { progress: &|_| (), cancel: &AtomicBool::new(false), rest: &|| () };
     let extent = Extent { probes: 20, seed: 1, threads: 2 };
     let curve = audit(&gallery, terrain, &NaiveScorer, extent, &watch).unwrap();
     assert!(curve.lines.iter().all(|line| (line.agreed, line.probes) == (20, 20)), "{:?}", curve.lines);

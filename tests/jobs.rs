@@ -1,0 +1,264 @@
+//! Long work in the background, through the built program: a real server, commands beside it, and a kill in between.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use bertillon::base::random::Stream;
+use serde_json::{Value, json};
+
+/// Numbers of a template of the default model set.
+const DIMENSION: usize = 128;
+const PATIENCE: Duration = Duration::from_mins(2);
+
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    /// A data folder with an empty gallery.
+    fn new() -> Self {
+        let place = Self { folder: tempfile::tempdir().unwrap() };
+        place.good(&["gallery", "create", "custody", "--purpose", "tests"]);
+        place
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bertillon"));
+        command.args(arguments).current_dir(self.folder.path()).env("BERTILLON_DATA", self.folder.path().join("data"));
+        command.env("BERTILLON_SCORING_BACK_END", "cpu").stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn good(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.good(arguments)).unwrap()
+    }
+
+    /// What a command that must fail said.
+    fn bad(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(!output.status.success(), "{arguments:?} should fail");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    /// Writes `rows` templates and their subjects, and gives the command that imports them.
+    fn bulk(&self, rows: usize) -> Vec<&'static str> {
+        let head = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {DIMENSION}), }}\n");
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((head.len() as u16).to_le_bytes());
+        bytes.extend(head.as_bytes());
+        let mut list = "subject,capture_year\n".to_owned();
+        for row in 0..rows {
+            let mut stream = Stream::new(5, row as u64);
+            bytes.extend((0..DIMENSION).flat_map(|_| stream.normal().to_le_bytes()));
+            list.push_str(&format!("person {row},{}\n", 1990 + row % 30));
+        }
+        fs_err::write(self.path("old.npy"), bytes).unwrap();
+        fs_err::write(self.path("old.csv"), list).unwrap();
+        let files = ["--templates", "old.npy", "--subjects", "old.csv", "--model", "mtcnn-dlib"];
+        [&["gallery", "import", "custody", "--json"], files.as_slice()].concat()
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        Path::new(self.folder.path()).join(name)
+    }
+
+    fn gallery(&self) -> Value {
+        self.json(&["gallery", "show", "custody", "--json"])
+    }
+
+    fn serve(&self) -> Server {
+        self.serve_with(&[])
+    }
+
+    fn serve_with(&self, settings: &[(&str, &str)]) -> Server {
+        let mut command = self.command(&["serve", "--port", "0"]);
+        let mut child = command.envs(settings.iter().copied()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let said = lines.by_ref().map_while(Result::ok).find(|line| line.contains("Bertillon answers at ")).unwrap();
+        let address = said.split(' ').find(|word| word.starts_with("http://")).unwrap().to_owned();
+        // The pipe must not fill up.
+        std::thread::spawn(move || lines.for_each(drop));
+        Server { child, address }
+    }
+
+    /// The job as it is once `wanted` says yes.
+    fn wait_for(&self, job: i64, wanted: impl Fn(&Value) -> bool) -> Value {
+        let began = Instant::now();
+        loop {
+            // Nothing as long as nobody has asked for it.
+            let shown = self.run(&["jobs", "show", &job.to_string(), "--json"]);
+            let found = serde_json::from_slice(&shown.stdout).unwrap_or_default();
+            if wanted(&found) {
+                return found;
+            }
+            assert!(began.elapsed() < PATIENCE, "{found}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Server {
+    fn send(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE));
+        let agent: ureq::Agent = config.build().into();
+        let url = format!("{}{path}", self.address);
+        let request = ureq::http::Request::builder().method(method).uri(url).header("content-type", "application/json");
+        let body = body.map_or_else(Vec::new, |body| body.to_string().into_bytes());
+        let mut answer = agent.run(request.body(body).unwrap()).unwrap();
+        let text = answer.body_mut().read_to_string().unwrap();
+        (answer.status().as_u16(), serde_json::from_str(&text).unwrap())
+    }
+
+    /// Ends it as a person would, with ctrl-C, and waits.
+    fn stop(mut self) {
+        assert!(Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap().success());
+        assert!(self.child.wait().unwrap().success());
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+#[test]
+fn a_server_imports_indexes_and_compacts_in_the_background() {
+    let place = Place::new();
+    let import = place.bulk(3_000);
+    let here = place.json(&import);
+    assert_eq!((&here["first"], &here["last"]), (&1.into(), &3_000.into()));
+    let server = place.serve();
+    // The same command, handed over.
+    let there = place.json(&import);
+    assert_eq!((&there["state"], &there["kind"]), (&"done".into(), &"import".into()));
+    assert_eq!((&there["outcome"]["first"], &there["outcome"]["last"]), (&3_001.into(), &6_000.into()));
+    assert_eq!(place.gallery()["templates"], 6_000);
+
+    let shown = place.good(&["gallery", "index", "custody", "--m", "8", "--audit-probes", "100"]);
+    assert!(shown.contains("done") && shown.contains("its graph is built"), "{shown}");
+    assert_eq!(place.gallery()["graphs"].as_array().unwrap().len(), 2);
+    let (status, asked) = server.send("POST", "/api/v1/galleries/custody/graphs", Some(json!({"m": 8})));
+    assert_eq!((status, &asked["kind"]), (202, &"index".into()));
+    let id = asked["id"].as_i64().unwrap();
+    let kept = place.wait_for(id, |job| job["state"] == "done");
+    assert_eq!(kept["outcome"]["graphs"], json!([[1, "kept"], [2, "kept"]]));
+    place.good(&["gallery", "compact", "custody", "--all"]);
+    let (status, all) = server.send("GET", "/api/v1/jobs", None);
+    let kinds: Vec<&str> = all["jobs"].as_array().unwrap().iter().map(|job| job["kind"].as_str().unwrap()).collect();
+    assert_eq!((status, kinds), (200, vec!["compact", "index", "index", "import"]));
+    assert!(place.good(&["jobs", "list"]).lines().count() == 4);
+
+    // What can't be is said at once, or in the job.
+    let (status, problem) = server.send("POST", "/api/v1/galleries/custody/graphs", Some(json!({"m": 1})));
+    assert_eq!((status, &problem["kind"]), (400, &Value::Null), "{problem}");
+    assert_eq!(server.send("POST", "/api/v1/galleries/nobody/compactions", Some(json!({}))).0, 404);
+    assert_eq!(server.send("GET", "/api/v1/jobs/77", None).0, 404);
+    assert_eq!(server.send("GET", "/api/v1/jobs/x", None).0, 400);
+    assert!(place.bad(&["jobs", "show", "77"]).contains("no job 77"));
+    fs_err::write(place.path("old.csv"), "subject\nsomebody\n").unwrap();
+    assert!(place.bad(&import).contains("failed"));
+    let (_, failed) = server.send("GET", "/api/v1/jobs/5", None);
+    assert_eq!(failed["state"], "failed");
+    let folder = place.folder.path().to_str().unwrap();
+    assert!(!failed["error"].as_str().unwrap().contains(folder), "no path for clients: {failed}");
+    assert!(place.good(&["jobs", "show", "5"]).contains("1 rows here, 3000 templates"));
+    assert_eq!(place.gallery()["templates"], 6_000);
+    server.stop();
+}
+
+#[test]
+fn a_job_is_cancelled_and_leaves_nothing() {
+    let place = Place::new();
+    let import = place.bulk(20_000);
+    place.good(&import);
+    let server = place.serve();
+    let slow = json!({"m": 32, "ef_construction": 2048});
+    let (_, running) = server.send("POST", "/api/v1/galleries/custody/graphs", Some(slow));
+    let (_, waiting) = server.send("POST", "/api/v1/galleries/custody/compactions", Some(json!({})));
+    let (running, waiting) = (running["id"].as_i64().unwrap(), waiting["id"].as_i64().unwrap());
+    let seen = place.wait_for(running, |job| job["state"] == "running" && job["done"].as_u64() > Some(0));
+    assert_eq!((&seen["step"], &seen["total"]), (&"linking".into(), &20_000.into()));
+    assert_eq!(place.json(&["jobs", "cancel", &waiting.to_string(), "--json"])["state"], "cancelled");
+    let (status, _) = server.send("DELETE", &format!("/api/v1/jobs/{running}"), None);
+    assert_eq!(status, 202);
+    let ended = place.wait_for(running, |job| job["state"] != "running");
+    assert_eq!(ended["state"], "cancelled");
+    assert!(place.gallery()["graphs"].as_array().unwrap().is_empty());
+    let follow = place.bad(&["jobs", "follow", &running.to_string()]);
+    assert!(follow.contains("was cancelled"), "{follow}");
+    server.stop();
+}
+
+#[test]
+fn a_server_that_is_killed_goes_on_with_its_jobs_and_does_none_twice() {
+    let place = Place::new();
+    let import = place.bulk(20_000);
+    let server = place.serve();
+    let mut commands = Vec::new();
+    for _ in 0..2 {
+        let command = place.command(&import).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        commands.push(command);
+    }
+    // In the middle of one of the two.
+    place.wait_for(1, |job| job["state"] != "waiting" && job["done"].as_u64() > Some(20_000));
+    server.kill();
+    for mut command in commands {
+        assert!(!command.wait().unwrap().success(), "it says that the server has ended");
+    }
+    let server = place.serve();
+    for id in [1, 2] {
+        assert_eq!(place.wait_for(id, |job| job["ended"].is_string())["state"], "done");
+    }
+    assert_eq!(place.gallery()["templates"], 40_000);
+    place.good(&["gallery", "verify", "custody"]);
+    // Stopped in good order, a job goes on later too.
+    let slow = json!({"m": 32, "ef_construction": 512, "audit_probes": 100});
+    server.send("POST", "/api/v1/galleries/custody/graphs", Some(slow));
+    place.wait_for(3, |job| job["state"] == "running" && job["done"].as_u64() > Some(0));
+    server.stop();
+    assert_eq!(place.json(&["jobs", "show", "3", "--json"])["state"], "waiting");
+    place.good(&["jobs", "cancel", "3"]);
+}
+
+#[test]
+fn graphs_are_kept_up_by_themselves() {
+    let place = Place::new();
+    let import = place.bulk(2_000);
+    let server = place.serve_with(&[("BERTILLON_SCORING_GRAPH_ROWS_MIN", "1500")]);
+    place.good(&import);
+    place.good(&["gallery", "index", "custody", "--m", "8", "--audit-probes", "100"]);
+    place.good(&import);
+    // Asked for by nobody.
+    let job = place.wait_for(4, |job| job["state"] == "done");
+    assert_eq!((&job["kind"], &job["actor"]), (&"index".into(), &"the server itself".into()));
+    let gallery = place.gallery();
+    let graphs = gallery["graphs"].as_array().unwrap();
+    assert_eq!(graphs.len(), 2);
+    assert!(graphs.iter().all(|graph| graph["m"] == 8 && !graph["audit"].as_array().unwrap().is_empty()));
+    server.stop();
+}
