@@ -1,6 +1,7 @@
 //! Long work in the background, through the built program: a real server, commands beside it, and a kill in between.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -63,7 +64,7 @@ impl Place {
         for row in 0..rows {
             let mut stream = Stream::new(5, row as u64);
             bytes.extend((0..DIMENSION).flat_map(|_| stream.normal().to_le_bytes()));
-            list.push_str(&format!("person {row},{}\n", 1990 + row % 30));
+            writeln!(list, "person {row},{}", 1990 + row % 30).unwrap();
         }
         fs_err::write(self.path("old.npy"), bytes).unwrap();
         fs_err::write(self.path("old.csv"), list).unwrap();

@@ -17,7 +17,7 @@ use crate::records::{JobRecord, JobState};
 /// How often another process's wishes are looked for, and progress is written down.
 const LOOK: Duration = Duration::from_millis(500);
 /// How long it is left alone when graphs could not be built of themselves.
-const AGAIN_AFTER: Duration = Duration::from_secs(600);
+const AGAIN_AFTER: Duration = Duration::from_mins(10);
 
 /// Does jobs until it is stopped.
 pub struct Worker {

@@ -121,9 +121,11 @@ fn halting(told: mpsc::Sender<()>, go_on: mpsc::Receiver<()>) -> impl FnMut(u64)
     }
 }
 
-fn raw_rows(row: u64, out: &mut [f32]) -> Result<(), String> {
-    out.copy_from_slice(&raw(9000 + row));
-    Ok(())
+fn raw_rows() -> impl FnMut(u64, &mut [f32]) -> Result<(), String> + Send + 'static {
+    |row, out| {
+        out.copy_from_slice(&raw(9000 + row));
+        Ok(())
+    }
 }
 
 #[test]
@@ -138,7 +140,7 @@ fn beside_an_import_searches_are_recorded_and_changes_are_refused() {
         let importing = {
             let vault = vault.clone();
             let import = TemplateImport { gallery: name(), model: model_id(1), count: 250, job: None };
-            tokio::spawn(async move { vault.import_templates(import, raw_rows, halting(told, waits), |_| ()).await })
+            tokio::spawn(async move { vault.import_templates(import, raw_rows(), halting(told, waits), |_| ()).await })
         };
         is_there.recv_timeout(Duration::from_secs(30)).unwrap();
         let reader = Vault::open(home.path(), Access::Reader, options()).await.unwrap();
@@ -176,7 +178,7 @@ fn a_vault_that_is_closed_ends_an_import_and_nothing_is_left() {
         let importing = {
             let vault = vault.clone();
             let import = TemplateImport { gallery: name(), model: model_id(1), count: 250, job: None };
-            tokio::spawn(async move { vault.import_templates(import, raw_rows, halting(told, waits), |_| ()).await })
+            tokio::spawn(async move { vault.import_templates(import, raw_rows(), halting(told, waits), |_| ()).await })
         };
         is_there.recv_timeout(Duration::from_secs(30)).unwrap();
         let closing = tokio::spawn(vault.close());
