@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use crate::base::ids::{GalleryName, IdError, ModelId};
 use crate::evaluation::EvaluationError;
 use crate::gallery::GalleryError;
+use crate::graph::GraphError;
 use crate::identify::IdentifyError;
 use crate::vision::VisionError;
 
@@ -103,4 +104,12 @@ pub enum CaseworkError {
     /// A worker died: a defect, reported instead of hidden.
     #[error("the work stopped unexpectedly: {0}")]
     Stopped(String),
+}
+
+impl CaseworkError {
+    /// Whether nothing went wrong: the work was told to end, and did.
+    #[must_use]
+    pub fn is_stop(&self) -> bool {
+        matches!(self, Self::Gallery(GalleryError::Interrupted | GalleryError::Graph(GraphError::Cancelled)))
+    }
 }

@@ -9,6 +9,7 @@ use crate::gallery::GalleryError;
 use crate::graph::GraphError;
 use crate::http::problem::Problem;
 use crate::identify::IdentifyError;
+use crate::records::RecordsError;
 use crate::scoring::batcher::BatchError;
 use crate::vector::scorer::ScoreError;
 use crate::vision::VisionError;
@@ -50,7 +51,9 @@ impl From<GalleryError> for Problem {
             GalleryError::NoGallery(name) => no_gallery(&name.to_string()),
             GalleryError::AlreadyExists(name) => gallery_exists(name.as_str()),
             GalleryError::OtherModel { .. } | GalleryError::OtherDimension { .. } => other_model(error.to_string()),
-            GalleryError::TooMany { .. } => Self::conflict("full", "A limit is reached", error.to_string()),
+            GalleryError::TooMany { .. } | GalleryError::Records(RecordsError::TooMany { .. }) => {
+                Self::conflict("full", "A limit is reached", error.to_string())
+            }
             GalleryError::Text { .. } | GalleryError::Attribute(_) => Self::malformed(error.to_string()),
             GalleryError::BeingErased(_) => Self::conflict("being-erased", "Still being erased", error.to_string()),
             GalleryError::NothingToErase { .. } => nothing_to_erase(error.to_string()),

@@ -19,7 +19,8 @@ use bertillon::settings::flags::Flags;
 
 use crate::traces::windows;
 use crate::{
-    dimension, enrol, live, model_id, name, new_vault, open, options, raw, reference, run, search, subject, template,
+    dimension, enrol, live, model_id, name, new_vault, on, open, options, raw, reference, run, search, subject,
+    template,
 };
 
 fn described(row: u64) -> ImportedReference {
@@ -310,7 +311,7 @@ fn many_references_are_imported_in_reasonable_time() {
         let made = vault.backup(&name(), &copy, |_, _| ()).await.unwrap();
         println!("backup of {} MiB {:?}", made.bytes >> 20, began.elapsed());
         let began = Instant::now();
-        vault.restore(&copy, Some("copy".parse().unwrap()), |_, _| ()).await.unwrap();
+        vault.restore(&copy, Some("copy".parse().unwrap()), None, on).await.unwrap();
         println!("restore {:?}", began.elapsed());
     });
 }
