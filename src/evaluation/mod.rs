@@ -4,6 +4,7 @@
 
 pub mod crowd;
 pub mod latency;
+pub mod results;
 pub mod statistics;
 
 pub use crate::base::random;
