@@ -32,6 +32,9 @@ impl From<CaseworkError> for Problem {
             // Of folders on this machine, which no request names.
             CaseworkError::NoPictures(_)
             | CaseworkError::Unreadable { .. }
+            | CaseworkError::OtherRun { .. }
+            | CaseworkError::Manifest(_)
+            | CaseworkError::Protocol(_)
             | CaseworkError::Subjects { .. }
             | CaseworkError::Evaluation(_)
             | CaseworkError::Stopped(_) => failed(error.to_string()),
