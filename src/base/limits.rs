@@ -188,3 +188,7 @@ pub const EVALUATION_VALUES_MAX: usize = 64;
 pub const EVALUATION_FAULTS_MAX: usize = 20;
 /// Bytes of one record of an evaluation's journal.
 pub const EVALUATION_RECORD_BYTES_MAX: usize = 64 << 20;
+/// Operating points of a data folder.
+pub const OPERATING_POINTS_MAX: usize = 1_000;
+/// Bytes of one.
+pub const OPERATING_POINT_BYTES_MAX: usize = 1 << 20;

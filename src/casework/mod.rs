@@ -12,6 +12,7 @@ pub mod faces;
 pub mod folder;
 pub mod jobs;
 pub mod npy;
+pub mod operating_points;
 pub mod search;
 pub mod statistics;
 pub mod worker;
@@ -101,6 +102,9 @@ pub enum CaseworkError {
         /// Faces found.
         found: usize,
     },
+    /// An operating point that isn't there, doesn't fit or can't be read.
+    #[error("{0}")]
+    OperatingPoint(String),
     /// A list of pictures that can't be used.
     #[error(transparent)]
     Manifest(#[from] ManifestError),

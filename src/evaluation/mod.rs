@@ -6,6 +6,7 @@ pub mod crowd;
 pub mod journal;
 pub mod latency;
 pub mod manifest;
+pub mod operating_point;
 pub mod protocol;
 pub mod results;
 pub mod statistics;

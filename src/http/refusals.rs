@@ -24,6 +24,7 @@ impl From<CaseworkError> for Problem {
             CaseworkError::ModelUnknown { .. } => other_model(error.to_string()),
             CaseworkError::TooMany { .. } => Self::too_large(error.to_string()),
             CaseworkError::NoProbe(_) => Self::unusable("no-probe", "No face to search with", error.to_string()),
+            CaseworkError::OperatingPoint(said) => Self::conflict("operating-point", "No such operating point", said),
             CaseworkError::NoJob(id) => {
                 let detail = format!("There is no job {id}. GET /api/v1/jobs lists those there are.");
                 Self::not_found("no-job", "No such job", detail)
