@@ -62,19 +62,19 @@ impl Copies {
 
     /// Drops the copies of runs that are gone.
     pub(super) fn forget_gone(&mut self, card: &Card) {
-        let gone = self.kept.extract_if(.., |copy| copy.token.strong_count() == 0).collect();
+        let gone: Vec<RunCopy> = self.kept.extract_if(.., |copy| copy.token.strong_count() == 0).collect();
         self.refused.retain(|token| token.strong_count() > 0);
-        self.give_back(card, gone);
+        self.give_back(card, &gone);
     }
 
     /// Drops everything.
     pub(super) fn forget_all(&mut self, card: &Card) {
         let all = std::mem::take(&mut self.kept);
         self.refused.clear();
-        self.give_back(card, all);
+        self.give_back(card, &all);
     }
 
-    fn give_back(&mut self, card: &Card, copies: Vec<RunCopy>) {
+    fn give_back(&mut self, card: &Card, copies: &[RunCopy]) {
         if copies.is_empty() {
             return;
         }
@@ -101,7 +101,7 @@ impl Copies {
             let Some((oldest, _)) = others.min_by_key(|(_, copy)| copy.used) else { return false };
             let dropped = self.kept.swap_remove(oldest);
             tracing::info!(rows = dropped.rows, bytes = dropped.bytes, "a copy on the GPU made room for others");
-            self.give_back(card, vec![dropped]);
+            self.give_back(card, &[dropped]);
         }
         true
     }
@@ -149,7 +149,7 @@ impl Copies {
         if self.kept.iter().all(|kept| !kept.token.ptr_eq(&copy.token)) {
             self.kept.push(RunCopy { used: self.now, ..copy });
         } else {
-            self.give_back(card, vec![copy]);
+            self.give_back(card, &[copy]);
         }
     }
 
