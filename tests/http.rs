@@ -4,6 +4,7 @@
 
 mod faces;
 mod http {
+    mod approximate;
     pub(crate) mod server;
 }
 

@@ -45,6 +45,8 @@ pub const GPU_PROBES_PER_ROUND_MAX: usize = PROBES_PER_SEARCH_MAX;
 pub const GPU_SHARD_BYTES_MAX: u64 = 1 << 30;
 /// Largest part of a run that is streamed to a GPU at once.
 pub const GPU_STREAM_BYTES_MAX: u64 = 64 << 20;
+/// Bytes written to a GPU before it is given time to take them, and whoever loads is asked whether to go on.
+pub const GPU_UPLOAD_BYTES_MAX: u64 = 32 << 20;
 /// Longest wait for one submission to a GPU, each of which is meant to take a tenth of a second.
 pub const GPU_WAIT_MS_MAX: u64 = 30_000;
 
@@ -159,6 +161,8 @@ pub const FOLDER_FILES_MAX: usize = 5_000_000;
 pub const FOLDER_DEPTH_MAX: usize = 16;
 /// Pictures enrolled in one transaction.
 pub const ENROL_CHUNK: usize = 64;
+/// Bytes of picture files held between the look whether they are enrolled and the work on them; others are read again.
+pub const ENROL_HELD_BYTES_MAX: usize = 64 << 20;
 /// Largest model file: a hash and a load of it must end.
 pub const MODEL_BYTES_MAX: u64 = 2 << 30;
 /// Most numbers handed to a model in one run (a 16-megapixel picture in three channels).

@@ -1,7 +1,7 @@
 //! One gallery inside the writing process: its files behind a lock, and the snapshot that searches take.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -21,6 +21,8 @@ pub(super) struct Room {
     pub(super) sealing: AtomicBool,
     /// Whether an import has the gallery to itself: other changes are refused meanwhile, and not kept waiting for minutes.
     pub(super) importing: AtomicBool,
+    /// Erasures that wait until nobody reads what they overwrite, or are under way after that: long readers give way.
+    erasures: AtomicUsize,
     shelf: Arc<Mutex<Shelf>>,
     current: RwLock<Arc<Snapshot>>,
 }
@@ -33,6 +35,7 @@ impl Room {
             path,
             sealing: AtomicBool::new(false),
             importing: AtomicBool::new(false),
+            erasures: AtomicUsize::new(0),
             shelf: Arc::new(Mutex::new(shelf)),
             current,
         }
@@ -66,12 +69,32 @@ impl Room {
         Arc::strong_count(&self.current.read().unwrap_or_else(PoisonError::into_inner)) > 1
     }
 
+    /// Asks long readers to give way to an erasure, until the answer is dropped.
+    pub(super) fn press(&self) -> Pressing<'_> {
+        self.erasures.fetch_add(1, Ordering::AcqRel);
+        Pressing(self)
+    }
+
+    /// Whether long readers are to give way.
+    pub(super) fn erasure_waits(&self) -> bool {
+        self.erasures.load(Ordering::Acquire) > 0
+    }
+
     /// Shows searches the present state of the files.
     pub(super) fn publish(&self, guard: &Guard, number: u64) {
         let snapshot = Arc::new(guard.snapshot(number));
         // The older snapshot may be the last owner of much memory: dropped after the lock.
         let older = std::mem::replace(&mut *self.current.write().unwrap_or_else(PoisonError::into_inner), snapshot);
         drop(older);
+    }
+}
+
+/// See [`Room::press`].
+pub(super) struct Pressing<'a>(&'a Room);
+
+impl Drop for Pressing<'_> {
+    fn drop(&mut self) {
+        self.0.erasures.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::base::clock;
@@ -21,6 +21,7 @@ use crate::records::{GalleryRecord, JobBook, Records, ReferenceImage, SearchReco
 use crate::segment::{Precision, check_model_name};
 use crate::store::disk::{self, DiskFolder};
 use crate::vector::dimension::Dimension;
+use crate::vector::scorer::Scorer;
 
 const RECORDS_FILE: &str = "records.sqlite";
 /// How often a reader starts again because the writer replaced files meanwhile.
@@ -82,7 +83,9 @@ pub(super) struct Inner {
     pub(super) records: Records,
     pub(super) options: VaultOptions,
     /// Set when the vault is closed: background work ends.
-    pub(super) closed: AtomicBool,
+    pub(super) closed: Arc<AtomicBool>,
+    /// Whose copies of galleries are kept up to date, in a process that serves ([`Vault::maintain`]).
+    pub(super) scorer: OnceLock<Arc<dyn Scorer>>,
     access: Access,
     rooms: RwLock<HashMap<GalleryName, Arc<Room>>>,
     /// Galleries whose files could not be opened, and why.
@@ -117,7 +120,8 @@ impl Vault {
             data: data.to_owned(),
             records,
             options,
-            closed: AtomicBool::new(false),
+            closed: Arc::default(),
+            scorer: OnceLock::new(),
             access,
             rooms: RwLock::default(),
             damaged: RwLock::default(),

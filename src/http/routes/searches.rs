@@ -7,14 +7,13 @@ use actix_web::HttpRequest;
 use actix_web::web::{Data, Json, Path, Payload};
 use utoipa::ToSchema;
 
-use crate::base::ids::GalleryName;
 use crate::base::limits::CANDIDATES_MAX;
 use crate::casework::faces::FaceChoice;
 use crate::casework::search::{ModeChoice, ProbePicture, Requester, SearchRequest, search as search_pictures};
 use crate::http::problem::{Problem, ProblemShape};
-use crate::http::reception::Reception;
+use crate::http::reception::{Arrival, Reception};
 use crate::http::shapes::SearchAnswerShape;
-use crate::http::upload::{self, Rules, Upload};
+use crate::http::upload::{self, Upload};
 use crate::identify::{Filter, IdentifyError, ListRule};
 
 const TOP: &str = "top";
@@ -74,14 +73,9 @@ pub async fn search(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<Json<SearchAnswerShape>, Problem> {
-    let gallery: GalleryName = name.parse()?;
-    let settings = &reception.desk.settings;
-    let rules = Rules::of(&settings.server, &[TOP, THRESHOLD, FACES, WHERE, MODE, EF]);
-    let visitor = reception.admission.enter(upload::announced(request.headers(), &rules)?)?;
-    // Told before the pictures are sent for, not after.
-    reception.desk.vault.snapshot(&gallery).await?;
-    let upload = upload::read(request.headers(), payload, &rules).await?;
-    let rule = list_rule(&upload, settings.scoring.candidates)?;
+    let fields = &[TOP, THRESHOLD, FACES, WHERE, MODE, EF];
+    let Arrival { gallery, upload, visitor } = reception.receive(&name, &request, payload, fields).await?;
+    let rule = list_rule(&upload, reception.desk.settings.scoring.candidates)?;
     let faces: FaceChoice = parse(&upload, FACES)?.unwrap_or_default();
     let filter: Filter = parse(&upload, WHERE)?.unwrap_or_default();
     let mode = ModeChoice::of(upload.text(MODE).map(str::trim).filter(|text| !text.is_empty()), parse(&upload, EF)?);
