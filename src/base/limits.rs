@@ -177,3 +177,10 @@ pub const INSTALL_STEP_S_MAX: u64 = 2 * 3600;
 pub const INSTALL_TOOL_S_MAX: u64 = 600;
 /// Bytes kept from the end of what a tool prints, for the error message.
 pub const TOOL_OUTPUT_BYTES_MAX: usize = 4096;
+
+/// Most searches of one evaluation.
+pub const EVALUATION_SEARCHES_MAX: usize = 4_000_000;
+/// Most groups that are compared with each other, each with each.
+pub const EVALUATION_GROUPS_MAX: usize = 64;
+/// Most replicates of a bootstrap or a permutation test.
+pub const RESAMPLES_MAX: u32 = 1_000_000;
