@@ -196,3 +196,9 @@ pub const EVALUATION_RECORD_BYTES_MAX: usize = 64 << 20;
 pub const OPERATING_POINTS_MAX: usize = 1_000;
 /// Bytes of one.
 pub const OPERATING_POINT_BYTES_MAX: usize = 1 << 20;
+/// Most searches of one evaluation.
+pub const EVALUATION_SEARCHES_MAX: usize = 4_000_000;
+/// Most groups that are compared with each other, each with each.
+pub const EVALUATION_GROUPS_MAX: usize = 64;
+/// Most replicates of a bootstrap or a permutation test.
+pub const RESAMPLES_MAX: u32 = 1_000_000;
