@@ -6,6 +6,7 @@
 
 pub mod accuracy;
 pub mod arithmetic;
+pub mod assemble;
 pub mod crowd;
 pub mod error;
 pub mod journal;
