@@ -255,13 +255,20 @@ pub(super) struct Contents {
     files: Vec<(String, u64, String)>,
 }
 
+impl Contents {
+    /// Bytes of all its files.
+    pub(super) fn bytes(&self) -> u64 {
+        self.files.iter().fold(0, |sum: u64, (_, size, _)| sum.saturating_add(*size))
+    }
+}
+
 /// Reads `BACKUP` and compares every file with it. `progress` is told bytes of all bytes.
 pub(super) fn check_backup(path: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Contents, GalleryError> {
     let bad = |what: String| GalleryError::NoBackup { path: path.to_owned(), what };
     let folder = DiskFolder::open(path).map_err(|error| bad(error.to_string()))?;
     let text = read_small(&folder, BACKUP, MANIFEST_BYTES_MAX).map_err(|error| bad(error.to_string()))?;
     let contents = parse(&text).ok_or_else(|| bad("its file BACKUP is damaged".to_owned()))?;
-    let all = contents.files.iter().map(|(_, size, _)| size).sum();
+    let all = contents.bytes();
     let mut done = 0;
     for (name, size, sha256) in &contents.files {
         let file: PathBuf = path.join(name);

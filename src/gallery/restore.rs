@@ -8,6 +8,7 @@ use fs_err as fs;
 
 use crate::base::clock;
 use crate::base::ids::{GalleryName, TemplateId};
+use crate::base::limits::IMPORT_DISK_RESERVE_BYTES;
 use crate::gallery::backup::{RECORDS, check_backup, erase_in};
 use crate::gallery::manifest::{Manifest, SegmentEntry};
 use crate::gallery::room::detached;
@@ -18,6 +19,7 @@ use crate::records::Records;
 use crate::segment::Segment;
 use crate::store::StoreError;
 use crate::store::disk::DiskFolder;
+use crate::store::space::check_room;
 
 /// Begins the name of a folder that is no gallery yet; no gallery's name begins with a dot.
 const RESTORING: &str = ".restoring-";
@@ -42,7 +44,7 @@ impl Vault {
     /// `progress` is told how many bytes of how many are checked.
     ///
     /// # Errors
-    /// [`GalleryError::AlreadyExists`], [`GalleryError::NoBackup`], and what files and records say; nothing is changed then.
+    /// [`GalleryError::AlreadyExists`], [`GalleryError::NoBackup`], [`StoreError::NoRoom`], and what files and records say; nothing is changed then.
     pub async fn restore(
         &self,
         from: &Path,
@@ -65,9 +67,12 @@ impl Inner {
         let _one_at_a_time = self.creating.lock().await;
         let source = from.to_owned();
         let checked = tokio::task::spawn_blocking(move || check_backup(&source, progress)).await;
-        let origin = checked.map_err(|_| GalleryError::Interrupted)??.gallery;
+        let contents = checked.map_err(|_| GalleryError::Interrupted)??;
+        let wanted = contents.bytes();
+        let origin = contents.gallery;
         let name = name.unwrap_or_else(|| origin.clone());
         self.refuse_taken(&name).await?;
+        check_room(&self.data, wanted, IMPORT_DISK_RESERVE_BYTES)?;
         let no_backup = |what: &str| GalleryError::NoBackup { path: from.to_owned(), what: what.to_owned() };
         let record = Records::gallery_of_copy(&from.join(RECORDS)).await?;
         let record = record.filter(|record| record.name == origin);
