@@ -6,6 +6,7 @@
 //! changes. Prints p50 and p95 of both, and the ratio; the target is 1.5.
 #![allow(missing_docs, clippy::expect_used)]
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -78,7 +79,7 @@ async fn work(vault: Vault, beside: Beside, name: GalleryName, stop: Arc<AtomicB
         for id in erased {
             vault.erase(&name, Erase::Template(id), |_| ()).await.expect("erased");
         }
-        vault.compact(&name, true, |_, _| ()).await.expect("compacted");
+        vault.compact(&name, true, |_, _| ControlFlow::Continue(())).await.expect("compacted");
         done.fetch_add(BATCH, Ordering::Relaxed);
     }
 }

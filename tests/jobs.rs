@@ -125,7 +125,7 @@ impl Server {
         let body = body.map_or_else(Vec::new, |body| body.to_string().into_bytes());
         let mut answer = agent.run(request.body(body).unwrap()).unwrap();
         let text = answer.body_mut().read_to_string().unwrap();
-        (answer.status().as_u16(), serde_json::from_str(&text).unwrap())
+        (answer.status().as_u16(), if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() })
     }
 
     /// Ends it as a person would, with ctrl-C, and waits.
@@ -161,18 +161,24 @@ fn a_server_imports_indexes_and_compacts_in_the_background() {
     assert_eq!(place.gallery()["templates"], 6_000);
 
     let shown = place.good(&["gallery", "index", "custody", "--m", "8", "--audit-probes", "100"]);
-    assert!(shown.contains("done") && shown.contains("its graph is built"), "{shown}");
+    assert!(shown.contains("done") && shown.contains("2 graphs built"), "{shown}");
     assert_eq!(place.gallery()["graphs"].as_array().unwrap().len(), 2);
     let (status, asked) = server.send("POST", "/api/v1/galleries/custody/graphs", Some(json!({"m": 8})));
     assert_eq!((status, &asked["kind"]), (202, &"index".into()));
     let id = asked["id"].as_i64().unwrap();
     let kept = place.wait_for(id, |job| job["state"] == "done");
-    assert_eq!(kept["outcome"]["graphs"], json!([[1, "kept"], [2, "kept"]]));
+    let counts = json!({"built": 0, "kept": 2, "changed": 0, "empty": 0, "small": 0});
+    assert_eq!(kept["outcome"]["graphs"], counts);
     place.good(&["gallery", "compact", "custody", "--all"]);
     let (status, all) = server.send("GET", "/api/v1/jobs", None);
     let kinds: Vec<&str> = all["jobs"].as_array().unwrap().iter().map(|job| job["kind"].as_str().unwrap()).collect();
     assert_eq!((status, kinds), (200, vec!["compact", "index", "index", "import"]));
+    assert!(all["jobs"].as_array().unwrap().iter().all(|job| job.get("outcome").is_none()), "a list is short: {all}");
     assert!(place.good(&["jobs", "list"]).lines().count() == 4);
+    assert!(place.good(&["jobs", "list", "--last", "2"]).lines().count() == 2);
+    assert_eq!(server.send("GET", "/api/v1/jobs?last=1", None).1["jobs"].as_array().unwrap().len(), 1);
+    assert_eq!(server.send("GET", "/api/v1/jobs?last=0", None).0, 400);
+    assert_eq!(server.send("GET", "/api/v1/jobs?first=1", None).0, 400);
 
     // What can't be is said at once, or in the job.
     let (status, problem) = server.send("POST", "/api/v1/galleries/custody/graphs", Some(json!({"m": 1})));
@@ -210,8 +216,91 @@ fn a_job_is_cancelled_and_leaves_nothing() {
     let ended = place.wait_for(running, |job| job["state"] != "running");
     assert_eq!(ended["state"], "cancelled");
     assert!(place.gallery()["graphs"].as_array().unwrap().is_empty());
+    assert_eq!(place.gallery()["graphs_kept_up"], false);
     let follow = place.bad(&["jobs", "follow", &running.to_string()]);
     assert!(follow.contains("was cancelled"), "{follow}");
+    server.stop();
+}
+
+#[test]
+fn a_server_takes_a_backup_back_in() {
+    let place = Place::new();
+    let import = place.bulk(2_000);
+    place.good(&import);
+    let server = place.serve();
+    place.good(&["gallery", "backup", "custody", "--to", "copy"]);
+    assert!(place.bad(&["gallery", "restore", "copy"]).contains("already"), "at once, before any job");
+    let restored = place.json(&["gallery", "restore", "copy", "--as", "copy", "--json"]);
+    assert_eq!((&restored["kind"], &restored["state"]), (&"restore".into(), &"done".into()));
+    assert_eq!(restored["outcome"]["last_template"], 2_000);
+    // In use at once: searched and changed by the server.
+    let (status, gallery) = server.send("GET", "/api/v1/galleries/copy", None);
+    assert_eq!((status, &gallery["templates"]), (200, &2_000.into()));
+    assert_eq!(server.send("DELETE", "/api/v1/galleries/copy/references/7", None).0, 200);
+    // A file that was changed since.
+    let file = place.path("copy").join("segment-1.seg");
+    let mut bytes = fs_err::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs_err::write(&file, bytes).unwrap();
+    let bad = place.bad(&["gallery", "restore", "copy", "--as", "third"]);
+    assert!(bad.contains("failed"), "{bad}");
+    let (_, failed) = server.send("GET", "/api/v1/jobs/2", None);
+    assert_eq!(failed["state"], "failed");
+    assert!(!failed.to_string().contains("segment-1"), "no file's name for clients: {failed}");
+    assert!(place.good(&["jobs", "show", "2"]).contains("is not the file that was backed up"));
+    assert_eq!(server.send("GET", "/api/v1/galleries/third", None).0, 404);
+    server.stop();
+    place.good(&["gallery", "verify", "copy"]);
+}
+
+#[test]
+fn graphs_that_nobody_wants_any_more_are_not_begun_again() {
+    let place = Place::new();
+    let import = place.bulk(20_000);
+    place.good(&import);
+    let server = place.serve_with(&[("BERTILLON_SCORING_GRAPH_ROWS_MIN", "1")]);
+    let slow = json!({"m": 32, "ef_construction": 2048});
+    server.send("POST", "/api/v1/galleries/custody/graphs", Some(slow));
+    place.wait_for(1, |job| job["state"] == "running" && job["done"].as_u64() > Some(0));
+    server.send("DELETE", "/api/v1/jobs/1", None);
+    assert_eq!(place.wait_for(1, |job| job["state"] != "running")["state"], "cancelled");
+    // The worker looks for what is wanted twice a second.
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(place.run(&["jobs", "show", "2"]).status.code(), Some(1), "no job followed");
+    assert_eq!(place.gallery()["graphs_kept_up"], false);
+    // Asked for again, they are kept up until that is switched off, here or over HTTP.
+    for off in [true, false] {
+        place.good(&["gallery", "index", "custody", "--m", "4", "--ef-construction", "8", "--audit-probes", "100"]);
+        assert_eq!(place.gallery()["graphs_kept_up"], true);
+        if off {
+            place.good(&["gallery", "index", "custody", "--off"]);
+        } else {
+            assert_eq!(server.send("DELETE", "/api/v1/galleries/custody/graphs", None).0, 204);
+        }
+        assert_eq!(place.gallery()["graphs_kept_up"], false);
+    }
+    assert_eq!(server.send("DELETE", "/api/v1/galleries/nobody/graphs", None).0, 404);
+    server.stop();
+}
+
+#[test]
+fn more_jobs_than_may_wait_are_refused() {
+    let place = Place::new();
+    let import = place.bulk(20_000);
+    place.good(&import);
+    let server = place.serve();
+    let slow = json!({"m": 32, "ef_construction": 2048});
+    server.send("POST", "/api/v1/galleries/custody/graphs", Some(slow));
+    place.wait_for(1, |job| job["state"] == "running");
+    let answers: Vec<(u16, Value)> =
+        (0..64).map(|_| server.send("POST", "/api/v1/galleries/custody/compactions", Some(json!({})))).collect();
+    assert!(answers[..63].iter().all(|(status, _)| *status == 202));
+    let (status, problem) = &answers[63];
+    assert_eq!((*status, &problem["type"]), (409, &"urn:bertillon:problem:full".into()), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("at most 64"), "{problem}");
+    server.send("DELETE", "/api/v1/jobs/1", None);
+    place.wait_for(64, |job| job["state"] == "done");
     server.stop();
 }
 

@@ -37,9 +37,23 @@ pub enum IdError {
 }
 
 /// A gallery's name, unique in one data folder: 1 to 63 of `a-z 0-9 - _`, beginning with a letter or digit.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct GalleryName(String);
+
+impl TryFrom<String> for GalleryName {
+    type Error = IdError;
+
+    fn try_from(text: String) -> Result<Self, IdError> {
+        text.parse()
+    }
+}
+
+impl From<GalleryName> for String {
+    fn from(name: GalleryName) -> Self {
+        name.0
+    }
+}
 
 impl GalleryName {
     /// The name as text.

@@ -182,3 +182,14 @@ pub const INSTALL_STEP_S_MAX: u64 = 2 * 3600;
 pub const INSTALL_TOOL_S_MAX: u64 = 600;
 /// Bytes kept from the end of what a tool prints, for the error message.
 pub const TOOL_OUTPUT_BYTES_MAX: usize = 4096;
+
+/// Images of one evaluation.
+pub const EVALUATION_IMAGES_MAX: usize = 2_000_000;
+/// Columns of an evaluation's manifest that put people into groups.
+pub const EVALUATION_GROUP_COLUMNS_MAX: usize = 16;
+/// Values of one such column.
+pub const EVALUATION_VALUES_MAX: usize = 64;
+/// Wrong lines of a manifest that are shown.
+pub const EVALUATION_FAULTS_MAX: usize = 20;
+/// Bytes of one record of an evaluation's journal.
+pub const EVALUATION_RECORD_BYTES_MAX: usize = 64 << 20;

@@ -1,6 +1,7 @@
-//! Long work on galleries, done in the background by the process that serves: imports, graphs, compaction. Jobs stand in the
+//! Long work on galleries, done in the background by the process that serves: imports, graphs, compaction, restoring. Jobs stand in the
 //! records, so they can be asked for by any process, followed, cancelled, and outlive the server.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,10 +15,12 @@ use crate::base::text::printable;
 use crate::casework::bulk::{self, BulkImport};
 use crate::casework::search::Requester;
 use crate::casework::{CaseworkError, Desk};
-use crate::gallery::{GalleryError, GraphPlan, IndexOutcome, IndexRequest};
+use crate::gallery::{GalleryError, GraphPlan, IndexOutcome, IndexRequest, Restored};
 use crate::graph::audit::Extent;
 use crate::graph::build::{Plan, Step};
 use crate::records::{JobRecord, NewJob};
+
+const INDEX: &str = "index";
 
 /// What a job does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,13 +44,19 @@ pub enum Work {
         again: bool,
         /// Segments with fewer rows get none.
         rows_min: u64,
-        /// From now on segments that are sealed or merged get theirs by themselves.
-        keep: bool,
+        /// Whether segments that are sealed or merged later get theirs by themselves; `None` leaves that as it is.
+        #[serde(default)]
+        keep: Option<bool>,
     },
     /// Merges segments and drops erased rows.
     Compact {
         /// Every segment that has an erased row, not only those with many.
         all: bool,
+    },
+    /// Takes a backup in, on the machine that serves, under the name of the job's gallery.
+    Restore {
+        /// The folder of the backup, from the root on.
+        from: PathBuf,
     },
 }
 
@@ -57,8 +66,9 @@ impl Work {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Import { .. } => "import",
-            Self::Index { .. } => "index",
+            Self::Index { .. } => INDEX,
             Self::Compact { .. } => "compact",
+            Self::Restore { .. } => "restore",
         }
     }
 
@@ -76,7 +86,7 @@ impl Work {
                 }
                 Ok(())
             }
-            Self::Import { .. } | Self::Compact { .. } => Ok(()),
+            Self::Import { .. } | Self::Compact { .. } | Self::Restore { .. } => Ok(()),
         }
     }
 }
@@ -84,7 +94,7 @@ impl Work {
 /// Asks the process that serves for some work.
 ///
 /// # Errors
-/// [`GalleryError::NoGallery`], [`GalleryError::TooMany`] when as many jobs wait as may, and what the records say.
+/// [`GalleryError::NoGallery`] (or [`GalleryError::AlreadyExists`] for what restores one), [`GalleryError::TooMany`] when as many jobs wait as may, and what the records say.
 pub async fn ask(
     desk: &Desk,
     gallery: &GalleryName,
@@ -92,7 +102,11 @@ pub async fn ask(
     requester: Requester,
 ) -> Result<JobRecord, CaseworkError> {
     work.check()?;
-    desk.vault.snapshot(gallery).await?;
+    match (desk.vault.snapshot(gallery).await, work) {
+        (Ok(_), Work::Restore { .. }) => return Err(GalleryError::AlreadyExists(gallery.clone()).into()),
+        (Ok(_), _) | (Err(GalleryError::NoGallery(_)), Work::Restore { .. }) => {}
+        (Err(error), _) => return Err(error.into()),
+    }
     let request = serde_json::to_string(work).map_err(|error| CaseworkError::Stopped(error.to_string()))?;
     let Requester { actor, origin } = requester;
     let kind = work.kind().to_owned();
@@ -102,12 +116,12 @@ pub async fn ask(
     one(desk, id).await
 }
 
-/// Jobs, newest first.
+/// Jobs, newest first, at most `limit`.
 ///
 /// # Errors
 /// What the records say.
-pub async fn all(desk: &Desk) -> Result<Vec<JobRecord>, CaseworkError> {
-    Ok(book(desk).all().await.map_err(GalleryError::from)?)
+pub async fn newest(desk: &Desk, limit: usize) -> Result<Vec<JobRecord>, CaseworkError> {
+    Ok(book(desk).newest(limit).await.map_err(GalleryError::from)?)
 }
 
 /// One job.
@@ -118,11 +132,16 @@ pub async fn one(desk: &Desk, id: i64) -> Result<JobRecord, CaseworkError> {
     book(desk).one(id).await.map_err(GalleryError::from)?.ok_or(CaseworkError::NoJob(id))
 }
 
-/// Ends a job: at once when it waits, within a second or so when it runs. Gives it as it is now.
+/// Ends a job: at once when it waits, shortly when it runs; it takes away what it left half done. Gives it as it is now.
+/// Whoever cancels the building of graphs doesn't want it to be begun again: the gallery's are kept up no more.
 ///
 /// # Errors
 /// [`CaseworkError::NoJob`], what the records say.
 pub async fn cancel(desk: &Desk, id: i64) -> Result<JobRecord, CaseworkError> {
+    let job = one(desk, id).await?;
+    if job.asked.kind == INDEX && !job.state.is_over() {
+        desk.vault.keep_graphs(&job.asked.gallery, None).await?;
+    }
     let job = book(desk).cancel(id).await.map_err(GalleryError::from)?.ok_or(CaseworkError::NoJob(id))?;
     desk.work_waits.notify_one();
     Ok(job)
@@ -171,8 +190,8 @@ pub enum Outcome {
     },
     /// Graphs.
     Indexed {
-        /// What became of each segment, by number.
-        graphs: Vec<(u64, IndexOutcome)>,
+        /// How many segments came to which end.
+        graphs: GraphCounts,
     },
     /// A compaction.
     Compacted {
@@ -185,6 +204,36 @@ pub enum Outcome {
         /// Bytes of segments and tail now.
         bytes: u64,
     },
+    /// A backup was taken in.
+    Restored(Restored),
+}
+
+/// What became of a gallery's segments when graphs were asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GraphCounts {
+    /// They have a new graph.
+    pub built: usize,
+    /// They had one.
+    pub kept: usize,
+    /// They changed meanwhile: to be built again.
+    pub changed: usize,
+    /// They have no live template.
+    pub empty: usize,
+    /// They are small, and compared exactly.
+    pub small: usize,
+}
+
+impl GraphCounts {
+    fn of(outcomes: &[(u64, IndexOutcome)]) -> Self {
+        let count = |wanted| outcomes.iter().filter(|(_, outcome)| *outcome == wanted).count();
+        Self {
+            built: count(IndexOutcome::Built),
+            kept: count(IndexOutcome::Kept),
+            changed: count(IndexOutcome::Changed),
+            empty: count(IndexOutcome::Empty),
+            small: count(IndexOutcome::Small),
+        }
+    }
 }
 
 /// How work is done: as which job, watched and ended by whom.
@@ -215,20 +264,20 @@ pub async fn work(desk: &Desk, gallery: &GalleryName, work: Work, doing: Doing) 
             Ok(Outcome::Imported { first, last, segments: imported.segments })
         }
         Work::Index { plan, again, rows_min, keep } => {
-            if keep {
+            if keep == Some(false) {
+                desk.vault.keep_graphs(gallery, None).await?;
+            }
+            let outcome = index(desk, gallery, plan, again, rows_min, doing).await?;
+            // Not before it has worked out: what fails or is cancelled is not to be begun again by itself.
+            if keep == Some(true) {
                 desk.vault.keep_graphs(gallery, Some(plan)).await?;
             }
-            index(desk, gallery, plan, again, rows_min, doing).await
+            Ok(outcome)
         }
         Work::Compact { all } => {
             let Doing { progress, stop, .. } = doing;
-            let tell = move |done, all| progress.tell("copying", done, all);
-            let compacting = desk.vault.compact(gallery, all, tell);
-            let compacted = tokio::select! {
-                done = compacting => done?,
-                // What is done stays done.
-                () = stopped(&stop) => return Err(GalleryError::Interrupted.into()),
-            };
+            let tell = move |done, of| go_on(&progress, &stop, "copying", done, of);
+            let compacted = desk.vault.compact(gallery, all, tell).await?;
             Ok(Outcome::Compacted {
                 segments_rewritten: compacted.segments,
                 erased_rows_dropped: compacted.rows_dropped,
@@ -236,13 +285,17 @@ pub async fn work(desk: &Desk, gallery: &GalleryName, work: Work, doing: Doing) 
                 bytes: compacted.bytes,
             })
         }
+        Work::Restore { from } => {
+            let Doing { job, progress, stop, .. } = doing;
+            let tell = move |done, of| go_on(&progress, &stop, "checking and copying", done, of);
+            Ok(Outcome::Restored(desk.vault.restore(&from, Some(gallery.clone()), job, tell).await?))
+        }
     }
 }
 
-async fn stopped(stop: &AtomicBool) {
-    while !stop.load(Ordering::Relaxed) {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+fn go_on(progress: &Progress, stop: &AtomicBool, step: &'static str, done: u64, of: u64) -> ControlFlow<()> {
+    progress.tell(step, done, of);
+    if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
 async fn index(
@@ -268,7 +321,7 @@ async fn index(
             Step::Auditing { done, probes } => progress.tell("auditing", done, probes),
         }),
     };
-    Ok(Outcome::Indexed { graphs: desk.vault.index(gallery, request).await? })
+    Ok(Outcome::Indexed { graphs: GraphCounts::of(&desk.vault.index(gallery, request).await?) })
 }
 
 /// An error as a job's outcome keeps it.

@@ -6,6 +6,7 @@ pub mod contact_sheet;
 pub mod demo;
 pub mod desk;
 pub mod enrol;
+pub mod evaluate;
 pub mod eyes;
 pub mod faces;
 pub mod folder;
@@ -21,7 +22,10 @@ use std::path::PathBuf;
 
 use crate::base::ids::{GalleryName, IdError, ModelId};
 use crate::evaluation::EvaluationError;
+use crate::evaluation::manifest::ManifestError;
+use crate::evaluation::protocol::ProtocolError;
 use crate::gallery::GalleryError;
+use crate::graph::GraphError;
 use crate::identify::IdentifyError;
 use crate::vision::VisionError;
 
@@ -97,10 +101,32 @@ pub enum CaseworkError {
         /// Faces found.
         found: usize,
     },
+    /// A list of pictures that can't be used.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// Rules of an evaluation that leave nothing to measure.
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+    /// A folder that holds something else than the evaluation that is asked for.
+    #[error("{}: {what}. Give another folder with --out, or remove this one", .path.display())]
+    OtherRun {
+        /// Which.
+        path: PathBuf,
+        /// What it holds.
+        what: String,
+    },
     /// No such job.
     #[error("there is no job {0}: `bertillon jobs list` shows those there are")]
     NoJob(i64),
     /// A worker died: a defect, reported instead of hidden.
     #[error("the work stopped unexpectedly: {0}")]
     Stopped(String),
+}
+
+impl CaseworkError {
+    /// Whether nothing went wrong: the work was told to end, and did.
+    #[must_use]
+    pub fn is_stop(&self) -> bool {
+        matches!(self, Self::Gallery(GalleryError::Interrupted | GalleryError::Graph(GraphError::Cancelled)))
+    }
 }

@@ -11,7 +11,6 @@ use crate::base::ids::GalleryName;
 use crate::casework::jobs::{self, Doing, Progress, Work, book};
 use crate::casework::search::Requester;
 use crate::casework::{CaseworkError, Desk};
-use crate::gallery::GalleryError;
 use crate::records::{JobRecord, JobState};
 
 /// How often another process's wishes are looked for, and progress is written down.
@@ -76,7 +75,7 @@ async fn ask_for_graphs(desk: &Desk, tried: &mut HashMap<GalleryName, Instant>) 
         }
         tried.insert(gallery.clone(), Instant::now());
         let itself = Requester { actor: "the server itself".to_owned(), origin: "segments changed".to_owned() };
-        jobs::ask(desk, &gallery, &Work::Index { plan, again: false, rows_min, keep: false }, itself).await?;
+        jobs::ask(desk, &gallery, &Work::Index { plan, again: false, rows_min, keep: None }, itself).await?;
     }
     Ok(())
 }
@@ -86,7 +85,7 @@ async fn do_job(desk: &Arc<Desk>, job: JobRecord, stop: &AtomicBool) {
     tracing::info!(id, kind = job.asked.kind, gallery = %job.asked.gallery, "job begun");
     let (outcome, wanted) = match serde_json::from_str::<Work>(&job.asked.request) {
         Ok(work) => watched(desk, &job, work, stop).await,
-        Err(error) => (Err(CaseworkError::Stopped(format!("the request can't be read: {error}"))), true),
+        Err(_) => (Err(CaseworkError::Stopped("what was asked for can't be read".to_owned())), true),
     };
     let stopping = stop.load(Ordering::Relaxed);
     let ended = match outcome {
@@ -94,8 +93,8 @@ async fn do_job(desk: &Arc<Desk>, job: JobRecord, stop: &AtomicBool) {
             let text = serde_json::to_string(&outcome).unwrap_or_default();
             book(desk).end(id, JobState::Done, &text).await
         }
-        Err(_) if !wanted => book(desk).end(id, JobState::Cancelled, "").await,
-        Err(_) if stopping => book(desk).put_back(id).await,
+        Err(error) if error.is_stop() && !wanted => book(desk).end(id, JobState::Cancelled, "").await,
+        Err(error) if error.is_stop() && stopping => book(desk).put_back(id).await,
         Err(error) => {
             let said = jobs::in_words(&error);
             tracing::warn!(id, said, "job failed");
@@ -129,8 +128,8 @@ async fn watched(
     loop {
         tokio::select! {
             done = &mut task => {
-                let stopped = |_| CaseworkError::Gallery(GalleryError::Interrupted);
-                return (done.map_err(stopped).and_then(|outcome| outcome), wanted);
+                let bug = |_| CaseworkError::Stopped("a defect of this program; the server's log says where".to_owned());
+                return (done.map_err(bug).and_then(|outcome| outcome), wanted);
             }
             () = tokio::time::sleep(LOOK) => {
                 let (step, done, total) = doing.progress.now();

@@ -291,7 +291,7 @@ pub enum GalleryCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Take a copy made by `gallery backup` back in.
+    /// Take a copy made by `gallery backup` back in, here or by the server that has the data folder.
     ///
     /// Every file is checked first. A gallery that is there already is never replaced: give the copy another name. What
     /// this data folder knows to have been erased from the gallery since is erased in the copy too; erasures that it does
@@ -339,9 +339,12 @@ pub enum GalleryCommand {
         /// Build graphs again that are there already.
         #[arg(long)]
         again: bool,
-        /// Build them now, and do not keep them up.
+        /// Build them now, and keep none up from now on.
         #[arg(long)]
         once: bool,
+        /// Build none, and keep none up from now on; those there are stay in use. So does cancelling the job.
+        #[arg(long, conflicts_with_all = ["again", "once", "json"])]
+        off: bool,
         /// Print as JSON.
         #[arg(long)]
         json: bool,
@@ -364,6 +367,9 @@ pub enum GalleryCommand {
 pub enum JobsCommand {
     /// List jobs, newest first.
     List {
+        /// How many.
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1100))]
+        last: u32,
         /// Print as JSON.
         #[arg(long)]
         json: bool,

@@ -11,7 +11,7 @@ use crate::casework::jobs::Work;
 use crate::casework::{Desk, enrol, statistics};
 use crate::cli::args::GalleryCommand;
 use crate::cli::{desk, jobs, print, upkeep};
-use crate::gallery::{Access, Erase, GallerySummary, GraphPlan};
+use crate::gallery::{Access, Erase, GallerySummary, GraphPlan, gallery_of_backup};
 use crate::http::shapes::GalleryShape;
 use crate::segment::Precision;
 use crate::settings::Settings;
@@ -38,7 +38,11 @@ pub async fn run(settings: Settings, command: GalleryCommand) -> Result<()> {
             jobs::here_or_there(settings, &gallery, Work::Compact { all }, json).await
         }
         GalleryCommand::Backup { gallery, to, json } => upkeep::backup(settings, &gallery, &to, json).await,
-        GalleryCommand::Restore { folder, name, json } => upkeep::restore(settings, &folder, name, json).await,
+        GalleryCommand::Restore { folder, name, json } => {
+            let from = jobs::from_the_root(&folder)?;
+            let name = name.map_or_else(|| gallery_of_backup(&from), Ok)?;
+            jobs::here_or_there(settings, &name, Work::Restore { from }, json).await
+        }
         GalleryCommand::Erase { gallery, subject, template, yes } => {
             let what = match (subject, template) {
                 (Some(subject), _) => Erase::Subject(subject),
@@ -47,9 +51,14 @@ pub async fn run(settings: Settings, command: GalleryCommand) -> Result<()> {
             };
             erase(settings, &gallery, what, yes).await
         }
-        GalleryCommand::Index { gallery, m, ef_construction, audit_probes, again, once, json } => {
+        GalleryCommand::Index { gallery, off: true, .. } => {
+            desk(settings, Access::Reader).await?.vault.keep_graphs(&gallery, None).await?;
+            print::line(&format!("graphs of {gallery} are kept up no more; those there are stay in use"))
+        }
+        GalleryCommand::Index { gallery, m, ef_construction, audit_probes, again, once, off: false, json } => {
             let plan = GraphPlan { m, ef_construction, audit_probes: audit_probes as usize };
-            jobs::here_or_there(settings, &gallery, Work::Index { plan, again, rows_min: 0, keep: !once }, json).await
+            let work = Work::Index { plan, again, rows_min: 0, keep: Some(!once) };
+            jobs::here_or_there(settings, &gallery, work, json).await
         }
         GalleryCommand::Statistics { gallery, source, out } => measure(settings, &gallery, &source, &out).await,
     }

@@ -10,12 +10,12 @@ use anyhow::{Result, bail};
 
 use crate::base::ids::GalleryName;
 use crate::base::text::thousands;
-use crate::casework::jobs::{self, Doing, Outcome, Progress, Work};
+use crate::casework::jobs::{self, Doing, GraphCounts, Outcome, Progress, Work};
 use crate::casework::{CaseworkError, Desk};
 use crate::cli::args::JobsCommand;
 use crate::cli::search::requester;
 use crate::cli::{desk, print, progress};
-use crate::gallery::{Access, GalleryError, IndexOutcome};
+use crate::gallery::{Access, GalleryError, Restored};
 use crate::http::job_shapes::JobShape;
 use crate::records::{JobRecord, JobState};
 use crate::settings::Settings;
@@ -30,10 +30,10 @@ const LOOK: Duration = Duration::from_millis(200);
 pub async fn run(settings: Settings, command: JobsCommand) -> Result<()> {
     let desk = desk(settings, Access::Reader).await?;
     match command {
-        JobsCommand::List { json } => {
-            let all = jobs::all(&desk).await?;
+        JobsCommand::List { last, json } => {
+            let all = jobs::newest(&desk, last as usize).await?;
             if json {
-                return print::json(&all.iter().map(JobShape::from).collect::<Vec<_>>());
+                return print::json(&all.iter().map(JobShape::in_short).collect::<Vec<_>>());
             }
             if all.is_empty() {
                 return print::line("no jobs");
@@ -93,10 +93,10 @@ async fn here(desk: &Desk, gallery: &GalleryName, work: Work, as_json: bool) -> 
         }
     };
     bar.finish_and_clear();
-    if stopped && done.is_err() {
-        bail!("stopped: what was not finished is undone");
-    }
-    let outcome = done?;
+    let outcome = match done {
+        Err(error) if stopped && error.is_stop() => bail!("stopped: what was not finished is undone"),
+        done => done?,
+    };
     desk.vault.clone().close().await;
     if as_json { print::json(&outcome) } else { print_outcome(gallery, &outcome) }
 }
@@ -126,7 +126,10 @@ async fn follow(desk: &Desk, job: JobRecord, as_json: bool) -> Result<()> {
     show(&job, as_json)?;
     match job.state {
         JobState::Failed => bail!("job {id} failed"),
-        JobState::Cancelled => bail!("job {id} was cancelled: what was not finished is undone"),
+        JobState::Cancelled => {
+            let graphs = if job.asked.kind == "index" { ", and graphs are kept up no more" } else { "" };
+            bail!("job {id} was cancelled: what was not finished is undone{graphs}")
+        }
         JobState::Waiting | JobState::Running | JobState::Done => Ok(()),
     }
 }
@@ -175,23 +178,34 @@ fn print_outcome(gallery: &GalleryName, outcome: &Outcome) -> Result<()> {
             print::bytes(*bytes),
             print::bytes(*bytes_before)
         )),
-        Outcome::Indexed { graphs } if graphs.is_empty() => {
+        Outcome::Indexed { graphs } if *graphs == GraphCounts::default() => {
             print::line("no segment to index: templates that are still in the tail are compared exactly, and fast")
         }
-        Outcome::Indexed { graphs } => {
-            for (segment, outcome) in graphs {
-                let said = match outcome {
-                    IndexOutcome::Built => "its graph is built",
-                    IndexOutcome::Kept => "it has a graph already (--again builds it anew)",
-                    IndexOutcome::Changed => "it was changed meanwhile: run the command again",
-                    IndexOutcome::Empty => "it has no live template",
-                    IndexOutcome::Small => "it is small: compared exactly, and fast",
-                };
-                print::line(&format!("segment {segment}: {said}"))?;
+        Outcome::Indexed { graphs: GraphCounts { built, kept, changed, empty, small } } => {
+            let said = [
+                (built, "graphs built"),
+                (kept, "segments had one already (--again builds it anew)"),
+                (changed, "segments were changed meanwhile: run the command again"),
+                (empty, "segments have no live template"),
+                (small, "segments are small: compared exactly, and fast"),
+            ];
+            for (count, said) in said.into_iter().filter(|(count, _)| **count > 0) {
+                print::line(&format!("{count} {said}"))?;
             }
             print::line(&format!("`bertillon gallery show {gallery}` prints what the graphs find and miss"))
         }
+        Outcome::Restored(restored) => print_restored(restored),
     }
+}
+
+fn print_restored(restored: &Restored) -> Result<()> {
+    let Restored { gallery, last_template, erased_since, .. } = restored;
+    print::line(&format!("{gallery} is back, up to template {last_template}"))?;
+    print::line(&format!(
+        "{} templates that are known here to have been erased since were erased in it. Repeat any other erasure made \
+         after the copy was taken.",
+        thousands(*erased_since)
+    ))
 }
 
 /// A path that means the same to a process that was started elsewhere.

@@ -197,6 +197,11 @@ pub fn gallery(summary: &GallerySummary) -> Result<()> {
     for facts in &summary.graphs {
         graph(facts)?;
     }
+    if record.graph_plan.is_some() {
+        line(
+            "graphs      kept up by the server: large segments get theirs by themselves (`gallery index --off` ends it)",
+        )?;
+    }
     if summary.erased_rows > 0 {
         let erased = count(summary.erased_rows);
         line(&format!("compaction  {erased} erased rows still take up room: `bertillon gallery compact`"))?;

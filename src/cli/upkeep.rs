@@ -1,4 +1,4 @@
-//! `bertillon gallery verify`, `backup` and `restore`: what keeps galleries whole.
+//! `bertillon gallery verify` and `backup`: what keeps galleries whole.
 
 use std::path::Path;
 
@@ -74,27 +74,4 @@ pub async fn backup(settings: Settings, gallery: &GalleryName, to: &Path, as_jso
         made.files
     ))?;
     print::line("It holds biometric data: encrypt it, and let it expire. What is erased from now on is still in it.")
-}
-
-/// Takes a copy back in.
-///
-/// # Errors
-/// When the name is taken, or the copy is not whole.
-pub async fn restore(settings: Settings, folder: &Path, name: Option<GalleryName>, as_json: bool) -> Result<()> {
-    let (bar, moved) = bytes_bar("checking");
-    let taken = desk(settings, Access::Writer).await?.vault.restore(folder, name, moved).await;
-    bar.finish_and_clear();
-    let taken = taken?;
-    if as_json {
-        return print::json(&json!({
-            "gallery": taken.gallery, "from": taken.from, "last_template": taken.last_template,
-            "erased_since": taken.erased_since,
-        }));
-    }
-    print::line(&format!("{} is back, up to template {}", taken.gallery, taken.last_template))?;
-    print::line(&format!(
-        "{} templates that are known here to have been erased since were erased in it. Repeat any other erasure made \
-         after the copy was taken.",
-        thousands(taken.erased_since)
-    ))
 }

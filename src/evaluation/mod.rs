@@ -3,7 +3,11 @@
 //! What this room makes is synthetic and says so; nothing in it is a person.
 
 pub mod crowd;
+pub mod journal;
 pub mod latency;
+pub mod manifest;
+pub mod protocol;
+pub mod results;
 pub mod statistics;
 
 pub use crate::base::random;

@@ -9,6 +9,7 @@
 
 use std::fmt::Write as _;
 use std::io::Read as _;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -220,7 +221,7 @@ fn finish_backup(
     let mut text = format!("{FIRST_LINE}\ngallery {name}\ntaken {now}\n");
     let (mut files, mut bytes) = (0, 0);
     for file in folder.list()? {
-        let (size, sha256) = hash_file(&path.join(&file))?;
+        let (size, sha256) = hash_file(&path.join(&file), |_| ControlFlow::Continue(()))?;
         // Writing to a string can't fail.
         let _ = writeln!(text, "file {file} {size} {sha256}");
         (files, bytes) = (files + 1, bytes + size);
@@ -231,8 +232,9 @@ fn finish_backup(
     Ok((files, bytes, live))
 }
 
-fn hash_file(path: &Path) -> Result<(u64, String), GalleryError> {
-    let hash = || {
+fn hash_file(path: &Path, mut read: impl FnMut(u64) -> ControlFlow<()>) -> Result<(u64, String), GalleryError> {
+    let mut broken_off = false;
+    let mut hash = || {
         let mut file = fs::File::open(path)?;
         let (mut digest, mut size) = (Sha256::new(), 0);
         let mut buffer = vec![0; COPY_BYTES];
@@ -243,41 +245,59 @@ fn hash_file(path: &Path) -> Result<(u64, String), GalleryError> {
             }
             digest.update(buffer.get(..count).unwrap_or_default());
             size += count as u64;
+            broken_off = read(size).is_break();
+            if broken_off {
+                return Ok((size, String::new()));
+            }
         }
     };
-    Ok(hash().map_err(StoreError::Io)?)
+    let hashed = hash().map_err(StoreError::Io)?;
+    if broken_off { Err(GalleryError::Interrupted) } else { Ok(hashed) }
 }
 
 /// What `BACKUP` says.
 #[derive(Debug)]
 pub(super) struct Contents {
     pub(super) gallery: GalleryName,
+    pub(super) bytes: u64,
     files: Vec<(String, u64, String)>,
 }
 
-impl Contents {
-    /// Bytes of all its files.
-    pub(super) fn bytes(&self) -> u64 {
-        self.files.iter().fold(0, |sum: u64, (_, size, _)| sum.saturating_add(*size))
-    }
+/// Of which gallery the backup in a folder is, as it says itself: nothing is checked.
+///
+/// # Errors
+/// [`GalleryError::NoBackup`].
+pub fn gallery_of_backup(path: &Path) -> Result<GalleryName, GalleryError> {
+    Ok(read_contents(path)?.gallery)
 }
 
-/// Reads `BACKUP` and compares every file with it. `progress` is told bytes of all bytes.
-pub(super) fn check_backup(path: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Contents, GalleryError> {
+fn read_contents(path: &Path) -> Result<Contents, GalleryError> {
     let bad = |what: String| GalleryError::NoBackup { path: path.to_owned(), what };
     let folder = DiskFolder::open(path).map_err(|error| bad(error.to_string()))?;
     let text = read_small(&folder, BACKUP, MANIFEST_BYTES_MAX).map_err(|error| bad(error.to_string()))?;
-    let contents = parse(&text).ok_or_else(|| bad("its file BACKUP is damaged".to_owned()))?;
-    let all = contents.bytes();
+    parse(&text).ok_or_else(|| bad("its file BACKUP is damaged".to_owned()))
+}
+
+/// Reads `BACKUP` and compares every file with it. `progress` is told bytes of all bytes, and may break it off.
+pub(super) fn check_backup(
+    path: &Path,
+    mut progress: impl FnMut(u64, u64) -> ControlFlow<()>,
+) -> Result<Contents, GalleryError> {
+    let bad = |what: String| GalleryError::NoBackup { path: path.to_owned(), what };
+    let contents = read_contents(path)?;
+    let all = contents.bytes;
     let mut done = 0;
     for (name, size, sha256) in &contents.files {
         let file: PathBuf = path.join(name);
-        let (found, hash) = hash_file(&file).map_err(|error| bad(error.to_string()))?;
+        let hashed = hash_file(&file, |read| progress(done + read.min(*size), all));
+        let (found, hash) = match hashed {
+            Err(GalleryError::Interrupted) => return Err(GalleryError::Interrupted),
+            hashed => hashed.map_err(|error| bad(error.to_string()))?,
+        };
         if (found, &hash) != (*size, sha256) {
             return Err(bad(format!("{name} is not the file that was backed up")));
         }
         done += size;
-        progress(done, all);
     }
     let listed = |wanted: &str| contents.files.iter().any(|(name, _, _)| name == wanted);
     if listed(MANIFEST) && listed(RECORDS) {
@@ -304,5 +324,7 @@ fn parse(bytes: &[u8]) -> Option<Contents> {
         let plain = !name.contains('/') && name != "." && name != "..";
         plain.then(|| (name.to_owned(), size, sha256.to_owned()))
     };
-    Some(Contents { gallery, files: lines.map(file).collect::<Option<_>>()? })
+    let files: Vec<(String, u64, String)> = lines.map(file).collect::<Option<_>>()?;
+    let bytes = files.iter().fold(0_u64, |sum, (_, size, _)| sum.saturating_add(*size));
+    Some(Contents { gallery, bytes, files })
 }

@@ -235,12 +235,14 @@ impl Vault {
     }
 
     /// Says how a gallery's graphs are to be kept up from now on: after sealing and merging too. `None` keeps those there
-    /// are, and makes no more.
+    /// are, and makes no more. For any process: it is the serving one that reads it and builds.
     ///
     /// # Errors
     /// [`GalleryError::NoGallery`], [`GalleryError::Graph`] for figures that nothing can be built with.
     pub async fn keep_graphs(&self, name: &GalleryName, plan: Option<GraphPlan>) -> Result<(), GalleryError> {
-        self.inner.room(name)?;
+        if self.inner.records.gallery(name).await?.is_none() {
+            return Err(GalleryError::NoGallery(name.clone()));
+        }
         if let Some(GraphPlan { m, ef_construction, .. }) = plan {
             Plan { m, ef_construction, threads: 1 }.check()?;
         }
@@ -308,9 +310,9 @@ async fn index_one(
         return Ok(IndexOutcome::Changed);
     }
     let (guard, adopted) = blocking(guard, move |shelf| shelf.adopt_graph(&flat, &facts)).await?;
-    adopted?;
+    let outcome = adopted?;
     room.publish(&guard, room.snapshot().number());
-    Ok(IndexOutcome::Built)
+    Ok(outcome)
 }
 
 /// Stops a build that nobody waits for any more.
@@ -365,11 +367,13 @@ fn check_memory(rows: u64, wanted: u64) -> Result<(), GraphError> {
 }
 
 impl Shelf {
-    /// Writes a graph and gives it to its segment's run, which is replaced.
-    fn adopt_graph(&mut self, flat: &Flat, facts: &Facts) -> Result<(), GalleryError> {
-        write(self.folder.as_ref(), flat, facts)?;
+    /// Writes a graph and gives it to its segment's run, which is replaced. Nothing is written where the segment has gone.
+    fn adopt_graph(&mut self, flat: &Flat, facts: &Facts) -> Result<IndexOutcome, GalleryError> {
         let number = facts.segment.number;
-        let Some(held) = self.segments.iter_mut().find(|held| held.entry.number == number) else { return Ok(()) };
+        let Some(held) = self.segments.iter_mut().find(|held| held.entry.number == number) else {
+            return Ok(IndexOutcome::Changed);
+        };
+        write(self.folder.as_ref(), flat, facts)?;
         let graph = open(self.folder.as_ref(), number, &held.run.segment);
         let run = SegmentRun {
             number,
@@ -380,7 +384,7 @@ impl Shelf {
         let old = std::mem::replace(&mut held.run, Arc::new(run));
         let old: Weak<dyn Rows> = Arc::downgrade(&old) as Weak<dyn Rows>;
         self.retired.push(old);
-        Ok(())
+        Ok(IndexOutcome::Built)
     }
 }
 

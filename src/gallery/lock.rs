@@ -44,6 +44,9 @@ impl WriterLock {
 
     fn write(&self, address: Option<&str>) -> Result<(), GalleryError> {
         let mut text = format!("pid {}\n", std::process::id());
+        if let Some(namespace) = namespace() {
+            text.push_str(&format!("namespace {namespace}\n"));
+        }
         if let Some(address) = address {
             text.push_str("address ");
             text.extend(address.chars().filter(|c| !c.is_control()).take(LOCK_BYTES_MAX / 8));
@@ -57,26 +60,43 @@ impl WriterLock {
     }
 }
 
-fn held_by(data: &Path, file: &fs::File) -> GalleryError {
-    let (holder, address) = holder(file);
-    GalleryError::InUse { path: data.to_owned(), holder, address }
+/// In which processes are numbered as they are for us: a container numbers its own.
+fn namespace() -> Option<String> {
+    let link = fs::read_link("/proc/self/ns/pid").ok()?;
+    Some(link.to_string_lossy().chars().filter(|c| !c.is_control()).take(64).collect())
 }
 
-/// Process and address that the lock's file names.
-fn holder(file: &fs::File) -> (Option<u32>, Option<String>) {
+fn held_by(data: &Path, file: &fs::File) -> GalleryError {
+    let Holder { pid, address, .. } = holder(file);
+    GalleryError::InUse { path: data.to_owned(), holder: pid, address }
+}
+
+/// What the lock's file says of who holds it.
+struct Holder {
+    pid: Option<u32>,
+    namespace: Option<String>,
+    address: Option<String>,
+}
+
+fn holder(file: &fs::File) -> Holder {
     let mut bytes = [0; LOCK_BYTES_MAX];
     let length = file.read_at(&mut bytes, 0).unwrap_or(0);
     let text = String::from_utf8_lossy(bytes.get(..length).unwrap_or_default()).into_owned();
     let line = |key: &str| text.lines().find_map(|line| line.strip_prefix(key));
-    (line("pid ").and_then(|pid| pid.parse().ok()), line("address ").map(str::to_owned))
+    Holder {
+        pid: line("pid ").and_then(|pid| pid.parse().ok()),
+        namespace: line("namespace ").map(str::to_owned),
+        address: line("address ").map(str::to_owned),
+    }
 }
 
 /// Whether the last holder's process lives. The lock itself is not tried: whoever tries it has it for a moment, in which a
-/// server could not start. Where the system doesn't tell, it is taken to live.
+/// server could not start. Where the system doesn't tell, as from one container about another, it is taken to live.
 pub(super) fn holder_is_there(data: &Path) -> bool {
     let Ok(file) = fs::File::open(data.join(LOCK)) else { return false };
-    let pid = holder(&file).0;
-    pid.is_none_or(|pid| !Path::new("/proc/self").exists() || Path::new(&format!("/proc/{pid}")).exists())
+    let holder = holder(&file);
+    let can_tell = holder.namespace.is_some() && holder.namespace == namespace();
+    holder.pid.is_none_or(|pid| !can_tell || Path::new(&format!("/proc/{pid}")).exists())
 }
 
 /// Makes the file on which readers of a gallery hold a shared lock.
@@ -112,5 +132,25 @@ async fn poll(wait: Duration, lock: impl Fn() -> Result<(), std::fs::TryLockErro
             Err(std::fs::TryLockError::WouldBlock) => return Ok(false),
             Err(std::fs::TryLockError::Error(error)) => return Err(StoreError::from(error).into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_holder_of_another_namespace_is_taken_to_live() {
+        let folder = tempfile::tempdir().unwrap();
+        // No process has a number as high.
+        let says = |text: &str| {
+            fs::write(folder.path().join(LOCK), text).unwrap();
+            holder_is_there(folder.path())
+        };
+        let ours = namespace().unwrap();
+        assert!(!says(&format!("pid 4294967290\nnamespace {ours}\n")), "it has ended");
+        assert!(says("pid 4294967290\nnamespace pid:[1]\n"), "a container's, say");
+        assert!(says("pid 4294967290\n"));
+        assert!(says(&format!("pid {}\nnamespace {ours}\n", std::process::id())));
     }
 }

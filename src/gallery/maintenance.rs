@@ -5,6 +5,7 @@
 //! as long as anybody searches the next slice waits, though not for ever.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -41,16 +42,17 @@ pub struct Compacted {
 
 impl Vault {
     /// Merges and compacts a gallery until nothing more is due; with `all`, every segment that has an erased row.
-    /// `progress` is told how many rows of how many of the present segment are copied. What is done stays done when it
-    /// is cut short.
+    /// `progress` is told how many rows of how many of the present segment are copied, and ends it between two slices by
+    /// breaking: what is done stays done.
     ///
     /// # Errors
-    /// What files or records say; [`GalleryError::StillRead`] while an erasure waits for readers.
+    /// What files or records say; [`GalleryError::StillRead`] while an erasure waits for readers,
+    /// [`GalleryError::Interrupted`] when `progress` broke it off.
     pub async fn compact(
         &self,
         name: &GalleryName,
         all: bool,
-        mut progress: impl FnMut(u64, u64) + Send,
+        mut progress: impl FnMut(u64, u64) -> ControlFlow<()> + Send,
     ) -> Result<Compacted, GalleryError> {
         let room = self.inner.room(name)?;
         let mut done = Compacted { bytes_before: room.snapshot().sizes.bytes, ..Compacted::default() };
@@ -60,7 +62,9 @@ impl Vault {
             match self.inner.merge_slice(&room, policy).await? {
                 Step::Nothing => break,
                 Step::Copied(rows, of) => {
-                    progress(rows, of);
+                    if progress(rows, of).is_break() {
+                        return Err(GalleryError::Interrupted);
+                    }
                     self.inner.give_way().await;
                 }
                 Step::Done(segments, erased) => {

@@ -26,7 +26,7 @@ mod tail;
 mod vault;
 mod verify;
 
-pub use backup::BackedUp;
+pub use backup::{BackedUp, gallery_of_backup};
 pub use enrol::{Enrolment, NewReference};
 pub use erase::{Erase, Erased};
 pub use error::GalleryError;

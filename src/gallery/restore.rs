@@ -1,10 +1,12 @@
 //! Taking a backup back in: checked first, copied beside the galleries under a name that none can have, made to count by one
 //! transaction, then given its name. A start finishes what was cut short after the transaction, and removes what was before.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fs_err as fs;
+use serde::{Deserialize, Serialize};
 
 use crate::base::clock;
 use crate::base::ids::{GalleryName, TemplateId};
@@ -15,7 +17,7 @@ use crate::gallery::room::detached;
 use crate::gallery::tail::Tail;
 use crate::gallery::vault::{Inner, Vault};
 use crate::gallery::{GalleryError, lock};
-use crate::records::Records;
+use crate::records::{Records, TakenIn};
 use crate::segment::Segment;
 use crate::store::StoreError;
 use crate::store::disk::DiskFolder;
@@ -25,7 +27,7 @@ use crate::store::space::check_room;
 const RESTORING: &str = ".restoring-";
 
 /// A backup that was taken in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restored {
     /// Its name here.
     pub gallery: GalleryName,
@@ -41,19 +43,22 @@ impl Vault {
     /// Takes the backup in the folder `from` in, under its own name or `name`. Every file is compared with its hash and
     /// every block with its checksum before anything counts. Where the records here know the gallery of which it is a
     /// backup (restored beside it under another name), what was erased there since is erased in it too.
-    /// `progress` is told how many bytes of how many are checked.
+    /// `progress` is told how many bytes of how many are checked and copied, and may break it off. As job `job`, if it is one, it is
+    /// done in the moment in which the gallery counts.
     ///
     /// # Errors
-    /// [`GalleryError::AlreadyExists`], [`GalleryError::NoBackup`], [`StoreError::NoRoom`], and what files and records say; nothing is changed then.
+    /// [`GalleryError::AlreadyExists`], [`GalleryError::NoBackup`], [`GalleryError::Interrupted`], [`StoreError::NoRoom`] on a
+    /// disk that is too full, and what files and records say; nothing is changed then.
     pub async fn restore(
         &self,
         from: &Path,
         name: Option<GalleryName>,
-        progress: impl FnMut(u64, u64) + Send + 'static,
+        job: Option<i64>,
+        progress: impl FnMut(u64, u64) -> ControlFlow<()> + Send + 'static,
     ) -> Result<Restored, GalleryError> {
         self.inner.check_writer()?;
         let (inner, from) = (Arc::clone(&self.inner), from.to_owned());
-        detached(async move { inner.restore(&from, name, progress).await }).await
+        detached(async move { inner.restore(&from, name, job, progress).await }).await
     }
 }
 
@@ -62,17 +67,21 @@ impl Inner {
         &self,
         from: &Path,
         name: Option<GalleryName>,
-        progress: impl FnMut(u64, u64) + Send + 'static,
+        job: Option<i64>,
+        mut progress: impl FnMut(u64, u64) -> ControlFlow<()> + Send + 'static,
     ) -> Result<Restored, GalleryError> {
         let _one_at_a_time = self.creating.lock().await;
         let source = from.to_owned();
-        let checked = tokio::task::spawn_blocking(move || check_backup(&source, progress)).await;
-        let contents = checked.map_err(|_| GalleryError::Interrupted)??;
-        let wanted = contents.bytes();
-        let origin = contents.gallery;
+        let checked = tokio::task::spawn_blocking(move || {
+            // Read to be checked, and then once more to be copied.
+            let contents = check_backup(&source, |done, all| progress(done, all.saturating_mul(2)))?;
+            Ok::<_, GalleryError>((contents, progress))
+        });
+        let (contents, mut progress) = checked.await.map_err(|_| GalleryError::Interrupted)??;
+        let (origin, all) = (contents.gallery, contents.bytes);
         let name = name.unwrap_or_else(|| origin.clone());
         self.refuse_taken(&name).await?;
-        check_room(&self.data, wanted, IMPORT_DISK_RESERVE_BYTES)?;
+        check_room(&self.data, all, IMPORT_DISK_RESERVE_BYTES)?;
         let no_backup = |what: &str| GalleryError::NoBackup { path: from.to_owned(), what: what.to_owned() };
         let record = Records::gallery_of_copy(&from.join(RECORDS)).await?;
         let record = record.filter(|record| record.name == origin);
@@ -81,17 +90,22 @@ impl Inner {
         let same = present.is_some_and(|there| (there.created_at, there.model) == (record.created_at, record.model));
         let erased = if same { self.records.not_live(&origin).await? } else { Vec::new() };
         let (aside, source, gone) = (self.aside(&name), from.to_owned(), erased.clone());
-        let copied =
-            tokio::task::spawn_blocking(move || copy_in(&source, &aside, record.last_template_id, &gone)).await;
-        let erased_since = copied.map_err(|_| GalleryError::Interrupted)??;
-        let now = clock::now_rfc3339();
-        self.records.take_in_gallery(&from.join(RECORDS), &origin, &name, &erased, &now).await?;
+        let copied = tokio::task::spawn_blocking(move || {
+            copy_in(&source, &aside, record.last_template_id, &gone, |done| {
+                progress(all.saturating_add(done), all.saturating_mul(2))
+            })
+        });
+        let erased_since = copied.await.map_err(|_| GalleryError::Interrupted)??;
+        let last_template = record.last_template_id;
+        let restored = Restored { gallery: name.clone(), from: origin, last_template, erased_since };
+        let done = job.map(|job| (job, serde_json::to_string(&restored).unwrap_or_default()));
+        let taken = TakenIn { from: &restored.from, name: &name, erased: &erased, job: done };
+        self.records.take_in_gallery(&from.join(RECORDS), &taken, &clock::now_rfc3339()).await?;
         // It counts. A start finishes the rest, should this not come to its end.
         self.finish_restore(&name)?;
-        let last_template = record.last_template_id;
         let Some(record) = self.records.gallery(&name).await? else { return Err(GalleryError::NoGallery(name)) };
         self.open_room(&record).await?;
-        Ok(Restored { gallery: name, from: origin, last_template, erased_since })
+        Ok(restored)
     }
 
     async fn refuse_taken(&self, name: &GalleryName) -> Result<(), GalleryError> {
@@ -133,8 +147,15 @@ impl Inner {
     }
 }
 
-/// Copies and checks the files of a backup; how many templates were erased in the copy.
-fn copy_in(from: &Path, to: &Path, last_id: u64, gone: &[TemplateId]) -> Result<u64, GalleryError> {
+/// Copies and checks the files of a backup; how many templates were erased in the copy. `progress` is told the bytes after
+/// each file.
+fn copy_in(
+    from: &Path,
+    to: &Path,
+    last_id: u64,
+    gone: &[TemplateId],
+    mut progress: impl FnMut(u64) -> ControlFlow<()>,
+) -> Result<u64, GalleryError> {
     if to.exists() {
         fs::remove_dir_all(to).map_err(StoreError::Io)?;
     }
@@ -145,9 +166,14 @@ fn copy_in(from: &Path, to: &Path, last_id: u64, gone: &[TemplateId]) -> Result<
         return Err(damaged("its files and its records end at different templates"));
     }
     let folder = DiskFolder::create(to)?;
+    let mut copied = 0;
     for name in manifest.segments.iter().map(SegmentEntry::file) {
-        fs::copy(from.join(&name), to.join(&name)).map_err(StoreError::Io)?;
+        copied += fs::copy(from.join(&name), to.join(&name)).map_err(StoreError::Io)?;
         fs::File::open(to.join(&name)).and_then(|file| file.sync_all()).map_err(StoreError::Io)?;
+        if progress(copied).is_break() {
+            fs::remove_dir_all(to).map_err(StoreError::Io)?;
+            return Err(GalleryError::Interrupted);
+        }
     }
     Tail::create(&folder, &manifest.spec, manifest.tail)?;
     manifest.store(&folder)?;

@@ -73,13 +73,18 @@ impl From<&JobRecord> for JobShape {
 }
 
 impl JobShape {
-    /// For a client that need not know this machine's disk: the error of an import names files on it.
+    /// For a client that need not know this machine's disk: errors of long work name files on it.
     #[must_use]
     pub fn for_clients(job: &JobRecord) -> Self {
-        let mut shape = Self::from(job);
-        if job.asked.kind == "import" && shape.error.is_some() {
-            shape.error = Some(format!("The import failed; `bertillon jobs show {}` on the server says why.", job.id));
-        }
-        shape
+        let shape = Self::from(job);
+        let said = format!("It failed; `bertillon jobs show {}` on the server says why.", job.id);
+        let error = shape.error.is_some().then_some(said);
+        Self { error, ..shape }
+    }
+
+    /// For a list.
+    #[must_use]
+    pub fn in_short(job: &JobRecord) -> Self {
+        Self { outcome: None, error: None, ..Self::from(job) }
     }
 }

@@ -28,6 +28,7 @@ use crate::http::routes::{docs, erase, galleries, health, jobs, references, sear
         jobs::show,
         jobs::cancel,
         jobs::graphs,
+        jobs::graphs_off,
         jobs::compact,
         docs::openapi,
     ),

@@ -9,6 +9,7 @@ use crate::gallery::GalleryError;
 use crate::graph::GraphError;
 use crate::http::problem::Problem;
 use crate::identify::IdentifyError;
+use crate::records::RecordsError;
 use crate::scoring::batcher::BatchError;
 use crate::vector::scorer::ScoreError;
 use crate::vision::VisionError;
@@ -31,6 +32,9 @@ impl From<CaseworkError> for Problem {
             // Of folders on this machine, which no request names.
             CaseworkError::NoPictures(_)
             | CaseworkError::Unreadable { .. }
+            | CaseworkError::OtherRun { .. }
+            | CaseworkError::Manifest(_)
+            | CaseworkError::Protocol(_)
             | CaseworkError::Subjects { .. }
             | CaseworkError::Evaluation(_)
             | CaseworkError::Stopped(_) => failed(error.to_string()),
@@ -50,7 +54,9 @@ impl From<GalleryError> for Problem {
             GalleryError::NoGallery(name) => no_gallery(&name.to_string()),
             GalleryError::AlreadyExists(name) => gallery_exists(name.as_str()),
             GalleryError::OtherModel { .. } | GalleryError::OtherDimension { .. } => other_model(error.to_string()),
-            GalleryError::TooMany { .. } => Self::conflict("full", "A limit is reached", error.to_string()),
+            GalleryError::TooMany { .. } | GalleryError::Records(RecordsError::TooMany { .. }) => {
+                Self::conflict("full", "A limit is reached", error.to_string())
+            }
             GalleryError::Text { .. } | GalleryError::Attribute(_) => Self::malformed(error.to_string()),
             GalleryError::BeingErased(_) => Self::conflict("being-erased", "Still being erased", error.to_string()),
             GalleryError::NothingToErase { .. } => nothing_to_erase(error.to_string()),

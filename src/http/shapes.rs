@@ -59,6 +59,8 @@ pub struct GalleryShape {
     pub bytes: u64,
     /// Graphs for approximate searches, by segment.
     pub graphs: Vec<GraphShape>,
+    /// Whether large segments that are sealed or merged get theirs by themselves.
+    pub graphs_kept_up: bool,
     /// Number of the current snapshot.
     pub snapshot: u64,
     /// When it was made, UTC.
@@ -83,6 +85,7 @@ impl From<&GallerySummary> for GalleryShape {
             tail_rows: summary.tail_rows,
             bytes: summary.bytes,
             graphs: summary.graphs.iter().map(GraphShape::from).collect(),
+            graphs_kept_up: summary.record.graph_plan.is_some(),
             snapshot: summary.record.snapshot_number,
             created: summary.record.created_at.clone(),
             damaged: summary.damaged.clone(),

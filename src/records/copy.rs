@@ -10,7 +10,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::base::ids::{GalleryName, TemplateId};
-use crate::records::{GalleryRecord, Records, RecordsError, sql_error};
+use crate::records::jobs::end_job;
+use crate::records::{GalleryRecord, JobState, Records, RecordsError, sql_error};
 
 /// Details and attributes go with live references only: of the others nothing but their erasure is known.
 const COPY_OUT: [&str; 5] = [
@@ -46,6 +47,19 @@ const COPY_IN: [&str; 5] = [
      FROM source.reference_attribute a JOIN main.template t \
      ON t.gallery = $2 AND t.id = a.template_id WHERE a.gallery = $1 AND t.state = 'live' ORDER BY t.id",
 ];
+
+/// A gallery of a copy that is taken in.
+#[derive(Debug)]
+pub struct TakenIn<'a> {
+    /// Its name in the copy.
+    pub from: &'a GalleryName,
+    /// Its name here.
+    pub name: &'a GalleryName,
+    /// Templates that are erased in it.
+    pub erased: &'a [TemplateId],
+    /// The job that this is, and its outcome.
+    pub job: Option<(i64, String)>,
+}
 
 impl Records {
     /// Copies what is known about a gallery and its templates up to `last_id` into a new data base at `path`. Gives the
@@ -112,39 +126,26 @@ impl Records {
         Ok(galleries?.pop())
     }
 
-    /// Takes the gallery `from` of a copy at `path` in as `name`, in one transaction. Templates in `erased` are erased in it.
+    /// Takes the gallery of a copy at `path` in, in one transaction.
     ///
     /// # Errors
     /// [`RecordsError::Sql`], also when the name is taken.
-    pub async fn take_in_gallery(
-        &self,
-        path: &Path,
-        from: &GalleryName,
-        name: &GalleryName,
-        erased: &[TemplateId],
-        now: &str,
-    ) -> Result<(), RecordsError> {
+    pub async fn take_in_gallery(&self, path: &Path, taken: &TakenIn<'_>, now: &str) -> Result<(), RecordsError> {
         // A connection of its own: what is attached or temporary ends with it.
         let own = Self::connect(&self.path, false).await?;
-        let taken = own.take_in(path, from, name, erased, now).await;
+        let done = own.take_in(path, taken, now).await;
         own.close().await;
-        taken
+        done
     }
 
-    async fn take_in(
-        &self,
-        path: &Path,
-        from: &GalleryName,
-        name: &GalleryName,
-        erased: &[TemplateId],
-        now: &str,
-    ) -> Result<(), RecordsError> {
+    async fn take_in(&self, path: &Path, taken: &TakenIn<'_>, now: &str) -> Result<(), RecordsError> {
+        let TakenIn { from, name, erased, job } = taken;
         let mut connection = self.pool.acquire().await.map_err(self.sql())?;
         self.attach(&mut connection, path).await?;
         let temporary = "CREATE TEMP TABLE erased_since (template_id BIGINT NOT NULL PRIMARY KEY, erased_at TEXT)";
         sqlx::query(temporary).execute(&mut *connection).await.map_err(self.sql())?;
         sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await.map_err(self.sql())?;
-        for id in erased {
+        for id in *erased {
             let insert = "INSERT INTO temp.erased_since (template_id, erased_at) VALUES ($1, $2)";
             let query = sqlx::query(insert).bind(id.0 as i64).bind(now.to_owned());
             query.execute(&mut *connection).await.map_err(self.sql())?;
@@ -159,6 +160,9 @@ impl Records {
              AND template_id <= (SELECT last_template_id FROM main.gallery WHERE name = $1)";
         let query = sqlx::query(synthetic).bind(name.as_str());
         query.execute(&mut *connection).await.map_err(self.sql())?;
+        if let Some((job, outcome)) = job {
+            end_job(&mut connection, *job, JobState::Done, outcome).await.map_err(self.sql())?;
+        }
         sqlx::query("COMMIT").execute(&mut *connection).await.map_err(self.sql())?;
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Long work that is asked for, done in the background by the serving process, and followed by whoever asked.
 
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use crate::base::clock;
 use crate::base::ids::GalleryName;
@@ -51,7 +51,7 @@ impl JobState {
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewJob {
-    /// `import`, `index` or `compact`.
+    /// `import`, `index`, `compact` or `restore`.
     pub kind: String,
     /// Which gallery it changes.
     pub gallery: GalleryName,
@@ -141,13 +141,13 @@ impl JobBook {
         Ok(id)
     }
 
-    /// Jobs, newest first, at most as many as are kept.
+    /// Jobs, newest first, at most `limit`.
     ///
     /// # Errors
     /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
-    pub async fn all(&self) -> Result<Vec<JobRecord>, RecordsError> {
+    pub async fn newest(&self, limit: usize) -> Result<Vec<JobRecord>, RecordsError> {
         let query = sqlx::query("SELECT * FROM job ORDER BY id DESC LIMIT $1");
-        let query = query.bind((JOBS_KEPT_MAX + JOBS_WAITING_MAX) as i64);
+        let query = query.bind(limit.min(JOBS_KEPT_MAX + JOBS_WAITING_MAX) as i64);
         query.fetch_all(&self.0.pool).await.map_err(self.0.sql())?.iter().map(|row| self.job_of(row)).collect()
     }
 
@@ -223,12 +223,14 @@ impl JobBook {
         change.commit().await
     }
 
-    /// Puts a job that was begun back among those that wait, as if it had not been: the process ends.
+    /// Puts a job that was begun back among those that wait, as if it had not been: the process ends. Where somebody has
+    /// cancelled it meanwhile it is over.
     ///
     /// # Errors
     /// [`RecordsError::Sql`].
     pub async fn put_back(&self, id: i64) -> Result<(), RecordsError> {
         let mut change = self.0.begin().await?;
+        change.cancel_where_wanted().await?;
         let update = "UPDATE job SET state = 'waiting', attempts = attempts - 1 WHERE id = $1 AND state = 'running'";
         sqlx::query(update).bind(id).execute(&mut *change.transaction).await.map_err(self.0.sql())?;
         change.commit().await
@@ -240,6 +242,7 @@ impl JobBook {
     /// [`RecordsError::Sql`].
     pub async fn put_interrupted_back(&self) -> Result<(), RecordsError> {
         let mut change = self.0.begin().await?;
+        change.cancel_where_wanted().await?;
         let give_up = "UPDATE job SET state = 'failed', ended_at = $1, outcome = $2 WHERE state = 'running' \
              AND attempts >= $3 AND ended_at IS NULL";
         let said = format!("the server ended {JOB_ATTEMPTS_MAX} times while it did this; its log may say why");
@@ -280,21 +283,108 @@ impl JobBook {
 }
 
 impl Change {
+    /// Ends the jobs that nobody does and somebody has cancelled.
+    async fn cancel_where_wanted(&mut self) -> Result<(), RecordsError> {
+        let update = "UPDATE job SET state = 'cancelled', ended_at = $1 WHERE state = 'running' AND cancel_wanted = 1";
+        let query = sqlx::query(update).bind(clock::now_rfc3339());
+        query.execute(&mut *self.transaction).await.map(drop).map_err(self.sql())
+    }
+
     /// Ends a job together with what it changed.
     ///
     /// # Errors
     /// [`RecordsError::Sql`].
     pub async fn end_job(&mut self, id: i64, state: JobState, outcome: &str) -> Result<(), RecordsError> {
-        let end = outcome.floor_char_boundary(JOB_OUTCOME_BYTES_MAX);
-        let update = "UPDATE job SET state = $2, outcome = $3, ended_at = $4 WHERE id = $1 AND state = 'running'";
-        sqlx::query(update)
-            .bind(id)
-            .bind(state.as_str())
-            .bind(outcome.get(..end).unwrap_or_default().to_owned())
-            .bind(clock::now_rfc3339())
-            .execute(&mut *self.transaction)
-            .await
-            .map_err(self.sql())?;
-        Ok(())
+        let ended = end_job(&mut self.transaction, id, state, outcome).await;
+        ended.map_err(self.sql())
+    }
+}
+
+/// Ends a job on a connection that is in a transaction.
+pub(super) async fn end_job(
+    connection: &mut SqliteConnection,
+    id: i64,
+    state: JobState,
+    outcome: &str,
+) -> Result<(), sqlx::Error> {
+    // Words may be cut. What is JSON is short: it counts, and lists nothing.
+    let end = outcome.floor_char_boundary(JOB_OUTCOME_BYTES_MAX);
+    let update = "UPDATE job SET state = $2, outcome = $3, ended_at = $4 WHERE id = $1 AND state = 'running'";
+    let query = sqlx::query(update).bind(id).bind(state.as_str());
+    let query = query.bind(outcome.get(..end).unwrap_or_default().to_owned()).bind(clock::now_rfc3339());
+    query.execute(connection).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn book() -> (tempfile::TempDir, Records, JobBook) {
+        let folder = tempfile::tempdir().unwrap();
+        let records = Records::create(&folder.path().join("records.db")).await.unwrap();
+        let book = records.job_book();
+        (folder, records, book)
+    }
+
+    fn job() -> NewJob {
+        let gallery = "custody".parse().unwrap();
+        let [kind, actor, origin] = ["compact", "somebody", "a test"].map(str::to_owned);
+        NewJob { kind, gallery, request: "{}".to_owned(), actor, origin }
+    }
+
+    #[tokio::test]
+    async fn only_so_many_wait() {
+        let (_folder, _records, book) = book().await;
+        for _ in 0..JOBS_WAITING_MAX {
+            book.ask(&job()).await.unwrap();
+        }
+        assert!(matches!(book.ask(&job()).await, Err(RecordsError::TooMany { limit: JOBS_WAITING_MAX, .. })));
+        book.cancel(1).await.unwrap();
+        assert_eq!(book.ask(&job()).await.unwrap(), JOBS_WAITING_MAX as i64 + 1);
+    }
+
+    #[tokio::test]
+    async fn the_oldest_make_room_and_numbers_are_never_given_twice() {
+        let (_folder, records, book) = book().await;
+        let insert = "WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < $1) INSERT INTO job \
+             SELECT id, 'compact', 'custody', '{}', 'done', 'somebody', 'a test', '', '', '', 1, 0, '', 0, 0, '' FROM n";
+        sqlx::query(insert).bind(JOBS_KEPT_MAX as i64 + 5).execute(&records.pool).await.unwrap();
+        let id = book.ask(&job()).await.unwrap();
+        assert_eq!(id, JOBS_KEPT_MAX as i64 + 6);
+        assert_eq!(book.newest(usize::MAX).await.unwrap().len(), JOBS_KEPT_MAX + 1);
+        assert!(book.one(5).await.unwrap().is_none() && book.one(6).await.unwrap().is_some());
+        assert_eq!(book.newest(3).await.unwrap().iter().map(|job| job.id).collect::<Vec<_>>(), [id, id - 1, id - 2]);
+    }
+
+    #[tokio::test]
+    async fn what_ends_the_server_every_time_is_given_up() {
+        let (_folder, _records, book) = book().await;
+        let id = book.ask(&job()).await.unwrap();
+        for attempt in 1..=JOB_ATTEMPTS_MAX {
+            assert_eq!(book.begin().await.unwrap().unwrap().attempts, u64::from(attempt));
+            // The server dies, and is started again.
+            book.put_interrupted_back().await.unwrap();
+        }
+        let failed = book.one(id).await.unwrap().unwrap();
+        assert_eq!((failed.state, book.begin().await.unwrap()), (JobState::Failed, None));
+        assert!(failed.outcome.unwrap().contains("ended 3 times"));
+    }
+
+    #[tokio::test]
+    async fn what_is_cancelled_while_its_server_ends_is_not_begun_again() {
+        let (_folder, _records, book) = book().await;
+        for died in [true, false] {
+            let id = book.ask(&job()).await.unwrap();
+            book.begin().await.unwrap().unwrap();
+            book.cancel(id).await.unwrap();
+            if died {
+                book.put_interrupted_back().await.unwrap()
+            } else {
+                book.put_back(id).await.unwrap()
+            }
+            let cancelled = book.one(id).await.unwrap().unwrap();
+            assert!(cancelled.state == JobState::Cancelled && cancelled.ended_at.is_some(), "{cancelled:?}");
+            assert_eq!(book.begin().await.unwrap(), None);
+        }
     }
 }

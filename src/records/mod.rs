@@ -21,6 +21,7 @@ use sqlx::{Row as _, SqlSafeStr as _, Sqlite, Transaction};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 pub use attributes::{Attribute, AttributeError, AttributeName, check_attributes};
+pub use copy::TakenIn;
 pub use galleries::GalleryRecord;
 pub use jobs::{JobBook, JobRecord, JobState, NewJob};
 pub use searches::{FaceBox, RecordedCandidate, SearchRecord};

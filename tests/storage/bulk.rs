@@ -19,7 +19,8 @@ use bertillon::settings::flags::Flags;
 
 use crate::traces::windows;
 use crate::{
-    dimension, enrol, live, model_id, name, new_vault, open, options, raw, reference, run, search, subject, template,
+    dimension, enrol, live, model_id, name, new_vault, on, open, options, raw, reference, run, search, subject,
+    template,
 };
 
 pub(crate) fn described(row: u64) -> ImportedReference {
@@ -197,7 +198,7 @@ fn a_vault_that_is_closed_ends_an_import_and_nothing_is_left() {
         vault.verify(&name(), |_, _| ()).await.unwrap();
         let copy = home.path().join("copy");
         assert_eq!(vault.backup(&name(), &copy, |_, _| ()).await.unwrap().templates, 1);
-        let restored = vault.restore(&copy, Some("again".parse().unwrap()), |_, _| ()).await.unwrap();
+        let restored = vault.restore(&copy, Some("again".parse().unwrap()), None, on).await.unwrap();
         assert_eq!((restored.last_template, restored.erased_since), (121, 0));
         vault.verify(&restored.gallery, |_, _| ()).await.unwrap();
         vault.close().await;
@@ -329,7 +330,7 @@ fn many_references_are_imported_in_reasonable_time() {
         let made = vault.backup(&name(), &copy, |_, _| ()).await.unwrap();
         println!("backup of {} MiB {:?}", made.bytes >> 20, began.elapsed());
         let began = Instant::now();
-        vault.restore(&copy, Some("copy".parse().unwrap()), |_, _| ()).await.unwrap();
+        vault.restore(&copy, Some("copy".parse().unwrap()), None, on).await.unwrap();
         println!("restore {:?}", began.elapsed());
     });
 }

@@ -171,7 +171,7 @@ fn ids_of_an_import_taken_back_are_given_to_nobody_across_starts_and_imports() {
             assert_eq!(vault.verify(&name(), |_, _| ()).await.unwrap().live, 81);
             let shown = vault.references(&name(), &[TemplateId(30), TemplateId(100), TemplateId(191)]).await.unwrap();
             assert_eq!(shown.keys().collect::<Vec<_>>(), [&TemplateId(191)]);
-            vault.compact(&name(), true, |_, _| ()).await.unwrap();
+            vault.compact(&name(), true, crate::on).await.unwrap();
             vault.close().await;
             vault = open(home.path()).await;
         }

@@ -10,7 +10,7 @@ use bertillon::gallery::{Access, Erase, GalleryError, Vault, VaultOptions};
 use bertillon::segment::Precision;
 
 use crate::traces::{traces, windows};
-use crate::{dimension, enrol, live, model_id, name, new_vault, open, options, raw, reference, run, subject};
+use crate::{dimension, enrol, live, model_id, name, new_vault, on, open, options, raw, reference, run, subject};
 
 async fn files(vault: &Vault) -> (usize, u64) {
     let summary = vault.galleries().await.unwrap().remove(0);
@@ -34,7 +34,7 @@ fn merging_and_compaction_change_nothing_that_is_seen_and_leave_no_erased_row() 
         // A search that reads on while files lose their names.
         let reading = vault.snapshot(&name()).await.unwrap();
         assert_eq!(files(&vault).await, (6, 6));
-        let done = vault.compact(&name(), true, |_, _| ()).await.unwrap();
+        let done = vault.compact(&name(), true, on).await.unwrap();
         assert_eq!((done.segments, done.rows_dropped), (6, 6));
         assert!(done.bytes < done.bytes_before);
         assert_eq!(files(&vault).await, (2, 0), "synthetic and enrolled templates stay apart");
@@ -45,10 +45,7 @@ fn merging_and_compaction_change_nothing_that_is_seen_and_leave_no_erased_row() 
         // Not erased while somebody reads the old files.
         let late = vault.erase(&name(), Erase::Template(TemplateId(50)), |_| ()).await;
         assert!(matches!(late, Err(GalleryError::StillRead { .. })), "{late:?}");
-        assert_eq!(
-            vault.compact(&name(), true, |_, _| ()).await.unwrap_err().to_string(),
-            late.unwrap_err().to_string()
-        );
+        assert_eq!(vault.compact(&name(), true, on).await.unwrap_err().to_string(), late.unwrap_err().to_string());
         drop((reading, now));
         vault.erase(&name(), Erase::Template(TemplateId(51)), |_| ()).await.unwrap();
         let found = windows(&home.path().join("gallery"), 12);
@@ -81,7 +78,7 @@ fn a_gallery_lives_on_while_it_is_kept_in_shape() {
             tokio::spawn(async move {
                 let mut rewritten = 0;
                 while !stop.load(Ordering::Relaxed) {
-                    rewritten += vault.compact(&name(), true, |_, _| ()).await.unwrap().segments;
+                    rewritten += vault.compact(&name(), true, on).await.unwrap().segments;
                     tokio::time::sleep(Duration::from_millis(3)).await;
                 }
                 rewritten
@@ -107,7 +104,7 @@ fn a_gallery_lives_on_while_it_is_kept_in_shape() {
         }
         stop.store(true, Ordering::Relaxed);
         assert!(compacting.await.unwrap() > 10 && reading.await.unwrap() > 5);
-        vault.compact(&name(), true, |_, _| ()).await.unwrap();
+        vault.compact(&name(), true, on).await.unwrap();
         let expected: Vec<u64> = (1..=320).filter(|key| key % 4 != 2).collect();
         let seen = live(&vault.snapshot(&name()).await.unwrap());
         assert_eq!(seen.keys().copied().collect::<Vec<_>>(), expected);
@@ -151,13 +148,13 @@ fn a_backup_has_what_was_live_and_nothing_erased_and_comes_back() {
             drop(reading);
 
             // Beside the gallery, which has lived on: what was erased since is erased in the copy.
-            let taken = vault.restore(&copy, None, |_, _| ()).await;
+            let taken = vault.restore(&copy, None, None, on).await;
             assert!(matches!(taken, Err(GalleryError::AlreadyExists(_))), "{taken:?}");
             vault.erase(&name(), Erase::Subject(subject(20)), |_| ()).await.unwrap();
             vault.erase(&name(), Erase::Template(TemplateId(85)), |_| ()).await.unwrap();
             enrol(&vault, vec![reference(500, 500)]).await;
             let beside: GalleryName = "monday".parse().unwrap();
-            let restored = vault.restore(&copy, Some(beside.clone()), |_, _| ()).await.unwrap();
+            let restored = vault.restore(&copy, Some(beside.clone()), None, on).await.unwrap();
             assert_eq!((restored.erased_since, restored.last_template), (2, 100));
             let since: BTreeMap<_, _> = expected
                 .iter()
@@ -186,7 +183,7 @@ fn a_backup_has_what_was_live_and_nothing_erased_and_comes_back() {
 async fn as_it_was_elsewhere(copy: &std::path::Path, expected: &BTreeMap<u64, Vec<u32>>) {
     let elsewhere = tempfile::tempdir().unwrap();
     let vault = open(elsewhere.path()).await;
-    vault.restore(copy, None, |_, _| ()).await.unwrap();
+    vault.restore(copy, None, None, on).await.unwrap();
     assert_eq!(&live(&vault.snapshot(&name()).await.unwrap()), expected);
     let next = enrol(&vault, vec![reference(900, 900)]).await;
     assert_eq!(next, [TemplateId(101)]);
@@ -217,14 +214,14 @@ fn a_changed_backup_is_refused_and_leaves_nothing() {
                     Some(bytes) => fs_err::write(&path, bytes).unwrap(),
                     None => fs_err::remove_file(&path).unwrap(),
                 }
-                let refused = vault.restore(&copy, Some(other.clone()), |_, _| ()).await;
+                let refused = vault.restore(&copy, Some(other.clone()), None, on).await;
                 assert!(matches!(refused, Err(GalleryError::NoBackup { .. })), "{}: {refused:?}", path.display());
             }
             fs_err::write(&path, good).unwrap();
         }
         assert_eq!(vault.galleries().await.unwrap().len(), 1);
         assert_eq!(fs_err::read_dir(home.path().join("gallery")).unwrap().count(), 1);
-        vault.restore(&copy, Some(other), |_, _| ()).await.unwrap();
+        vault.restore(&copy, Some(other), None, on).await.unwrap();
         vault.close().await;
     });
 }
@@ -248,7 +245,7 @@ fn backups_taken_while_everything_changes_are_whole() {
                     let first = 1 + round * 5;
                     enrol(&vault, (first..first + 5).map(|key| reference(key, key)).collect()).await;
                     vault.erase(&name(), Erase::Subject(subject(first / 2)), |_| ()).await.ok();
-                    vault.compact(&name(), round % 2 == 0, |_, _| ()).await.unwrap();
+                    vault.compact(&name(), round % 2 == 0, on).await.unwrap();
                     round += 1;
                 }
             })
@@ -269,7 +266,7 @@ fn backups_taken_while_everything_changes_are_whole() {
         let vault = open(elsewhere.path()).await;
         for copy in 0..taken {
             let as_name: GalleryName = format!("copy-{copy}").parse().unwrap();
-            vault.restore(&copies.path().join(copy.to_string()), Some(as_name.clone()), |_, _| ()).await.unwrap();
+            vault.restore(&copies.path().join(copy.to_string()), Some(as_name.clone()), None, on).await.unwrap();
             let checked = vault.verify(&as_name, |_, _| ()).await.unwrap();
             let seen = live(&vault.snapshot(&as_name).await.unwrap());
             assert_eq!(checked.live, seen.len() as u64);

@@ -1,15 +1,16 @@
-//! Jobs: long work that the server does in the background. Imports are asked for on the server's own command line, since
-//! they name files there; everything else here too.
+//! Jobs: long work that the server does in the background. Imports and restoring are asked for on the server's own command
+//! line, since they name files there; everything else here too.
 
 use std::sync::Arc;
 
 use actix_web::http::header;
-use actix_web::web::{Data, Json, Path};
+use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::base::ids::GalleryName;
+use crate::base::limits::JOBS_KEPT_MAX;
 use crate::casework::jobs::{self, Work};
 use crate::casework::search::Requester;
 use crate::gallery::GraphPlan;
@@ -39,7 +40,7 @@ pub struct NewGraphsShape {
     pub audit_probes: usize,
     /// Builds graphs again that are there already.
     pub again: bool,
-    /// From now on large segments that are sealed or merged get theirs by themselves.
+    /// From now on large segments that are sealed or merged get theirs by themselves; false: from now on they don't.
     pub keep: bool,
 }
 
@@ -57,15 +58,27 @@ pub struct NewCompactionShape {
     pub all: bool,
 }
 
-/// Jobs, newest first.
-#[utoipa::path(get, path = "/api/v1/jobs", operation_id = "list_jobs", tag = "jobs", responses(
-    (status = 200, description = "Those that wait or run, and the last that ended", body = JobsShape),
+/// Which jobs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobsAsked {
+    /// At most so many, 1 to 1000; 50 unless said.
+    pub last: Option<u32>,
+}
+
+/// Jobs, newest first, without what came of them: ask for one to see that.
+#[utoipa::path(get, path = "/api/v1/jobs", operation_id = "list_jobs", tag = "jobs", params(("last" = Option<u32>, Query, description = "At most so many, 1 to 1000; 50 unless said")), responses(
+    (status = 200, description = "The last that were asked for", body = JobsShape),
     (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
 ))]
-pub async fn list(reception: Data<Reception>) -> Result<Json<JobsShape>, Problem> {
+pub async fn list(reception: Data<Reception>, asked: Query<JobsAsked>) -> Result<Json<JobsShape>, Problem> {
+    let last = asked.last.unwrap_or(50) as usize;
+    if !(1..=JOBS_KEPT_MAX).contains(&last) {
+        return Err(Problem::malformed(format!("\"last\" is from 1 to {JOBS_KEPT_MAX}.")));
+    }
     let desk = Arc::clone(&reception.desk);
-    let found = reception.run(async move { jobs::all(&desk).await }).await?;
-    Ok(Json(JobsShape { jobs: found.iter().map(JobShape::for_clients).collect() }))
+    let found = reception.run(async move { jobs::newest(&desk, last).await }).await?;
+    Ok(Json(JobsShape { jobs: found.iter().map(JobShape::in_short).collect() }))
 }
 
 /// One job.
@@ -111,7 +124,21 @@ pub async fn graphs(
 ) -> Result<HttpResponse, Problem> {
     let NewGraphsShape { m, ef_construction, audit_probes, again, keep } = new.into_inner();
     let plan = GraphPlan { m, ef_construction, audit_probes };
-    ask(&reception, &request, &name, Work::Index { plan, again, rows_min: 0, keep }).await
+    ask(&reception, &request, &name, Work::Index { plan, again, rows_min: 0, keep: Some(keep) }).await
+}
+
+/// Keeps graphs up no more.
+///
+/// Those there are stay in use. A job that builds some now goes on; cancelling it does the same as this.
+#[utoipa::path(delete, path = "/api/v1/galleries/{name}/graphs", operation_id = "keep_no_graphs", tag = "jobs", params(("name" = String, Path, description = "The gallery")), responses(
+    (status = 204, description = "From now on segments that are sealed or merged get none by themselves"),
+    (status = 404, description = "There is no such gallery", body = ProblemShape, content_type = "application/problem+json"),
+    (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
+))]
+pub async fn graphs_off(reception: Data<Reception>, name: Path<String>) -> Result<HttpResponse, Problem> {
+    let (desk, name) = (Arc::clone(&reception.desk), name.parse::<GalleryName>()?);
+    reception.run(async move { Ok(desk.vault.keep_graphs(&name, None).await?) }).await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Merges a gallery's segments and drops erased rows, in the background.

@@ -56,7 +56,10 @@ pub const API: &[Address] = &[
         path: "/api/v1/galleries/{name}/references/{template}",
         methods: &[("delete", || web::delete().to(erase::template))],
     },
-    Address { path: "/api/v1/galleries/{name}/graphs", methods: &[("post", || web::post().to(jobs::graphs))] },
+    Address {
+        path: "/api/v1/galleries/{name}/graphs",
+        methods: &[("post", || web::post().to(jobs::graphs)), ("delete", || web::delete().to(jobs::graphs_off))],
+    },
     Address { path: "/api/v1/galleries/{name}/compactions", methods: &[("post", || web::post().to(jobs::compact))] },
     Address { path: "/api/v1/jobs", methods: &[("get", || read(jobs::list))] },
     Address {

@@ -3,9 +3,10 @@
 
 CREATE TABLE job (
     id BIGINT NOT NULL PRIMARY KEY,
-    -- import, index, compact
+    -- import, index, compact, restore
     kind TEXT NOT NULL,
-    gallery TEXT NOT NULL REFERENCES gallery (name),
+    -- There is none of that name yet when a backup is to be restored.
+    gallery TEXT NOT NULL,
     -- JSON, as the layer above wrote it.
     request TEXT NOT NULL,
     -- waiting, running, done, failed, cancelled
