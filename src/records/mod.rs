@@ -8,6 +8,7 @@ mod copy;
 mod galleries;
 mod jobs;
 mod searches;
+mod taken_back;
 mod templates;
 
 use std::path::{Path, PathBuf};

@@ -23,6 +23,8 @@ mod attributes;
 mod beside;
 mod bulk;
 mod model;
+mod names;
+mod taken_back;
 mod traces;
 mod upkeep;
 
