@@ -214,6 +214,26 @@ mod tests {
         }
 
         #[test]
+        fn what_is_not_shuffled_is_counted_all_the_same(
+            outcomes in proptest::collection::vec((0_u16..3, 0_u32..3, 0_u32..2), 1..30), seed in any::<u64>(),
+        ) {
+            let member = |&(group, events, more): &(u16, u32, u32)| Member { group, events, trials: events + more };
+            let members: Vec<Member> = outcomes.iter().map(member).collect();
+            let mut arranged = Arranged::new(&members, 3);
+            let swaps = shuffle_front(&mut arranged.labels, arranged.rare.len(), seed, 1);
+            prop_assert_eq!(swaps.len(), arranged.rare.len());
+            let mut table = [(0, 0); 3];
+            let rest = arranged.labels.len() - arranged.rare.len();
+            let sums = arranged.rare.iter().copied().chain(std::iter::repeat_n(arranged.common, rest));
+            for (label, (events, trials)) in arranged.labels.iter().zip(sums) {
+                table[usize::from(*label)].0 += events;
+                table[usize::from(*label)].1 += trials;
+            }
+            let direct: f64 = table.iter().map(|&(events, trials)| ln_choose(trials as f64, events as f64)).sum();
+            prop_assert!((arranged.likelihood() - direct).abs() < 1e-9);
+        }
+
+        #[test]
         fn mcnemar_is_twice_the_smaller_tail(b in 0_u64..40, c in 0_u64..40) {
             let tail: f64 = (0..=b.min(c)).map(|i| choose(b + c, i)).sum::<f64>() / 2_f64.powi((b + c) as i32);
             prop_assert!((mcnemar_exact(b, c) - (2.0 * tail).min(1.0)).abs() < 1e-12);
