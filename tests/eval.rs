@@ -220,6 +220,42 @@ fn a_threshold_that_was_measured_is_asked_for_and_cited() {
 }
 
 #[test]
+fn pairs_in_folds_are_compared() {
+    let Some(place) = Place::new() else { return };
+    // Named as in Labeled Faces in the Wild.
+    let names: Vec<String> = (0..PEOPLE).map(|number| format!("P_{number}")).collect();
+    let mut folders: Vec<PathBuf> =
+        fs_err::read_dir(place.path("faces")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    for (name, folder) in names.iter().zip(folders) {
+        let to = place.path("lfw").join(name);
+        fs_err::create_dir_all(&to).unwrap();
+        fs_err::copy(folder.join("neutral.jpg"), to.join(format!("{name}_0001.jpg"))).unwrap();
+        fs_err::copy(folder.join("smiling.jpg"), to.join(format!("{name}_0002.jpg"))).unwrap();
+    }
+    let mut list = "3\t10\n".to_owned();
+    for fold in 0..3 {
+        for number in 10 * fold..10 * fold + 10 {
+            list.push_str(&format!("{}\t1\t2\n", names[number]));
+        }
+        for number in 10 * fold..10 * fold + 10 {
+            list.push_str(&format!("{}\t1\t{}\t2\n", names[number], names[(number + 1) % PEOPLE]));
+        }
+    }
+    fs_err::write(place.path("pairs.txt"), list).unwrap();
+    let pairs = ["eval", "pairs", "--images", "lfw", "--pairs", "pairs.txt", "--out", "found"];
+    let found: Value = serde_json::from_str(&place.good(&[&pairs[..], &["--json"]].concat())).unwrap();
+    assert_eq!((&found["mated"], &found["non_mated"], &found["failed"]), (&30.into(), &30.into(), &0.into()));
+    let accuracy = found["accuracy"].as_f64().unwrap();
+    assert!(accuracy > 0.9, "{found}");
+    assert_eq!(found["folds"].as_array().unwrap().len(), 3);
+    fs_err::remove_file(place.path("lfw/P_3/P_3_0002.jpg")).unwrap();
+    let again = [&pairs[..7], &["again", "--json"]].concat();
+    let without: Value = serde_json::from_str(&place.good(&again)).unwrap();
+    assert_eq!(without["failed"], 2, "in a mated and in a non-mated pair");
+}
+
+#[test]
 fn what_cant_be_evaluated_is_named_with_its_line() {
     let place = Place { folder: tempfile::tempdir().unwrap() };
     fs_err::write(place.path("bad.csv"), "image,subject,role\na.jpg,p,gallery\nb.jpg,,\nc.jpg,q,suspect\n").unwrap();

@@ -16,6 +16,7 @@ pub mod operating_point;
 pub mod protocol;
 pub mod results;
 pub mod statistics;
+pub mod verification;
 
 pub use crate::base::random;
 pub use error::EvaluationError;

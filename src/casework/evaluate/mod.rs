@@ -3,6 +3,7 @@
 
 pub mod extract;
 pub mod figures;
+pub mod pairs;
 pub mod pictures;
 pub mod points;
 pub mod samples;

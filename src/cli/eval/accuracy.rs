@@ -1,6 +1,7 @@
 //! `bertillon eval accuracy`.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -9,8 +10,9 @@ use anyhow::{Context, Result, bail};
 use crate::casework::CaseworkError;
 use crate::casework::evaluate::Watch;
 use crate::casework::evaluate::figures::of_pictures;
+use crate::casework::evaluate::pairs::run as run_pairs;
 use crate::casework::evaluate::pictures::{PicturePlan, PictureRun, run as run_pictures};
-use crate::cli::eval::{Accuracy, print_figures};
+use crate::cli::eval::{Accuracy, Pairs, print_figures};
 use crate::cli::{print, progress};
 use crate::evaluation::manifest::Manifest;
 use crate::evaluation::protocol::Protocol;
@@ -74,11 +76,33 @@ fn plan(asked: &Accuracy) -> Result<PicturePlan> {
     })
 }
 
-/// Does it with a bar; ctrl-C ends it where it is.
+/// Compares pairs and prints what was found.
+///
+/// # Errors
+/// As [`run`].
+pub(super) async fn pairs(mut settings: Settings, asked: Pairs) -> Result<()> {
+    if let Some(set) = &asked.model {
+        settings.models.set.clone_from(set);
+    }
+    let Pairs { images, pairs, out, keep, json, .. } = asked;
+    let watch = Watch::default();
+    let running = run_pairs(&settings, &images, &pairs, &out, keep, &watch);
+    let (found, model) = with_a_bar(running, &watch, &out).await?;
+    if json { print::json(&found) } else { print_figures::verification(&found, &model) }
+}
+
 async fn watched(settings: &Settings, plan: &PicturePlan) -> Result<PictureRun> {
     let watch = Watch::default();
+    with_a_bar(run_pictures(settings, plan, &watch), &watch, &plan.folder).await
+}
+
+/// Does it with a bar; ctrl-C ends it where it is.
+async fn with_a_bar<T>(
+    running: impl Future<Output = Result<T, CaseworkError>>,
+    watch: &Watch,
+    folder: &Path,
+) -> Result<T> {
     let bar = progress::bar(0, "beginning");
-    let running = run_pictures(settings, plan, &watch);
     let mut running = std::pin::pin!(running);
     let done = loop {
         tokio::select! {
@@ -97,7 +121,7 @@ async fn watched(settings: &Settings, plan: &PicturePlan) -> Result<PictureRun> 
     bar.finish_and_clear();
     match done {
         Err(error) if error.is_stop() => {
-            bail!("stopped; the same command goes on from here ({} has what is done)", plan.folder.display())
+            bail!("stopped; the same command goes on from here ({} has what is done)", folder.display())
         }
         Err(error @ CaseworkError::Vision(_)) => Err(error).context("the model can't be used"),
         done => Ok(done?),

@@ -26,6 +26,10 @@ pub enum EvalCommand {
     /// non-mated ones. Everything goes through the product's own vision, gallery and exact scoring. A run that was cut short
     /// goes on when the same command is given again.
     Accuracy(Box<Accuracy>),
+    /// Compare pictures in pairs, one to one, by the protocol of Labeled Faces in the Wild (pairs.txt, folds).
+    ///
+    /// It says little about identification: thousands of pairs where a gallery makes millions of comparisons a search.
+    Pairs(Pairs),
     /// List the operating points of the data folder, or make one of an evaluation: a threshold that searches can ask for.
     #[command(name = "operating-points")]
     Points {
@@ -114,6 +118,29 @@ fn enrolment(text: &str) -> Result<Enrolment, String> {
     }
 }
 
+/// Compare pictures in pairs.
+#[derive(Debug, clap::Args)]
+pub struct Pairs {
+    /// Folder with one subfolder a person: NAME/NAME_0001.jpg.
+    #[arg(long, value_name = "FOLDER")]
+    pub images: PathBuf,
+    /// The list of pairs: pairs.txt of Labeled Faces in the Wild, or one like it.
+    #[arg(long, value_name = "FILE.txt")]
+    pub pairs: PathBuf,
+    /// Model set; the one of the settings when not given.
+    #[arg(long, value_name = "SET")]
+    pub model: Option<String>,
+    /// Folder for what is done; a run that was cut short goes on there.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Leave templates in the folder. They are biometric data; without this they are removed at the end.
+    #[arg(long)]
+    pub keep: bool,
+    /// Print the figures as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Make an operating point.
 #[derive(Debug, clap::Args)]
 pub struct Point {
@@ -143,6 +170,7 @@ pub struct Point {
 pub async fn run(settings: Settings, command: EvalCommand) -> Result<()> {
     match command {
         EvalCommand::Accuracy(accuracy) => accuracy::run(settings, *accuracy).await,
+        EvalCommand::Pairs(pairs) => accuracy::pairs(settings, pairs).await,
         EvalCommand::Points { json } => {
             let points = all(&settings)?;
             if json {

@@ -2,9 +2,11 @@
 
 use anyhow::Result;
 
+use crate::base::ids::ModelId;
 use crate::cli::print::line;
 use crate::evaluation::operating_point::OperatingPoint;
 use crate::evaluation::results::{Evaluation, GalleryResult, Rate, Verdict};
+use crate::evaluation::verification::Verification;
 
 /// A rate with its counts and an interval.
 fn rate(rate: &Rate) -> String {
@@ -80,4 +82,23 @@ pub(super) fn point(point: &OperatingPoint) -> Result<()> {
     ))?;
     let list = point.list_length;
     line(&format!("    found: FPIR {}; FNIR within rank {list} {}", rate(&point.fpir), rate(&point.fnir)))
+}
+
+/// Prints what pairs showed.
+pub(super) fn verification(found: &Verification, model: &ModelId) -> Result<()> {
+    let Verification { mated, non_mated, failed, folds, accuracy, standard_error, rates } = found;
+    line(&format!(
+        "one-to-one: {mated} mated and {non_mated} non-mated pairs, {failed} without a template; model {}",
+        model.name
+    ))?;
+    let error = standard_error.map(|error| format!(" ± {error:.4} (standard error over {} folds)", folds.len()));
+    line(&format!("right decisions {accuracy:.4}{}", error.unwrap_or_default()))?;
+    for rate in rates {
+        let (low, high) = rate.interval;
+        line(&format!(
+            "  at an FMR of {:.4} (aimed at {}): threshold {:.4}, FNMR {:.4} ({low:.4} to {high:.4})",
+            rate.false_match, rate.target, rate.threshold, rate.false_non_match
+        ))?;
+    }
+    Ok(())
 }
