@@ -133,9 +133,10 @@ fn lists_are_those_of_the_products_own_searches() {
 #[test]
 fn a_run_that_is_killed_goes_on_and_finds_the_same() {
     let Some(place) = Place::new() else { return };
-    let whole = ["--degrade", "cctv", "--calibrate", "--non-mated", "0.4", "--out", "whole"];
+    let whole = ["--degrade", "cctv", "--calibrate", "--approximate", "50", "--non-mated", "0.4", "--out", "whole"];
     place.good(&accuracy(&whole));
-    let cut = accuracy(&["--degrade", "cctv", "--calibrate", "--non-mated", "0.4", "--out", "cut"]);
+    let cut =
+        accuracy(&["--degrade", "cctv", "--calibrate", "--approximate", "50", "--non-mated", "0.4", "--out", "cut"]);
     let journal = place.path("cut").join("templates.journal");
     for kills in 0..3 {
         let mut child = place.command(&cut).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -162,6 +163,9 @@ fn a_run_that_is_killed_goes_on_and_finds_the_same() {
     assert_eq!(kinds["rows"].as_array().unwrap().len(), 2);
     let groups = whole["breakdowns"].as_array().unwrap().iter().find(|one| one["kind"] == "group").unwrap();
     assert_eq!(groups["fnir_differences"]["pairs"][0]["verdict"], "undetermined");
+    let by_graphs = &whole["approximate"];
+    assert_eq!((&by_graphs["ef"], &by_graphs["approximate_only"]), (&50.into(), &0.into()));
+    assert_eq!(by_graphs["both"].as_u64().unwrap() + by_graphs["exact_only"].as_u64().unwrap(), 36);
     assert!(whole["calibration"]["cllr"].as_f64().unwrap() > 0.0);
 
     // Other rules are another run.

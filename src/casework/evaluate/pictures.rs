@@ -21,6 +21,8 @@ use crate::vector::dimension::Dimension;
 use crate::vector::template::Template;
 use crate::vision::degrade::Preset;
 
+/// The journal's number of the approximate searches.
+pub(super) const APPROXIMATE_SERIES: u64 = 200;
 /// Random non-mated pairs that calibration looks at.
 const CALIBRATION_PAIRS: usize = 50_000;
 
@@ -35,6 +37,8 @@ pub struct PicturePlan {
     pub degraded: Vec<Preset>,
     /// Candidates on a list.
     pub list_length: usize,
+    /// Searches the whole gallery by graphs as well, with so many rows in view.
+    pub approximate: Option<u32>,
     /// Whether scores are calibrated as likelihood ratios.
     pub calibrate: bool,
     /// Where everything goes.
@@ -101,7 +105,7 @@ fn key(plan: &PicturePlan, model: &ModelId) -> RunKey {
         data_sha256: plan.manifest.sha256.clone(),
         model_sha256: crate::base::hex::encode(&model.hash),
         settings: json!({
-            "protocol": plan.protocol, "list_length": plan.list_length, "degraded": degraded, "kind": "pictures",
+            "protocol": plan.protocol, "list_length": plan.list_length, "degraded": degraded, "approximate": plan.approximate, "kind": "pictures",
         }),
     }
 }
@@ -142,6 +146,11 @@ async fn run_at(
         if plan.calibrate && number + 1 == split.sizes.len() {
             let drawn = searches::non_mated_pairs(desk, &source, &gallery, people, CALIBRATION_PAIRS, seed);
             non_mated_pairs = drawn.await?;
+        }
+        if let Some(ef) = plan.approximate.filter(|_| number + 1 == split.sizes.len()) {
+            let mode = searches::approximate(desk, &gallery, ef, watch).await?;
+            let series = Series { mode, number: APPROXIMATE_SERIES, ..series };
+            searches::search(desk, &source, &gallery, &series, &run, watch).await?;
         }
     }
     let (dimension, back_end) = (vision.dimension(), desk.engine.scorer.name());

@@ -71,6 +71,7 @@ fn plan(asked: &Accuracy) -> Result<PicturePlan> {
         protocol,
         degraded,
         list_length: asked.list as usize,
+        approximate: asked.approximate,
         calibrate: asked.calibrate,
         folder: asked.out.clone(),
     })

@@ -89,6 +89,9 @@ pub struct Accuracy {
     /// Search with each probe once more, made poor: mild, cctv or night. May be repeated.
     #[arg(long, value_name = "PRESET")]
     pub degrade: Vec<Preset>,
+    /// Search by graphs as well, with so many templates in view (50 or more), and list the mates that the exact search found and they lost.
+    #[arg(long, value_name = "EF", value_parser = clap::value_parser!(u32).range(50..=16_384))]
+    pub approximate: Option<u32>,
     /// Calibrate scores as likelihood ratios, too.
     #[arg(long)]
     pub calibrate: bool,

@@ -8,6 +8,9 @@ use crate::evaluation::operating_point::OperatingPoint;
 use crate::evaluation::results::{Evaluation, GalleryResult, Rate, Verdict};
 use crate::evaluation::verification::Verification;
 
+/// Lost mates that are shown; the rest is in evaluation.json.
+const LOST_SHOWN: usize = 20;
+
 /// A rate with its counts and an interval.
 fn rate(rate: &Rate) -> String {
     let Some(value) = rate.value else { return "nothing to count".to_owned() };
@@ -34,6 +37,13 @@ pub(super) fn evaluation(found: &Evaluation) -> Result<()> {
         counts.failures_to_extract_non_mated
     ))?;
     found.galleries.iter().try_for_each(gallery)?;
+    if let Some(pairs) = &found.approximate {
+        line(&format!(
+            "\nby graphs, ef {}: {} mates found both ways, {} by the exact search alone, {} by graphs alone; McNemar p {:.3}",
+            pairs.ef, pairs.both, pairs.exact_only, pairs.approximate_only, pairs.p
+        ))?;
+        pairs.lost.iter().take(LOST_SHOWN).try_for_each(|name| line(&format!("  lost: {name}")))?;
+    }
     for table in &found.breakdowns {
         for (what, differences) in [("FNIR", &table.fnir_differences), ("FPIR", &table.fpir_differences)] {
             let Some(differences) = differences else { continue };
