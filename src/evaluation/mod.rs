@@ -4,6 +4,7 @@
 
 pub mod crowd;
 pub mod latency;
+pub mod report;
 pub mod results;
 pub mod statistics;
 
@@ -41,4 +42,18 @@ pub enum EvaluationError {
         /// Hash of the gallery's model.
         gallery: String,
     },
+    /// Results of another version of the format.
+    #[error("these results are of version {found} of their format, this program reads version {wanted}")]
+    ResultsVersion {
+        /// Version that the results carry.
+        found: u32,
+        /// Version that is read.
+        wanted: u32,
+    },
+    /// Results whose parts do not fit together, or of which there are more than a report can show.
+    #[error("the results can not be shown: {0}")]
+    Results(String),
+    /// A plot that the library could not draw.
+    #[error("a plot could not be drawn: {0}")]
+    Drawing(String),
 }
