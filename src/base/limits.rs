@@ -185,7 +185,7 @@ pub const REPORT_GROUPS_MAX: usize = 64;
 /// Columns of the manifest of each kind by which a report breaks rates down.
 pub const REPORT_COLUMNS_MAX: usize = 16;
 /// Pairs of groups that a report lists, those that differ first.
-pub const REPORT_PAIRS_MAX: usize = 60;
+pub const REPORT_PAIRS_MAX: usize = 40;
 /// Rows of a report's other tables and lists.
 pub const REPORT_ROWS_MAX: usize = 200;
 /// Letters of a text from the data that a report shows.

@@ -10,7 +10,7 @@ use crate::base::text::thousands;
 /// Part of a logarithmic axis that is set aside for zeros.
 const ZERO_SHARE: f64 = 0.09;
 /// Most labels on an axis.
-const LABELS_MAX: usize = 9;
+const LABELS_MAX: usize = 11;
 
 /// How ticks are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -41,7 +41,11 @@ fn fan(evaluation: &Evaluation, id: &str, column: &Breakdown) -> Result<Figure, 
         let (points, step) = limited(&row.fan);
         every = every.max(step);
         match named.iter().position(|place| *place == index) {
-            Some(place) => named_curves.push((place, Curve::line(&words::cut(&row.value, 28), style(place), points))),
+            Some(place) => {
+                let number = column.rows.iter().position(|one| std::ptr::eq(one, *row)).unwrap_or(index) + 1;
+                let name = format!("{number} {}", words::cut(&row.value, 24));
+                named_curves.push((place, Curve::line(&name, style(place), points)));
+            }
             None => curves.push(Curve::line(if curves.is_empty() { "other groups" } else { "" }, pale(&[]), points)),
         }
     }

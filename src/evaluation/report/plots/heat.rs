@@ -46,7 +46,7 @@ fn figure(evaluation: &Evaluation, id: &str, map: &HeatMap) -> Result<Figure, Ev
     let grid = Grid::new(map);
     let count = map.values.len();
     let caption = format!(
-        "Share of the non-mated searches of a row's group with a candidate of a column's group at or above T = {}. The diagonal \
+        "Non-mated searches of a row's group with a candidate of a column's group at or above T = {}, per 1,000 searches. The diagonal \
          being darker means that people are taken for others of their own group, which weighs more the more of that group are \
          enrolled. No intervals are shown: cells rest on few events.{}",
         words::score(map.threshold),
@@ -162,7 +162,7 @@ impl<'m> Grid<'m> {
         let said = match rate {
             None => "×".to_owned(),
             Some(0.0) => "0".to_owned(),
-            Some(rate) => words::short(rate),
+            Some(rate) => words::short(rate * 1_000.0),
         };
         let size = (LETTERS - 1.5).min(f64::from(self.cell - 2) / text_width(&said, 1.0));
         if size >= 6.5 {
@@ -187,11 +187,11 @@ impl<'m> Grid<'m> {
                 let corners = [(x, top * UNIT), (x + wide * UNIT, (top + high) * UNIT)];
                 root.draw(&Rectangle::new(corners, self.shade(rate).filled())).map_err(refused)?;
                 let place = (x + wide * UNIT / 2, (top + high + 5) * UNIT);
-                root.draw(&Text::new(words::short(rate), place, style(HPos::Center))).map_err(refused)?;
+                root.draw(&Text::new(words::short(rate * 1_000.0), place, style(HPos::Center))).map_err(refused)?;
             }
         }
         let place = ((left + STEPS * wide + 24) * UNIT, (top + 1) * UNIT);
-        let others = "white: zero, no false candidate was seen; ×: no searches";
+        let others = "per 1,000 searches; white: zero, none was seen; ×: no searches";
         root.draw(&Text::new(others, place, style(HPos::Left))).map_err(refused)
     }
 }

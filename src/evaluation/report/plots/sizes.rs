@@ -153,15 +153,31 @@ pub(super) fn threshold(evaluation: &Evaluation) -> Result<Figure, EvaluationErr
     if curves.is_empty() {
         return Ok(Figure::missing(id, title, no_searches(&evaluation.counts)));
     }
-    let (shown, said) = (curves.len(), described(&curves));
+    let said = described(&curves);
+    let without: Vec<String> = targets
+        .iter()
+        .take(STYLES_COUNT)
+        .filter(|target| {
+            evaluation
+                .galleries
+                .iter()
+                .all(|gallery| at_target(gallery, **target).is_none_or(|row| row.threshold.is_none()))
+        })
+        .map(|target| words::target(*target))
+        .collect();
+    let few = if without.is_empty() {
+        String::new()
+    } else {
+        format!(" There were too few non-mated searches for FPIR {}.", without.join(", "))
+    };
     let x = Axis::logarithmic("people enrolled, N", Labels::Sizes, all_xs(&curves), None);
     let y = Axis::linear("threshold T (comparison score)", all_ys(&curves));
     let plot = Plot { x, y, curves, rules: vec![], height: 290, synthetic: evaluation.identity.synthetic };
     let caption = format!(
         "A threshold belongs to a size of gallery: one that was set on a small gallery lets more false candidates through \
-         on a large one.{}{}",
+         on a large one.{}{few}{}",
         trend_note(evaluation.galleries.len()),
-        left_out_note(shown, targets.len(), "targets"),
+        left_out_note(targets.len().min(STYLES_COUNT), targets.len(), "targets"),
     );
     Ok(Figure::drawn(id, title, plot.draw()?, said, caption))
 }

@@ -2,10 +2,13 @@
 
 use super::super::markup::Markup;
 use super::super::words;
-use super::cells::{figure, head, missing, note, part, row, said, table};
+use super::cells::{count, figure, head, missing, note, part, row, said, table};
 use super::probes::columns;
-use crate::base::limits::REPORT_PAIRS_MAX;
+use crate::base::limits::{REPORT_GROUPS_MAX, REPORT_PAIRS_MAX};
 use crate::evaluation::results::{Breakdown, BreakdownKind, Differences, Evaluation, PairVerdict, Verdict};
+
+/// Groups of which every pair is listed; of more, a line for each group says the same in less room.
+pub(super) const PAIRS_IN_FULL: usize = 6;
 
 /// Table 6.
 pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
@@ -48,11 +51,12 @@ fn differences(page: &mut Markup, column: &Breakdown) {
         }
     });
     for (rate, found) in found {
-        verdicts(page, rate, &name, found);
+        verdicts(page, rate, column, found);
     }
 }
 
-fn verdicts(page: &mut Markup, rate: &str, column: &str, found: &Differences) {
+fn verdicts(page: &mut Markup, rate: &str, column: &Breakdown, found: &Differences) {
+    let name = words::cut(&column.column, 80);
     if found.pairs.is_empty() {
         return missing(page, &format!("no pair of groups was compared by {rate}."));
     }
@@ -60,7 +64,7 @@ fn verdicts(page: &mut Markup, rate: &str, column: &str, found: &Differences) {
     note(
         page,
         &format!(
-            "{rate} by {column}: {}: {} equivalent, {} different, {} undetermined. Margin: {}",
+            "{rate} by {name}: {}: {} equivalent, {} different, {} undetermined. Margin: {}",
             words::counted(found.pairs.len() as u64, "pair", "pairs"),
             of(Verdict::Equivalent),
             of(Verdict::Different),
@@ -68,22 +72,77 @@ fn verdicts(page: &mut Markup, rate: &str, column: &str, found: &Differences) {
             words::shown(&found.margin)
         ),
     );
-    let mut pairs: Vec<&PairVerdict> = found.pairs.iter().collect();
-    // What must be looked at first, whatever else is cut off.
+    if column.rows.len() <= PAIRS_IN_FULL {
+        pairs(page, &format!("{rate} of pairs of groups (p after Holm)"), column, found, |_| true);
+        return;
+    }
+    summary(page, rate, column, found);
+    if of(Verdict::Different) > 0 {
+        let caption = format!("{rate} of pairs of groups that differ (p after Holm)");
+        pairs(page, &caption, column, found, |pair| pair.verdict == Verdict::Different);
+    }
+    note(page, "Ratios and intervals of the other pairs are in evaluation.json.");
+}
+
+/// Number of a group in its table, from 1.
+fn number(column: &Breakdown, name: &str) -> Option<usize> {
+    column.rows.iter().position(|row| row.value == name).map(|index| index + 1)
+}
+
+/// A line for each group: with whom what may be said.
+fn summary(page: &mut Markup, rate: &str, column: &Breakdown, found: &Differences) {
+    let names = head(&["", "equivalent to", "different from", "undetermined"]);
+    table(page, &format!("{rate}: verdicts by group, others by their numbers above"), &names, |page| {
+        for (index, one) in column.rows.iter().enumerate().take(REPORT_GROUPS_MAX) {
+            let others = |verdict: Verdict| -> Vec<String> {
+                let mine = found.pairs.iter().filter(|pair| pair.verdict == verdict);
+                let other = mine.filter_map(|pair| match (pair.a == one.value, pair.b == one.value) {
+                    (true, false) => Some(&pair.b),
+                    (false, true) => Some(&pair.a),
+                    (true, true) | (false, false) => None,
+                });
+                let mut numbers: Vec<usize> = other.filter_map(|name| number(column, name)).collect();
+                numbers.sort_unstable();
+                numbers.iter().map(ToString::to_string).collect()
+            };
+            row(page, &format!("{} {}", index + 1, words::cut(&one.value, 70)), |page| {
+                for verdict in [Verdict::Equivalent, Verdict::Different] {
+                    let numbers = others(verdict);
+                    said(page, &if numbers.is_empty() { "–".to_owned() } else { numbers.join(", ") });
+                }
+                count(page, others(Verdict::Undetermined).len() as u64);
+            });
+        }
+    });
+}
+
+/// Pairs one by one, those that differ first: they must be looked at whatever else is cut off.
+fn pairs(
+    page: &mut Markup,
+    caption: &str,
+    column: &Breakdown,
+    found: &Differences,
+    wanted: impl Fn(&PairVerdict) -> bool,
+) {
+    let mut pairs: Vec<&PairVerdict> = found.pairs.iter().filter(|pair| wanted(pair)).collect();
     pairs.sort_by_key(|pair| match pair.verdict {
         Verdict::Different => 0,
         Verdict::Undetermined => 1,
         Verdict::Equivalent => 2,
     });
+    let numbered = |name: &str| {
+        let number = number(column, name).filter(|_| column.rows.len() > PAIRS_IN_FULL);
+        number.map_or_else(|| words::cut(name, 38), |number| format!("{number} {}", words::cut(name, 24)))
+    };
     let names = head(&["groups a / b", "ratio a / b", "95 % interval", "p, different", "p, equivalent", "verdict"]);
-    table(page, &format!("{rate} of pairs of groups (p after Holm)"), &names, |page| {
+    table(page, caption, &names, |page| {
         for pair in pairs.iter().take(REPORT_PAIRS_MAX) {
-            row(page, &format!("{} / {}", words::cut(&pair.a, 38), words::cut(&pair.b, 38)), |page| {
+            row(page, &format!("{} / {}", numbered(&pair.a), numbered(&pair.b)), |page| {
                 figure(page, pair.ratio, words::figure);
                 said(page, &pair.interval.map_or_else(|| "–".to_owned(), words::interval));
                 figure(page, pair.p_difference, words::p_value);
                 figure(page, pair.p_equivalence, words::p_value);
-                page.leaf("td", &[("class", "verdict")], name(pair.verdict));
+                page.leaf("td", &[("class", "verdict")], said_of(pair.verdict));
             });
         }
     });
@@ -95,7 +154,7 @@ fn verdicts(page: &mut Markup, rate: &str, column: &str, found: &Differences) {
     }
 }
 
-fn name(verdict: Verdict) -> &'static str {
+fn said_of(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Equivalent => "equivalent",
         Verdict::Different => "different",

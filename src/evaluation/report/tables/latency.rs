@@ -4,7 +4,7 @@ use super::super::markup::Markup;
 use super::super::words;
 use super::cells::{count, figure, head, missing, note, part, row, said, table};
 use super::percentiles;
-use crate::base::limits::REPORT_ROWS_MAX;
+use crate::base::limits::{REPORT_ROWS_MAX, REPORT_TARGETS_MAX};
 use crate::evaluation::latency::percentiles::ASKED;
 use crate::evaluation::results::{Evaluation, Latency};
 
@@ -33,15 +33,33 @@ fn by_size(page: &mut Markup, found: &Latency) {
     if found.by_size.is_empty() {
         return missing(page, "scoring was not timed at several sizes.");
     }
-    table(page, "Median time by size of the gallery", &head(&["N", "probes together", "median (ms)"]), |page| {
-        for (people, probes, ms) in found.by_size.iter().take(REPORT_ROWS_MAX) {
-            row(page, &words::counted(*people, "person", "people"), |page| {
-                count(page, *probes as u64);
-                figure(page, Some(*ms), words::figure);
-            });
-        }
-    });
-    if found.by_size.len() > REPORT_ROWS_MAX {
-        note(page, &format!("The first {REPORT_ROWS_MAX} of {} rows; evaluation.json has all.", found.by_size.len()));
+    let mut sizes: Vec<u64> = found.by_size.iter().map(|row| row.0).collect();
+    let mut batches: Vec<usize> = found.by_size.iter().map(|row| row.1).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    batches.sort_unstable();
+    batches.dedup();
+    let cut = sizes.len() > REPORT_ROWS_MAX || batches.len() > REPORT_TARGETS_MAX;
+    sizes.truncate(REPORT_ROWS_MAX);
+    batches.truncate(REPORT_TARGETS_MAX);
+    let names = [String::from("N")].into_iter();
+    let names = names.chain(batches.iter().map(|probes| words::counted(*probes as u64, "probe", "probes")));
+    table(
+        page,
+        "Median milliseconds by size of the gallery and probes scored together",
+        &names.collect::<Vec<_>>(),
+        |page| {
+            for people in &sizes {
+                row(page, &words::counted(*people, "person", "people"), |page| {
+                    for probes in &batches {
+                        let timed = found.by_size.iter().find(|row| (row.0, row.1) == (*people, *probes));
+                        figure(page, timed.map(|row| row.2), words::figure);
+                    }
+                });
+            }
+        },
+    );
+    if cut {
+        note(page, "Not all sizes and numbers of probes are shown; evaluation.json has all.");
     }
 }

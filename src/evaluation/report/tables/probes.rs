@@ -3,6 +3,7 @@
 use super::super::markup::Markup;
 use super::super::words;
 use super::cells::{head, missing, note, part, rate, row, table};
+use super::groups::PAIRS_IN_FULL;
 use crate::base::limits::{REPORT_COLUMNS_MAX, REPORT_GROUPS_MAX};
 use crate::evaluation::results::{Breakdown, BreakdownKind, Evaluation};
 
@@ -54,8 +55,11 @@ fn rates(page: &mut Markup, column: &Breakdown) {
     let caption = format!("By {}; {at}", words::cut(&column.column, 80));
     let names = head(&["", "FNIR, no threshold", "FNIR at T", "FPIR at T", "failures to extract"]);
     table(page, &caption, &names, |page| {
-        for found in column.rows.iter().take(REPORT_GROUPS_MAX) {
-            row(page, &found.value, |page| {
+        // Other tables name many groups by their numbers.
+        let numbered = column.kind == BreakdownKind::Group && column.rows.len() > PAIRS_IN_FULL;
+        for (index, found) in column.rows.iter().enumerate().take(REPORT_GROUPS_MAX) {
+            let name = if numbered { format!("{} {}", index + 1, found.value) } else { found.value.clone() };
+            row(page, &name, |page| {
                 rate(page, Some(&found.fnir_unthresholded));
                 rate(page, found.fnir.as_ref());
                 rate(page, found.fpir.as_ref());
