@@ -9,6 +9,10 @@ use crate::base::text::thousands;
 
 /// Part of a logarithmic axis that is set aside for zeros.
 const ZERO_SHARE: f64 = 0.09;
+/// What is zero but for rounding.
+const ROUNDING: f64 = 1e-12;
+/// Part of an axis of sizes that is left free at each end, so that marks do not stand on the frame.
+const PADDING: f64 = 0.04;
 /// Most labels on an axis.
 const LABELS_MAX: usize = 11;
 
@@ -41,8 +45,20 @@ impl Axis {
     pub(super) fn linear(title: &str, values: impl Iterator<Item = f64>) -> Self {
         let (mut low, mut high) = bounds(values).unwrap_or((0.0, 1.0));
         if high - low < 1e-12 * high.abs().max(1.0) {
-            (low, high) = (low - 0.5, high + 0.5);
+            // A single value: some room on both sides.
+            (low, high) = (low - 0.05, high + 0.05);
         }
+        Self::steps(title, low, high)
+    }
+
+    /// The same for shares: never below 0 or above 1.
+    pub(super) fn share(title: &str, values: impl Iterator<Item = f64>) -> Self {
+        let found = bounds(values.map(|value| value.clamp(0.0, 1.0)));
+        let (low, high) = found.filter(|(low, high)| high - low > 1e-9).unwrap_or((0.0, 1.0));
+        Self::steps(title, low, high)
+    }
+
+    fn steps(title: &str, low: f64, high: f64) -> Self {
         let step = nice_step((high - low) / 6.0);
         let (first, last) = ((low / step + 1e-9).floor(), (high / step - 1e-9).ceil());
         let count = (last - first).clamp(1.0, 100.0) as usize;
@@ -59,6 +75,14 @@ impl Axis {
         }
     }
 
+    /// Error rates: none above 1; zeros get a band below `finest`, the smallest rate that could have been seen.
+    pub(super) fn rates(title: &str, values: impl Iterator<Item = f64> + Clone, finest: Option<f64>) -> Self {
+        let mut axis = Self::logarithmic(title, Labels::Plain, values, finest);
+        let (from, to) = (axis.from.min(0.1), axis.to.min(1.0));
+        (axis.major, axis.minor) = log_ticks(from, to);
+        Self { from, to, ..axis }
+    }
+
     /// Over the positive ones of `values`; zeros get a band below. `finest` is the smallest rate that could have been seen.
     pub(super) fn logarithmic(
         title: &str,
@@ -67,13 +91,16 @@ impl Axis {
         finest: Option<f64>,
     ) -> Self {
         // The lower end of an interval may miss zero by rounding.
-        let nought = finest.unwrap_or(0.0) * 1e-3;
+        let nought = if finest.is_some() { ROUNDING } else { 0.0 };
         let zero_band = values.clone().any(|value| value <= nought);
         let positive = values.filter(|value| *value > nought);
         let finest = finest.filter(|finest| zero_band && *finest > 0.0);
         let (low, high) = bounds(positive.chain(finest)).unwrap_or((0.01, 1.0));
         let (mut from, mut to) = (below(low), above(high));
-        if to / from < 1.5 {
+        if labels == Labels::Sizes {
+            let room = (high / low).powf(PADDING).max(if high > low { 1.0 } else { 1.6 });
+            (from, to) = (low / room, high * room);
+        } else if to / from < 1.5 {
             // A single value: some room on both sides.
             (from, to) = (below(from * 0.99), above(to * 1.01));
         }
@@ -242,6 +269,16 @@ mod tests {
     }
 
     #[test]
+    fn axes_of_rates_and_shares_end_at_one() {
+        let axis = Axis::rates("", [0.0, 1.0].into_iter(), Some(1.0));
+        assert_eq!((axis.from, axis.to, axis.zero_band), (0.1, 1.0, true));
+        for values in [[1.0, 1.0], [0.0, 0.0], [0.2, 1.0]] {
+            let axis = Axis::share("", values.into_iter());
+            assert!(axis.from >= 0.0 && axis.to <= 1.0 && axis.from < axis.to);
+        }
+    }
+
+    #[test]
     fn zeros_have_a_place_below_the_smallest_tick() {
         assert_eq!(log(&[0.0], Some(0.002))[..2], ["0", "0.001"]);
         let axis = Axis::logarithmic("", Labels::Plain, [0.0, 0.01, 1.0].into_iter(), Some(0.004));
@@ -258,7 +295,7 @@ mod tests {
             (&[0.31, 0.62], &["0.3", "0.4", "0.5", "0.6", "0.7"]),
             (&[-4.0, 6.0], &["−4", "−2", "0", "2", "4", "6"]),
             (&[0.992, 0.999], &["0.992", "0.994", "0.996", "0.998", "1.000"]),
-            (&[0.3, 0.3], &["−0.2", "0", "0.2", "0.4", "0.6", "0.8"]),
+            (&[0.3, 0.3], &["0.24", "0.26", "0.28", "0.30", "0.32", "0.34", "0.36"]),
         ];
         for (values, wanted) in cases {
             let axis = Axis::linear("", values.iter().copied());

@@ -20,8 +20,8 @@ pub(super) fn reliability(evaluation: &Evaluation) -> Result<Figure, EvaluationE
     let places: Vec<(f64, f64)> = points.iter().map(|(predicted, share, _)| (*predicted, *share)).collect();
     let ideal = Curve::line("as predicted", pale(&[2.0, 2.0]), vec![(0.0, 0.0), (1.0, 1.0)]);
     let curves = vec![ideal, Curve::marked("seen", style(0), places)];
-    let x = Axis::linear("predicted probability of being mated", [0.0, 1.0].into_iter());
-    let y = Axis::linear("share that was mated", [0.0, 1.0].into_iter());
+    let x = Axis::share("predicted probability of being mated", [0.0, 1.0].into_iter());
+    let y = Axis::share("share that was mated", [0.0, 1.0].into_iter());
     let plot = Plot { x, y, curves, rules: vec![], height: 290, synthetic: evaluation.identity.synthetic };
     let said = rows.iter().take(40).map(|(predicted, share, count)| {
         let count = words::counted(*count, "comparison", "comparisons");
@@ -47,7 +47,7 @@ pub(super) fn tippett(evaluation: &Evaluation) -> Result<Figure, EvaluationError
     let others = points.iter().map(|(ratio, _, non_mated)| (*ratio, *non_mated)).collect();
     let curves = vec![Curve::line("mated pairs", style(0), mated), Curve::line("non-mated pairs", style(1), others)];
     let x = Axis::linear("log₁₀ of the likelihood ratio", all_xs(&curves));
-    let y = Axis::linear("share of pairs above", [0.0, 1.0].into_iter());
+    let y = Axis::share("share of pairs above", [0.0, 1.0].into_iter());
     let rules = vec![(0.0, "LR = 1".to_owned())];
     let within = points.first().zip(points.last()).is_some_and(|(first, last)| first.0 <= 0.0 && last.0 >= 0.0);
     let rules = if within { rules } else { vec![] };

@@ -175,13 +175,22 @@ impl Plot {
     }
 
     fn rules(&self, root: &Area<'_>, chart: &Chart<'_, '_>) -> Result<(), EvaluationError> {
-        let (_, upwards) = chart.plotting_area().get_pixel_range();
+        let (sides, upwards) = chart.plotting_area().get_pixel_range();
         for (at, name) in &self.rules {
             let (across, _) = chart.backend_coord(&(*at, self.y.band_end()));
             let line = [(across, upwards.start), (across, upwards.end)];
             stroke(root, &line, &[6.0, 4.0], INK.stroke_width(4))?;
             let place = (across, upwards.start - 3 * UNIT);
-            let style = text(LETTERS - 1.0, INK).pos(Pos::new(HPos::Center, VPos::Bottom));
+            let share = f64::from(across - sides.start) / f64::from((sides.end - sides.start).max(1));
+            // Names of rules near an edge lean inwards, away from the labels of the axis.
+            let anchor = if share < 0.15 {
+                HPos::Left
+            } else if share > 0.85 {
+                HPos::Right
+            } else {
+                HPos::Center
+            };
+            let style = text(LETTERS - 1.0, INK).pos(Pos::new(anchor, VPos::Bottom));
             root.draw(&Text::new(name.as_str(), place, style)).map_err(refused)?;
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! FPIR by threshold for each group of people: curves that fan out where a threshold serves groups differently.
 
 use super::Figure;
-use super::axis::{Axis, Labels};
+use super::axis::Axis;
 use super::frame::{Curve, Plot, all_xs, all_ys};
 use super::points::{limited, thinning_note};
 use super::style::{STYLES_COUNT, pale, style};
@@ -58,7 +58,7 @@ fn fan(evaluation: &Evaluation, id: &str, column: &Breakdown) -> Result<Figure, 
         .collect();
     let smallest = rows.iter().filter_map(|row| row.fpir.map(|rate| rate.trials)).filter(|trials| *trials > 0).max();
     let x = Axis::linear("threshold T (comparison score)", all_xs(&curves).chain(rules.iter().map(|rule| rule.0)));
-    let y = Axis::logarithmic("FPIR(N, T)", Labels::Plain, all_ys(&curves), smallest.and_then(super::finest));
+    let y = Axis::rates("FPIR(N, T)", all_ys(&curves), smallest.and_then(super::finest));
     let plot = Plot { x, y, curves, rules, height: 290, synthetic: evaluation.identity.synthetic };
     let caption = format!(
         "At one threshold, groups whose curves lie apart get false candidates at different rates; whether that is more than \

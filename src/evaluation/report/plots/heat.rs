@@ -21,6 +21,8 @@ const TOP: i32 = 44;
 const SCALE: i32 = 62;
 /// Steps of the scale.
 const STEPS: i32 = 5;
+/// Groups from which names are set smaller, to leave room for cells.
+const MANY: usize = 24;
 /// Letters of a row's name.
 const NAME_LETTERS: usize = 26;
 
@@ -31,7 +33,7 @@ pub(super) fn maps(evaluation: &Evaluation) -> Result<Vec<Figure>, EvaluationErr
         maps.map(|(number, map)| figure(evaluation, &format!("heat-{}", number + 1), map)).collect();
     let mut figures = figures?;
     if figures.is_empty() {
-        let why = "the manifest has no group column, or there were no non-mated searches.";
+        let why = "the manifest has no group column, or no threshold could be chosen from non-mated searches.";
         figures.push(Figure::missing("heat", TITLE, why));
     }
     Ok(figures)
@@ -92,15 +94,16 @@ struct Grid<'m> {
 impl<'m> Grid<'m> {
     fn new(map: &'m HeatMap) -> Self {
         let side = map.values.len().min(REPORT_GROUPS_MAX);
-        let names = map.values.iter().take(side).map(|name| text_width(&words::cut(name, NAME_LETTERS), LETTERS));
+        let letters = if side > MANY { LETTERS * 0.75 } else { LETTERS };
+        let names = map.values.iter().take(side).map(|name| text_width(&words::cut(name, NAME_LETTERS), letters));
         let left = 64 + names.fold(0.0, f64::max).ceil() as i32;
-        let cell = ((WIDTH - left - 16) / side.max(1) as i32).clamp(8, 52);
+        let cell = ((WIDTH - left - 16) / side.max(1) as i32).clamp(6, 52);
         let rates = map.fpir.iter().flatten().flatten().filter(|rate| **rate > 0.0).map(|rate| rate.log10());
         let ends = rates.fold(None, |found: Option<(f64, f64)>, rate| {
             let (low, high) = found.unwrap_or((rate, rate));
             Some((low.min(rate), high.max(rate)))
         });
-        Self { map, side, left, cell, letters: LETTERS.min(f64::from(cell) * 0.85), ends }
+        Self { map, side, left, cell, letters: letters.min(f64::from(cell) * 0.85), ends }
     }
 
     /// From nearly white to dark blue; darker in grey too.

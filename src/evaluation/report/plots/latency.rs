@@ -25,7 +25,7 @@ pub(super) fn distribution(evaluation: &Evaluation) -> Result<Figure, Evaluation
     let curve = if count > 20 { Curve::line("", style(0), points) } else { Curve::marked("", style(0), points) };
     let curves = vec![curve];
     let x = Axis::logarithmic("milliseconds", Labels::Plain, all_xs(&curves), None);
-    let y = Axis::linear("share of batches", [0.0, 1.0].into_iter());
+    let y = Axis::share("share of batches", [0.0, 1.0].into_iter());
     let plot = Plot { x, y, curves, rules: vec![], height: 290, synthetic: evaluation.identity.synthetic };
     let said = tables::percentiles(&latency.batch_ms);
     let said =
@@ -49,7 +49,7 @@ pub(super) fn by_size(evaluation: &Evaluation) -> Result<Figure, EvaluationError
         latency,
         |row| row.1 as u64,
         |row| row.0 as f64,
-        |probes| format!("{} together", words::counted(probes, "probe", "probes")),
+        |probes| if probes == 1 { "1 probe".to_owned() } else { format!("{} probes together", thousands(probes)) },
     );
     finish(evaluation, (id, title), curves, "people enrolled, N", &note)
 }
@@ -106,8 +106,7 @@ fn finish(
     });
     let said = said.collect::<Vec<_>>().join(" ");
     let plot = Plot { x, y, curves, rules: vec![], height: 290, synthetic: evaluation.identity.synthetic };
-    let caption = format!(
-        "Both axes are logarithmic: where time grows with the number, the line rises at a constant slope.{note}"
-    );
+    let caption =
+        format!("Both axes are logarithmic: where time grows in proportion, a tenfold number is a tenfold time.{note}");
     Ok(Figure::drawn(id, title, plot.draw()?, said, caption))
 }

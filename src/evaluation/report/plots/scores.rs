@@ -27,7 +27,7 @@ pub(super) fn histogram(evaluation: &Evaluation) -> Result<Figure, EvaluationErr
     let at = evaluation.galleries.last().and_then(headline);
     let rules = at.and_then(|row| Some((row.threshold?, format!("T for FPIR {}", words::target(row.target_fpir)))));
     let x = Axis::linear("comparison score", all_xs(&curves).chain(rules.iter().map(|rule| rule.0)));
-    let y = Axis::logarithmic("searches in a bin", Labels::Sizes, all_ys(&curves), None);
+    let y = Axis::logarithmic("searches in a bin", Labels::Sizes, all_ys(&curves).chain([1.0, 10.0]), None);
     let synthetic = evaluation.identity.synthetic;
     let plot = Plot { x, y, curves, rules: rules.into_iter().collect(), height: 290, synthetic };
     let said = kinds.iter().map(|(name, counts)| described(histograms, name, counts)).collect::<Vec<_>>().join(" ");
@@ -68,7 +68,11 @@ pub(super) fn discard(evaluation: &Evaluation) -> Result<Figure, EvaluationError
     let (id, title) = ("discard", "FNIR when the poorest probes are left out");
     let measures: Vec<_> = evaluation.discard.iter().filter(|curve| !curve.points.is_empty()).collect();
     if measures.is_empty() {
-        return Ok(Figure::missing(id, title, "no quality measure was at hand, or there were no mated searches."));
+        return Ok(Figure::missing(
+            id,
+            title,
+            "it needs mated searches, a quality measure and a threshold, and one of them was not at hand.",
+        ));
     }
     let shown = measures.len().min(STYLES_COUNT - 1);
     let (ideal, mut every) = limited(&measures[0].ideal);
@@ -78,8 +82,8 @@ pub(super) fn discard(evaluation: &Evaluation) -> Result<Figure, EvaluationError
         every = every.max(step);
         curves.push(Curve::line(&words::cut(&measure.measure, 40), style(place), points));
     }
-    let x = Axis::linear("share of mated probes left out", all_xs(&curves).chain([0.0]));
-    let y = Axis::linear("FNIR(N, L, T)", all_ys(&curves).chain([0.0]));
+    let x = Axis::share("share of mated probes left out", all_xs(&curves).chain([0.0]));
+    let y = Axis::share("FNIR(N, L, T)", all_ys(&curves).chain([0.0]));
     let plot = Plot { x, y, curves, rules: vec![], height: 290, synthetic: evaluation.identity.synthetic };
     let said = measures.iter().take(shown).filter_map(|measure| {
         let ((from, first), (to, last)) = (measure.points.first()?, measure.points.last()?);

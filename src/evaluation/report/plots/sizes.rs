@@ -61,7 +61,7 @@ pub(super) fn fnir(evaluation: &Evaluation) -> Result<Figure, EvaluationError> {
     let searches = evaluation.counts.mated_searches;
     let said = described(&curves);
     let x = Axis::logarithmic("people enrolled, N", Labels::Sizes, all_xs(&curves), None);
-    let y = Axis::logarithmic("FNIR", Labels::Plain, all_ys(&curves), finest(searches));
+    let y = Axis::rates("FNIR", all_ys(&curves), finest(searches));
     let plot = Plot { x, y, curves, rules: vec![], height: 290, synthetic: evaluation.identity.synthetic };
     let caption = format!(
         "Strokes are 95 % intervals (Wilson). With a threshold that keeps FPIR, a larger gallery needs a higher one and \
@@ -84,6 +84,8 @@ pub(super) fn fpir(evaluation: &Evaluation) -> Result<Figure, EvaluationError> {
     for (place, threshold) in thresholds.iter().take(THRESHOLDS_MAX).enumerate() {
         let mut rows: Vec<&PredictionRow> = prediction.rows.iter().filter(|row| row.threshold == *threshold).collect();
         rows.sort_by_key(|row| row.people);
+        // Two targets may have led to one threshold.
+        rows.dedup_by_key(|row| row.people);
         let binomial = rows.iter().map(|row| (row.people as f64, row.binomial)).collect();
         curves.push(Curve::line(if place == 0 { "as if independent" } else { "" }, pale(&[2.0, 2.0]), binomial));
         let name = format!("T = {}", words::score(*threshold));
@@ -102,7 +104,7 @@ pub(super) fn fpir(evaluation: &Evaluation) -> Result<Figure, EvaluationError> {
     }
     let searches = evaluation.counts.non_mated_searches;
     let x = Axis::logarithmic("people enrolled, N", Labels::Sizes, all_xs(&curves), None);
-    let y = Axis::logarithmic("FPIR(N, T)", Labels::Plain, all_ys(&curves), finest(searches));
+    let y = Axis::rates("FPIR(N, T)", all_ys(&curves), finest(searches));
     let plot = Plot { x, y, curves, rules: vec![], height: 290, synthetic: evaluation.identity.synthetic };
     let caption = format!(
         "Lines are a model-based prediction fitted to the searches of {} people, shaded bands its 95 % interval, marks with \
@@ -151,7 +153,7 @@ pub(super) fn threshold(evaluation: &Evaluation) -> Result<Figure, EvaluationErr
     }
     curves.retain(|curve| !curve.marks.is_empty());
     if curves.is_empty() {
-        return Ok(Figure::missing(id, title, no_searches(&evaluation.counts)));
+        return Ok(Figure::missing(id, title, "no threshold could be chosen: there were too few non-mated searches."));
     }
     let said = described(&curves);
     let without: Vec<String> = targets

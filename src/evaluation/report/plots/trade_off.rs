@@ -32,8 +32,8 @@ pub(super) fn det(evaluation: &Evaluation) -> Result<Figure, EvaluationError> {
         curves.push(curve);
     }
     let counts = &evaluation.counts;
-    let x = Axis::logarithmic("FPIR(N, T)", Labels::Plain, all_xs(&curves), finest(counts.non_mated_searches));
-    let y = Axis::logarithmic("FNIR(N, L, T)", Labels::Plain, all_ys(&curves), finest(counts.mated_searches));
+    let x = Axis::rates("FPIR(N, T)", all_xs(&curves), finest(counts.non_mated_searches));
+    let y = Axis::rates("FNIR(N, L, T)", all_ys(&curves), finest(counts.mated_searches));
     let plot = Plot { x, y, curves, rules: vec![], height: 330, synthetic: evaluation.identity.synthetic };
     let caption = format!(
         "Lower and further left is better. Marks are the operating points of table 3; the strokes through the largest \
@@ -92,7 +92,7 @@ pub(super) fn cmc(evaluation: &Evaluation) -> Result<Figure, EvaluationError> {
         curves.push(curve);
     }
     let x = Axis::logarithmic("rank R", Labels::Sizes, all_xs(&curves), None);
-    let y = Axis::linear("TPIR(N, R, 0)", all_ys(&curves));
+    let y = Axis::share("TPIR(N, R, 0)", all_ys(&curves));
     let plot = Plot { x, y, curves, rules: vec![], height: 290, synthetic: evaluation.identity.synthetic };
     let ends = galleries.iter().filter_map(|gallery| {
         let ((first, tpir), (last, most)) = (gallery.cmc.first()?, gallery.cmc.last()?);

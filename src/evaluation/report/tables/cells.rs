@@ -33,8 +33,9 @@ pub(super) fn table(page: &mut Markup, caption: &str, head: &[String], rows: imp
     let body = body.finish();
     // What fits on a page is not parted.
     let class = if body.matches("<tr").count() <= SHORT_ROWS { "short" } else { "long" };
-    page.element("table", &[("class", class)], |page| {
-        page.leaf("caption", &[], caption);
+    // Not a `caption`: browsers leave one alone at the foot of a page.
+    page.leaf("p", &[("class", "caption"), ("aria-hidden", "true")], caption);
+    page.element("table", &[("class", class), ("aria-label", caption)], |page| {
         page.element("thead", &[], |page| {
             page.element("tr", &[], |page| head.iter().for_each(|name| page.leaf("th", &[("scope", "col")], name)));
         });

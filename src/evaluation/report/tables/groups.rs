@@ -89,28 +89,45 @@ fn number(column: &Breakdown, name: &str) -> Option<usize> {
     column.rows.iter().position(|row| row.value == name).map(|index| index + 1)
 }
 
-/// A line for each group: with whom what may be said.
+/// Numbers of the groups beside which `one` has a verdict.
+fn others(column: &Breakdown, found: &Differences, one: &str, verdict: Verdict) -> Vec<usize> {
+    let mine = found.pairs.iter().filter(|pair| pair.verdict == verdict);
+    let other = mine.filter_map(|pair| match (pair.a == one, pair.b == one) {
+        (true, false) => Some(&pair.b),
+        (false, true) => Some(&pair.a),
+        (true, true) | (false, false) => None,
+    });
+    let mut numbers: Vec<usize> = other.filter_map(|name| number(column, name)).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+/// A line for each group of which something may be said: beside whom, and what.
 fn summary(page: &mut Markup, rate: &str, column: &Breakdown, found: &Differences) {
+    let verdicts = column.rows.iter().take(REPORT_GROUPS_MAX).enumerate().map(|(index, one)| {
+        let of = |verdict| others(column, found, &one.value, verdict);
+        (index + 1, one, of(Verdict::Equivalent), of(Verdict::Different), of(Verdict::Undetermined).len())
+    });
+    let determined: Vec<_> = verdicts.filter(|(_, _, same, apart, _)| !same.is_empty() || !apart.is_empty()).collect();
+    let groups = column.rows.len().min(REPORT_GROUPS_MAX);
+    if determined.len() < groups {
+        let silent = words::counted((groups - determined.len()) as u64, "group is", "groups are");
+        note(page, &format!("{rate}: {silent} undetermined beside every other."));
+    }
+    if determined.is_empty() {
+        return;
+    }
+    let list = |numbers: &[usize]| match numbers {
+        [] => "–".to_owned(),
+        some => some.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    };
     let names = head(&["", "equivalent to", "different from", "undetermined"]);
     table(page, &format!("{rate}: verdicts by group, others by their numbers above"), &names, |page| {
-        for (index, one) in column.rows.iter().enumerate().take(REPORT_GROUPS_MAX) {
-            let others = |verdict: Verdict| -> Vec<String> {
-                let mine = found.pairs.iter().filter(|pair| pair.verdict == verdict);
-                let other = mine.filter_map(|pair| match (pair.a == one.value, pair.b == one.value) {
-                    (true, false) => Some(&pair.b),
-                    (false, true) => Some(&pair.a),
-                    (true, true) | (false, false) => None,
-                });
-                let mut numbers: Vec<usize> = other.filter_map(|name| number(column, name)).collect();
-                numbers.sort_unstable();
-                numbers.iter().map(ToString::to_string).collect()
-            };
-            row(page, &format!("{} {}", index + 1, words::cut(&one.value, 70)), |page| {
-                for verdict in [Verdict::Equivalent, Verdict::Different] {
-                    let numbers = others(verdict);
-                    said(page, &if numbers.is_empty() { "–".to_owned() } else { numbers.join(", ") });
-                }
-                count(page, others(Verdict::Undetermined).len() as u64);
+        for (number, one, same, apart, open) in &determined {
+            row(page, &format!("{number} {}", words::cut(&one.value, 70)), |page| {
+                said(page, &list(same));
+                said(page, &list(apart));
+                count(page, *open as u64);
             });
         }
     });
