@@ -94,7 +94,7 @@ fn kernels(criterion: &mut Criterion) {
             return;
         }
         let gallery: Vec<Arc<dyn Rows>> = vec![Arc::new(run(rows))];
-        pass.load(&gallery).expect("the device works");
+        pass.load(&gallery, &|| true).expect("the device works");
         let mut group = criterion.benchmark_group(format!("{mark}coarse pass of {rows}, K3 {matrices:?}"));
         group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(3)).sample_size(10);
         let longer: &[u64] =
@@ -121,7 +121,7 @@ fn kernels(criterion: &mut Criterion) {
 fn choosing(criterion: &mut Criterion) {
     let Some((pass, mark, rows)) = pass(MatrixChoice::Auto) else { return };
     let gallery: Vec<Arc<dyn Rows>> = vec![Arc::new(run(rows))];
-    pass.load(&gallery).expect("the device works");
+    pass.load(&gallery, &|| true).expect("the device works");
     let mut group = criterion.benchmark_group(format!("{mark}choosing among {rows}"));
     group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2)).sample_size(10);
     for probes in [1, 64, 360] {
@@ -160,7 +160,7 @@ fn upload(criterion: &mut Criterion) {
         bencher.iter_batched(
             // A new token each time, so that there is no copy yet; those of earlier ones are dropped.
             || vec![Arc::new(made.clone().resident()) as Arc<dyn Rows>],
-            |gallery| pass.load(&gallery).expect("the device works"),
+            |gallery| pass.load(&gallery, &|| true).expect("the device works"),
             criterion::BatchSize::PerIteration,
         );
     });

@@ -107,7 +107,7 @@ fn copies_follow_erasures_and_go_with_their_runs() {
     let Some(pass) = gpu(&tight()) else { return };
     let mut rows = random_run(500, 128, 0);
     let whole: Arc<dyn Rows> = Arc::new(rows.clone());
-    pass.load(std::slice::from_ref(&whole)).unwrap();
+    pass.load(std::slice::from_ref(&whole), &|| true).unwrap();
     assert_eq!(all_found(&pass, &whole).len(), 500);
 
     // Marked: gone from the next sweep on, whatever the bytes say.
@@ -171,7 +171,7 @@ fn a_lost_device_is_told_at_once_and_the_cpu_answers() {
     let CoarseError::Device { back_end, reason } = &error else { panic!("{error}") };
     assert!(back_end.starts_with("wgpu ") && reason.contains("lost"), "{error}");
     assert!(matches!(pass.refresh(&gallery), Err(CoarseError::Device { .. })));
-    assert!(matches!(pass.load(&gallery), Err(CoarseError::Device { .. })));
+    assert!(matches!(pass.load(&gallery, &|| true), Err(CoarseError::Device { .. })));
     assert!(start.elapsed() < Duration::from_secs(5));
     let info = pass.info();
     assert!(info.lost.is_some() && info.resident_runs == 0, "{info:?}");
@@ -214,7 +214,7 @@ fn a_device_lost_within_a_sweep_is_answered_for_by_the_cpu() {
         let gallery: Vec<Arc<dyn Rows>> = vec![Arc::new(random_run(3000, 128, 0))];
         let probes = probes(128);
         let wanted = NaiveScorer.top_k(&gallery, &probes, 10).unwrap().lists;
-        pass.load(&gallery).unwrap();
+        pass.load(&gallery, &|| true).unwrap();
         let second = CertifiedScorer::new(Arc::new(CpuPass::new(kernel::best(), 1)), 1);
         let scorer = WithFallback::new(Box::new(certified(&pass)), Box::new(second));
         pass.lose_after_for_test(submissions);

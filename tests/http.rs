@@ -4,6 +4,8 @@
 
 mod faces;
 mod http {
+    mod approximate;
+    mod operating_points;
     pub(crate) mod server;
 }
 

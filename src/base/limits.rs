@@ -45,6 +45,8 @@ pub const GPU_PROBES_PER_ROUND_MAX: usize = PROBES_PER_SEARCH_MAX;
 pub const GPU_SHARD_BYTES_MAX: u64 = 1 << 30;
 /// Largest part of a run that is streamed to a GPU at once.
 pub const GPU_STREAM_BYTES_MAX: u64 = 64 << 20;
+/// Bytes written to a GPU before it is given time to take them, and whoever loads is asked whether to go on.
+pub const GPU_UPLOAD_BYTES_MAX: u64 = 32 << 20;
 /// Longest wait for one submission to a GPU, each of which is meant to take a tenth of a second.
 pub const GPU_WAIT_MS_MAX: u64 = 30_000;
 
@@ -76,10 +78,15 @@ pub const TEMPLATE_ID_MAX: u64 = i64::MAX as u64;
 pub const ENROL_BATCH_MAX: usize = 1_024;
 /// Most templates erased by one call.
 pub const ERASE_BATCH_MAX: usize = 100_000;
-/// Most synthetic templates of one import.
+/// Most templates of one import.
 pub const IMPORT_ROWS_MAX: u64 = 100_000_000;
 /// Rows of references that an import writes in one transaction: some milliseconds in which nobody else records anything.
 pub const IMPORT_RECORDS_BATCH: usize = 500;
+/// What the records take for an imported reference, journal included: 570 bytes were measured with short texts and one
+/// attribute, without journal.
+pub const IMPORT_RECORD_BYTES: u64 = 1_024;
+/// What an import or a restore leaves free on the disk, for what is enrolled and recorded meanwhile.
+pub const IMPORT_DISK_RESERVE_BYTES: u64 = 64 << 20;
 /// Jobs that may wait for the server or be done by it.
 pub const JOBS_WAITING_MAX: usize = 64;
 /// Ended jobs of which it is known how they ended.
@@ -159,6 +166,8 @@ pub const FOLDER_FILES_MAX: usize = 5_000_000;
 pub const FOLDER_DEPTH_MAX: usize = 16;
 /// Pictures enrolled in one transaction.
 pub const ENROL_CHUNK: usize = 64;
+/// Bytes of picture files held between the look whether they are enrolled and the work on them; others are read again.
+pub const ENROL_HELD_BYTES_MAX: usize = 64 << 20;
 /// Largest model file: a hash and a load of it must end.
 pub const MODEL_BYTES_MAX: u64 = 2 << 30;
 /// Most numbers handed to a model in one run (a 16-megapixel picture in three channels).
@@ -196,3 +205,23 @@ pub const REPORT_GALLERIES_MAX: usize = 64;
 pub const REPORT_TARGETS_MAX: usize = 16;
 /// Bins of a histogram of scores.
 pub const REPORT_BINS_MAX: usize = 4_096;
+/// Images of one evaluation.
+pub const EVALUATION_IMAGES_MAX: usize = 2_000_000;
+/// Columns of an evaluation's manifest that put people into groups.
+pub const EVALUATION_GROUP_COLUMNS_MAX: usize = 16;
+/// Values of one such column.
+pub const EVALUATION_VALUES_MAX: usize = 64;
+/// Wrong lines of a manifest that are shown.
+pub const EVALUATION_FAULTS_MAX: usize = 20;
+/// Bytes of one record of an evaluation's journal.
+pub const EVALUATION_RECORD_BYTES_MAX: usize = 64 << 20;
+/// Operating points of a data folder.
+pub const OPERATING_POINTS_MAX: usize = 1_000;
+/// Bytes of one.
+pub const OPERATING_POINT_BYTES_MAX: usize = 1 << 20;
+/// Most searches of one evaluation.
+pub const EVALUATION_SEARCHES_MAX: usize = 4_000_000;
+/// Most groups that are compared with each other, each with each.
+pub const EVALUATION_GROUPS_MAX: usize = 64;
+/// Most replicates of a bootstrap or a permutation test.
+pub const RESAMPLES_MAX: u32 = 1_000_000;

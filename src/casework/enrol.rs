@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sha2::{Digest, Sha256};
 
 use crate::base::ids::{GalleryName, SubjectRef, TemplateId};
-use crate::base::limits::{ENROL_CHUNK, IMAGE_BYTES_MAX};
+use crate::base::limits::{ENROL_CHUNK, ENROL_HELD_BYTES_MAX, IMAGE_BYTES_MAX};
 use crate::casework::eyes::Eyes;
 use crate::casework::faces::reference_face;
 use crate::casework::folder::{Picture, Plan};
@@ -166,24 +166,25 @@ pub async fn enrol_pictures(
 ) -> Result<Vec<Enrolled>, CaseworkError> {
     let pictures: Arc<[NewPicture]> = pictures.into();
     let batch = Arc::clone(&pictures);
-    let hash_all = move || batch.iter().map(|picture| Ok(hash(&read(&picture.bytes)?))).collect();
-    let hashes: Vec<Result<[u8; 32], String>> = blocking(hash_all).await?;
-    let wanted: Vec<[u8; 32]> = hashes.iter().filter_map(|hash| hash.as_ref().ok().copied()).collect();
+    let seen = blocking(move || look(&batch, ENROL_HELD_BYTES_MAX)).await?;
+    let wanted: Vec<[u8; 32]> = seen.iter().filter_map(|seen| seen.as_ref().ok().map(|seen| seen.hash)).collect();
     let known = desk.vault.images_enrolled(gallery, &wanted).await?;
     let new = wanted.iter().any(|hash| !known.contains_key(hash));
     let vision = if new { Some(desk.vision_for(gallery).await?) } else { None };
     let (batch, threads) = (Arc::clone(&pictures), desk.vision_threads());
     let prepare = move |place: usize| -> Prepared {
-        let prepared = match hashes.get(place) {
-            Some(Ok(hash)) => known.get(hash).map(|(template, subject)| (*template, subject.clone())),
-            Some(Err(_)) | None => None,
+        let (Some(picture), Some(seen)) = (batch.get(place), seen.get(place)) else {
+            return Prepared::Failed { reason: String::new() };
         };
-        match (prepared, batch.get(place), vision.as_deref()) {
-            (Some((template, subject)), _, _) => Prepared::Known { template, subject },
-            (None, Some(picture), Some(vision)) => prepare_one(vision, picture),
-            // Without a model no hash was new, so this picture could not be read.
-            (None, Some(picture), None) => Prepared::Failed { reason: read(&picture.bytes).err().unwrap_or_default() },
-            (None, None, _) => Prepared::Failed { reason: String::new() },
+        let seen = match seen {
+            Ok(seen) => seen,
+            Err(reason) => return Prepared::Failed { reason: reason.clone() },
+        };
+        match (known.get(&seen.hash), vision.as_deref()) {
+            (Some((template, subject)), _) => Prepared::Known { template: *template, subject: subject.clone() },
+            (None, Some(vision)) => prepare_one(vision, picture, seen),
+            // Without a model no hash was new.
+            (None, None) => Prepared::Failed { reason: String::new() },
         }
     };
     let count = pictures.len();
@@ -211,6 +212,39 @@ pub(super) fn in_parallel<T: Send>(count: usize, threads: usize, work: impl Fn(u
         }
     });
     results.into_iter().filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
+}
+
+/// A picture that was read to learn whether it is enrolled already.
+struct Seen {
+    hash: [u8; 32],
+    /// Its bytes, as far as there is memory to hold them; others are read again when their turn comes.
+    bytes: Option<Arc<[u8]>>,
+}
+
+/// Reads pictures, and holds `held_bytes_max` of those that come from files.
+fn look(pictures: &[NewPicture], mut held_bytes_max: usize) -> Vec<Result<Seen, String>> {
+    let one = |picture: &NewPicture| {
+        let bytes = read(&picture.bytes)?;
+        let hash = hash(&bytes);
+        let more = match picture.bytes {
+            Bytes::Memory(_) => 0,
+            Bytes::File(_) => bytes.len(),
+        };
+        let left = held_bytes_max.checked_sub(more);
+        held_bytes_max = left.unwrap_or(held_bytes_max);
+        Ok(Seen { hash, bytes: left.map(|_| bytes) })
+    };
+    pictures.iter().map(one).collect()
+}
+
+/// Bytes of a picture and their hash, as they are now.
+fn again(picture: &NewPicture, seen: &Seen) -> Result<(Arc<[u8]>, [u8; 32]), String> {
+    if let Some(bytes) = &seen.bytes {
+        return Ok((Arc::clone(bytes), seen.hash));
+    }
+    let bytes = read(&picture.bytes)?;
+    let hash = hash(&bytes);
+    Ok((bytes, hash))
 }
 
 fn read(bytes: &Bytes) -> Result<Arc<[u8]>, String> {
@@ -241,14 +275,14 @@ pub(super) fn in_words(error: &VisionError) -> String {
     "the models failed on this picture; the server's log says more".to_owned()
 }
 
-fn prepare_one(vision: &Eyes, picture: &NewPicture) -> Prepared {
-    let prepared = read(&picture.bytes).and_then(|bytes| {
+fn prepare_one(vision: &Eyes, picture: &NewPicture, seen: &Seen) -> Prepared {
+    let prepared = again(picture, seen).and_then(|(bytes, image_sha256)| {
         let analysis = vision.analyse(&bytes).map_err(|error| in_words(&error))?;
         let face = reference_face(&analysis.faces)?;
         let remarks = [analysis.warnings.as_slice(), face.quality.reasons.as_slice()].concat();
         let reference = NewReference {
             subject: picture.subject.clone(),
-            image_sha256: hash(&bytes),
+            image_sha256,
             source: picture.source.clone(),
             width_px: analysis.width,
             height_px: analysis.height,
@@ -314,6 +348,35 @@ mod tests {
             );
         }
         assert!(in_parallel(0, 4, |place| place).is_empty());
+    }
+
+    #[test]
+    fn a_picture_is_read_once_while_there_is_memory_to_hold_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let subject = SubjectRef::of_person("A1").unwrap();
+        let picture = |name: &str| {
+            let path = folder.path().join(name);
+            fs_err::write(&path, vec![7; 1000]).unwrap();
+            NewPicture {
+                source: name.to_owned(),
+                subject: subject.clone(),
+                bytes: Bytes::File(path),
+                attributes: Vec::new(),
+            }
+        };
+        let pictures = ["a.jpg", "b.jpg", "c.jpg"].map(picture);
+        let seen = look(&pictures, 2500);
+        for name in ["a.jpg", "b.jpg", "c.jpg"] {
+            fs_err::remove_file(folder.path().join(name)).unwrap();
+        }
+        let again: Vec<_> =
+            pictures.iter().zip(&seen).map(|(picture, seen)| again(picture, seen.as_ref().unwrap())).collect();
+        let bytes = vec![7; 1000];
+        for held in &again[..2] {
+            let (found, sha256) = held.as_ref().unwrap();
+            assert_eq!((&found[..], *sha256), (&bytes[..], hash(&bytes)));
+        }
+        assert!(again[2].as_ref().unwrap_err().contains("c.jpg"));
     }
 
     #[test]

@@ -6,11 +6,13 @@ pub mod contact_sheet;
 pub mod demo;
 pub mod desk;
 pub mod enrol;
+pub mod evaluate;
 pub mod eyes;
 pub mod faces;
 pub mod folder;
 pub mod jobs;
 pub mod npy;
+pub mod operating_points;
 pub mod search;
 pub mod statistics;
 pub mod worker;
@@ -21,6 +23,8 @@ use std::path::PathBuf;
 
 use crate::base::ids::{GalleryName, IdError, ModelId};
 use crate::evaluation::EvaluationError;
+use crate::evaluation::manifest::ManifestError;
+use crate::evaluation::protocol::ProtocolError;
 use crate::gallery::GalleryError;
 use crate::graph::GraphError;
 use crate::identify::IdentifyError;
@@ -97,6 +101,23 @@ pub enum CaseworkError {
         asked: usize,
         /// Faces found.
         found: usize,
+    },
+    /// An operating point that isn't there, doesn't fit or can't be read.
+    #[error("{0}")]
+    OperatingPoint(String),
+    /// A list of pictures that can't be used.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// Rules of an evaluation that leave nothing to measure.
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+    /// A folder that holds something else than the evaluation that is asked for.
+    #[error("{}: {what}. Give another folder with --out, or remove this one", .path.display())]
+    OtherRun {
+        /// Which.
+        path: PathBuf,
+        /// What it holds.
+        what: String,
     },
     /// No such job.
     #[error("there is no job {0}: `bertillon jobs list` shows those there are")]

@@ -24,12 +24,7 @@ pub async fn run(settings: Settings) -> Result<()> {
 /// When the address is taken or the server fails.
 pub async fn serve(desk: Arc<Desk>) -> Result<()> {
     let vault = desk.vault.clone();
-    let scorer = Arc::clone(&desk.engine.scorer);
-    vault.maintain(move |rows| {
-        scorer.refresh(rows);
-        // Ahead of the first search that would have to wait for it.
-        scorer.load(rows);
-    });
+    vault.maintain(Arc::clone(&desk.engine.scorer));
     let worker = Worker::start(Arc::clone(&desk));
     let served = crate::http::serve(desk, |address| {
         // Only a help to others who find the folder in use.

@@ -133,6 +133,7 @@ impl Inner {
         if ids.is_empty() {
             return Ok(Erased::default());
         }
+        let _pressing = room.press();
         wait_for_searches(room, &mut guard, ids.len(), wait).await?;
         let Some(alone) = lock::exclude(&room.path, wait).await? else {
             return Err(still_read(room, ids.len(), "another process", wait));

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -18,9 +18,12 @@ use crate::gallery::shelf::rewrite::{Policy, Step};
 use crate::gallery::vault::{Inner, Vault};
 use crate::segment::Before;
 use crate::vector::rows::GalleryRows;
+use crate::vector::scorer::Scorer;
 
 /// Between two looks at all galleries.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// The same when a load gave way to an erasure.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// How long a slice gives way to searches that follow each other without a gap.
 pub(super) const GIVE_WAY: Duration = Duration::from_millis(100);
 const POLL: Duration = Duration::from_millis(2);
@@ -56,7 +59,7 @@ impl Vault {
     ) -> Result<Compacted, GalleryError> {
         let room = self.inner.room(name)?;
         let mut done = Compacted { bytes_before: room.snapshot().sizes.bytes, ..Compacted::default() };
-        self.inner.finish_waiting(&room, self.inner.options.erase_wait, |_| ()).await?;
+        self.inner.finish_waiting(&room, self.inner.options.erase_wait).await?;
         let policy = Policy { erased_percent: if all { 0 } else { COMPACT_ERASED_PERCENT }, ..self.inner.policy() };
         loop {
             match self.inner.merge_slice(&room, policy).await? {
@@ -77,32 +80,42 @@ impl Vault {
         Ok(done)
     }
 
-    /// Keeps all galleries in shape from now on until the vault is closed. `changed` is told of each gallery at the start
-    /// and after segments were added or replaced: the time to bring copies on devices up to date. For a process that goes on
-    /// for long; only a writer has anything to do.
-    pub fn maintain(&self, changed: impl Fn(&GalleryRows) + Send + Sync + 'static) {
+    /// Keeps all galleries in shape from now on until the vault is closed, and `scorer`'s copies of them up to date: each
+    /// gallery is loaded at the start and after segments were added or replaced, and erasures that are finished here are
+    /// refreshed there. For a process that goes on for long; only a writer has anything to do.
+    pub fn maintain(&self, scorer: Arc<dyn Scorer>) {
         let inner = Arc::downgrade(&self.inner);
-        let changed: Arc<Changed> = Arc::new(changed);
-        let mut seen: HashMap<GalleryName, usize> = HashMap::new();
+        // The first stays: there is one scorer in a process.
+        let scorer = Arc::clone(self.inner.scorer.get_or_init(|| scorer));
+        let mut seen: HashMap<GalleryName, Loaded> = HashMap::new();
         tokio::spawn(async move {
             while let Some(open) = still_open(&inner) {
+                let mut again = false;
                 for room in open.all_rooms() {
-                    let seen = seen.entry(room.name.clone()).or_insert(usize::MAX);
-                    if let Err(error) = open.tend(&room, seen, &changed).await
-                        && !open.is_closed()
-                    {
-                        tracing::warn!(gallery = %room.name, %error, "maintenance of this gallery is put off");
+                    let seen = seen.entry(room.name.clone()).or_default();
+                    match open.tend(&room, seen, &scorer).await {
+                        Ok(()) => again |= seen.gave_way,
+                        Err(error) if !open.is_closed() => {
+                            tracing::warn!(gallery = %room.name, %error, "maintenance of this gallery is put off");
+                        }
+                        Err(_) => {}
                     }
                 }
                 drop(open);
-                tokio::time::sleep(LOOK_EVERY).await;
+                tokio::time::sleep(if again { LOOK_AGAIN } else { LOOK_EVERY }).await;
             }
         });
     }
 }
 
-/// What wants to know of changed segments.
-type Changed = dyn Fn(&GalleryRows) + Send + Sync;
+/// What of a gallery was loaded.
+#[derive(Default)]
+struct Loaded {
+    /// Its segments then.
+    segments: Option<Vec<u64>>,
+    /// Whether the load gave way to an erasure, and is to be made again.
+    gave_way: bool,
+}
 
 fn still_open(inner: &Weak<Inner>) -> Option<Arc<Inner>> {
     inner.upgrade().filter(|inner| !inner.is_closed())
@@ -123,46 +136,64 @@ impl Inner {
         }
     }
 
-    /// One look at one gallery, which had `seen` segments at the last.
-    async fn tend(&self, room: &Arc<Room>, seen: &mut usize, changed: &Arc<Changed>) -> Result<(), GalleryError> {
-        if room.importing.load(Ordering::Acquire) {
+    /// One look at one gallery.
+    async fn tend(&self, room: &Arc<Room>, seen: &mut Loaded, scorer: &Arc<dyn Scorer>) -> Result<(), GalleryError> {
+        if room.is_kept_for_import() {
             return Ok(());
         }
-        let refresh = Arc::clone(changed);
-        self.finish_waiting(room, FINISH_WAIT, move |rows| refresh(rows)).await?;
-        let mut replaced = false;
+        self.finish_waiting(room, FINISH_WAIT).await?;
         loop {
             let began = Instant::now();
             match self.merge_slice(room, self.policy()).await? {
                 Step::Nothing => break,
-                Step::Copied(..) => {}
-                Step::Done(..) => replaced = true,
+                Step::Copied(..) | Step::Done(..) => {}
             }
             // As much rest as work, so that a core is free for others however long this takes.
             tokio::time::sleep(began.elapsed()).await;
             self.give_way().await;
         }
-        let (snapshot, changed) = (room.snapshot(), Arc::clone(changed));
-        let segments = snapshot.sizes.segments;
-        if replaced || segments != *seen {
-            *seen = segments;
-            let told = tokio::task::spawn_blocking(move || changed(snapshot.rows())).await;
-            told.map_err(|_| GalleryError::Interrupted)?;
+        self.bring(room, seen, scorer).await
+    }
+
+    /// Brings copies on devices up to date where segments were added or replaced. A load reads the rows for seconds, and an
+    /// erasure waits for all who read: so the load gives way to it, and is made again with the snapshot after it.
+    async fn bring(&self, room: &Arc<Room>, seen: &mut Loaded, scorer: &Arc<dyn Scorer>) -> Result<(), GalleryError> {
+        let snapshot = room.snapshot();
+        let segments: Vec<u64> = snapshot.segments.iter().map(|run| run.number).collect();
+        if seen.segments.as_ref() == Some(&segments) {
+            return Ok(());
         }
+        let (here, scorer, closed) = (Arc::clone(room), Arc::clone(scorer), Arc::clone(&self.closed));
+        let told = tokio::task::spawn_blocking(move || {
+            let stopped = AtomicBool::new(false);
+            let goes_on = || {
+                let stop = here.erasure_waits() || closed.load(Ordering::Relaxed);
+                stopped.fetch_or(stop, Ordering::Relaxed);
+                !stop
+            };
+            scorer.refresh(snapshot.rows());
+            // Ahead of the first search that would have to wait for it.
+            scorer.load(snapshot.rows(), &goes_on);
+            stopped.load(Ordering::Relaxed)
+        });
+        let gave_way = told.await.map_err(|_| GalleryError::Interrupted)?;
+        *seen = Loaded { segments: Some(segments).filter(|_| !gave_way), gave_way };
         Ok(())
     }
 
     /// Finishes erasures that could not be: a merge must not take the name from a file that still has erased bytes.
-    async fn finish_waiting(
-        &self,
-        room: &Arc<Room>,
-        wait: Duration,
-        refresh: impl FnOnce(&GalleryRows) + Send + 'static,
-    ) -> Result<(), GalleryError> {
+    async fn finish_waiting(&self, room: &Arc<Room>, wait: Duration) -> Result<(), GalleryError> {
         if self.records.erasing(&room.name).await?.is_empty() {
             return Ok(());
         }
         let guard = room.lock().await?;
+        let scorer = self.scorer.get().map(Arc::clone);
+        // Without the load: enrolments wait for this, and so does the records' word that the erasure is done.
+        let refresh = move |rows: &GalleryRows| {
+            if let Some(scorer) = scorer {
+                scorer.refresh(rows);
+            }
+        };
         self.finish_erasures(room, guard, Before::PerhapsTorn, wait, refresh).await.map(drop)
     }
 
@@ -227,7 +258,11 @@ pub(super) fn seal_in_background(inner: &Arc<Inner>, room: Arc<Room>) {
 
 async fn seal_slices(inner: &Inner, room: &Arc<Room>) -> Result<(), GalleryError> {
     loop {
-        let guard = room.lock().await?;
+        let guard = match room.lock().await {
+            // It seals the tail itself.
+            Err(GalleryError::Importing(_)) => return Ok(()),
+            locked => locked?,
+        };
         // The tail must not lose its name while it has bytes that are to be overwritten: the next enrolment tries again.
         if inner.check_settled(room).await.is_err() {
             return Ok(());

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::base::clock;
@@ -21,6 +21,7 @@ use crate::records::{GalleryRecord, JobBook, Records, ReferenceImage, SearchReco
 use crate::segment::{Precision, check_model_name};
 use crate::store::disk::{self, DiskFolder};
 use crate::vector::dimension::Dimension;
+use crate::vector::scorer::Scorer;
 
 const RECORDS_FILE: &str = "records.sqlite";
 /// How often a reader starts again because the writer replaced files meanwhile.
@@ -82,7 +83,9 @@ pub(super) struct Inner {
     pub(super) records: Records,
     pub(super) options: VaultOptions,
     /// Set when the vault is closed: background work ends.
-    pub(super) closed: AtomicBool,
+    pub(super) closed: Arc<AtomicBool>,
+    /// Whose copies of galleries are kept up to date, in a process that serves ([`Vault::maintain`]).
+    pub(super) scorer: OnceLock<Arc<dyn Scorer>>,
     access: Access,
     rooms: RwLock<HashMap<GalleryName, Arc<Room>>>,
     /// Galleries whose files could not be opened, and why.
@@ -117,7 +120,8 @@ impl Vault {
             data: data.to_owned(),
             records,
             options,
-            closed: AtomicBool::new(false),
+            closed: Arc::default(),
+            scorer: OnceLock::new(),
             access,
             rooms: RwLock::default(),
             damaged: RwLock::default(),
@@ -139,9 +143,9 @@ impl Vault {
         }
         self.inner.remove_unfinished_restores()?;
         for record in records {
-            let left = self.inner.records.remove_uncommitted(&record.name).await?;
+            let left = self.inner.records.void_uncommitted(&record.name).await?;
             if left > 0 {
-                tracing::info!(gallery = %record.name, left, "removed references of an import that was cut short");
+                tracing::info!(gallery = %record.name, left, "overwrote references of an import that was cut short");
             }
             let room = match self.inner.open_room(&record).await {
                 Ok(room) => room,
@@ -336,7 +340,8 @@ impl Inner {
         let erasing = self.records.erasing(&record.name).await?;
         let committed = Committed { last_id: record.last_template_id, erasing };
         let opened = tokio::task::spawn_blocking(move || Shelf::open(folder, &committed)).await;
-        let shelf = opened.map_err(|_| GalleryError::Interrupted)??;
+        let mut shelf = opened.map_err(|_| GalleryError::Interrupted)??;
+        shelf.give_no_more_up_to(self.records.last_given(&record.name).await?);
         let room = Arc::new(Room::new(record.name.clone(), path, shelf, record.snapshot_number));
         self.rooms.write().unwrap_or_else(PoisonError::into_inner).insert(record.name.clone(), Arc::clone(&room));
         Ok(room)

@@ -34,6 +34,8 @@ pub(super) struct Card {
     pub(super) memory_max_bytes: u64,
     /// Largest buffer of codes.
     pub(super) shard_max_bytes: u64,
+    /// Bytes of codes written before the device is given time to take them.
+    pub(super) upload_max_bytes: u64,
     /// Largest buffer that a shader sees.
     pub(super) binding_max_bytes: u64,
     /// Workgroup memory of a shader.
@@ -78,6 +80,7 @@ impl Card {
         Ok(Self {
             memory_max_bytes: options.memory_max_bytes.unwrap_or(memory_default(info.device_type)),
             shard_max_bytes: binding_max_bytes.min(options.shard_max_bytes),
+            upload_max_bytes: options.upload_bytes_max,
             binding_max_bytes,
             workgroup_bytes: limits.max_compute_workgroup_storage_size as usize,
             matrices,

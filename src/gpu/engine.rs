@@ -40,6 +40,17 @@ pub(super) struct Engine {
     space: Workspace,
 }
 
+/// What status says of an engine.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Figures {
+    pub(super) resident_bytes: u64,
+    pub(super) resident_runs: usize,
+    pub(super) resident_rows: u64,
+    pub(super) rounds: u64,
+    pub(super) streamed_rows: u64,
+    pub(super) cooperative_matrices: String,
+}
+
 /// How a run that the device scores gets there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
@@ -86,7 +97,7 @@ impl Engine {
     /// Decides which runs of `gallery` the device is to hold. Where all fit the budget all get copies, and those of other
     /// galleries make room. Where they don't, the first ones do. `None` when none of them is the device's business.
     pub(super) fn plan<'a>(&mut self, card: &Card, options: &GpuOptions, gallery: &'a GalleryRows) -> Option<Plan<'a>> {
-        self.copies.forget_gone();
+        self.copies.forget_gone(card);
         self.copies.begin();
         let candidates = candidates(gallery);
         let dimension = candidates.first().map(|(_, run)| run.dimension().get())?;
@@ -98,7 +109,7 @@ impl Engine {
         }
         let reserved = Slots::bytes_for(slot, dimension);
         if slot == 0 {
-            self.slots.drop_all();
+            self.slots.drop_all(card);
         }
         let (mut room, mut wanted) = (budget.saturating_sub(reserved), Vec::new());
         let mut ways = Vec::with_capacity(candidates.len());
@@ -129,7 +140,7 @@ impl Engine {
         let streams = plan.slot > 0 && probes >= options.stream_probes_min && streamed(&plan);
         let layout = self.pipelines.shard_layout.clone();
         self.hold(card, &layout, &mut plan)?;
-        if streams && self.copies.make_room(plan.reserved, &plan.wanted) {
+        if streams && self.copies.make_room(card, plan.reserved, &plan.wanted) {
             card.guarded(|| {
                 self.slots.make(card, &layout, plan.dimension, plan.slot);
                 Ok(())
@@ -169,14 +180,33 @@ impl Engine {
             let layout = self.pipelines.shard_layout.clone();
             return self.copies.ensure(card, &layout, run).map(|_held| false);
         }
-        Ok(self.copies.make_room(bytes_of(run).saturating_add(reserved), wanted))
+        Ok(self.copies.make_room(card, bytes_of(run).saturating_add(reserved), wanted))
+    }
+
+    /// For status.
+    pub(super) fn figures(&self) -> Figures {
+        let (resident_runs, resident_rows) = self.copies.count();
+        Figures {
+            resident_bytes: self.copies.bytes() + self.slots.bytes(),
+            resident_runs,
+            resident_rows,
+            rounds: self.rounds,
+            streamed_rows: self.slots.rows_sent(),
+            cooperative_matrices: self.matrices.describe(),
+        }
+    }
+
+    /// Gives back all that rows are in.
+    pub(super) fn forget_all(&mut self, card: &Card) {
+        self.copies.forget_all(card);
+        self.slots.drop_all(card);
     }
 
     /// Brings the runs that are to be held onto the device; those that the driver refuses are streamed instead.
     fn hold(&mut self, card: &Card, layout: &BindGroupLayout, plan: &mut Plan<'_>) -> Result<(), CoarseError> {
         for (_, run, way) in plan.ways.iter_mut().filter(|(_, _, way)| *way == Way::Held) {
             let more = if self.copies.of(*run).is_some() { 0 } else { bytes_of(*run) };
-            let held = self.copies.make_room(more.saturating_add(plan.reserved), &plan.wanted)
+            let held = self.copies.make_room(card, more.saturating_add(plan.reserved), &plan.wanted)
                 && self.copies.ensure(card, layout, *run)?;
             if !held {
                 *way = Way::Streamed;

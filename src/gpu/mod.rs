@@ -38,6 +38,7 @@ mod residency;
 mod round;
 mod selftest;
 mod shader;
+mod shard;
 mod stream;
 mod template;
 mod tiling;

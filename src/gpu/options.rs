@@ -6,8 +6,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::base::limits::{
-    GPU_PROBES_PER_ROUND_MAX, GPU_SHARD_BYTES_MAX, GPU_STREAM_BYTES_MAX, GPU_SURVIVORS_MAX, GPU_WAIT_MS_MAX,
-    SURVIVORS_MAX,
+    GPU_PROBES_PER_ROUND_MAX, GPU_SHARD_BYTES_MAX, GPU_STREAM_BYTES_MAX, GPU_SURVIVORS_MAX, GPU_UPLOAD_BYTES_MAX,
+    GPU_WAIT_MS_MAX, SURVIVORS_MAX,
 };
 use crate::gpu::kernels::ROWS_PROBES_MAX;
 
@@ -83,6 +83,9 @@ pub struct GpuOptions {
     /// Largest part of a run that is streamed at once, in bytes of codes. Two such buffers are set aside where a gallery is
     /// larger than the memory that copies may fill.
     pub stream_bytes_max: u64,
+    /// Bytes of codes written before the device is given time to take them: what is staged meanwhile is host memory. Tests
+    /// make it small, so that a load has many pieces.
+    pub upload_bytes_max: u64,
     /// Fewest probes for which what has no copy is streamed to the device; for fewer the host scores it, which reads no more
     /// bytes than sending them would.
     pub stream_probes_min: usize,
@@ -106,6 +109,7 @@ impl Default for GpuOptions {
             survivors_max: GPU_SURVIVORS_MAX,
             survivors_total_max: SURVIVORS_MAX,
             stream_bytes_max: GPU_STREAM_BYTES_MAX,
+            upload_bytes_max: GPU_UPLOAD_BYTES_MAX,
             stream_probes_min: ROWS_PROBES_MAX + 1,
             matrices: MatrixChoice::default(),
             probes_per_round_max: GPU_PROBES_PER_ROUND_MAX,

@@ -1,19 +1,19 @@
 //! The GPU as a coarse pass.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::Duration;
 
 use crate::base::limits::{PROBES_PER_SWEEP_MAX, SURVIVORS_PER_SWEEP_MAX};
 use crate::gpu::ahead::Ahead;
 use crate::gpu::card::Card;
-use crate::gpu::engine::{Engine, Way};
+use crate::gpu::engine::{Engine, Figures, Way};
 use crate::gpu::matrix::Matrices;
 use crate::gpu::merge::{merge, renumber};
 use crate::gpu::residency::Copies;
 use crate::gpu::{GpuError, GpuOptions, MatrixChoice, adapter, matrix, round, selftest, width};
-use crate::vector::coarse::{CoarseError, CoarsePass, Cut, Sweep};
+use crate::vector::coarse::{CoarseError, CoarsePass, Cut, GoesOn, Sweep};
 use crate::vector::codec::Code;
 use crate::vector::rows::{GalleryRows, Rows};
 
@@ -58,6 +58,8 @@ pub struct GpuPass {
     ahead: Ahead,
     /// What the engine last said of its pace ([`Engine::long_products`]); read without waiting for a sweep.
     long_products: AtomicU64,
+    /// What it last said for status, which does not wait for a sweep either.
+    figures: Mutex<Figures>,
 }
 
 impl GpuPass {
@@ -81,8 +83,9 @@ impl GpuPass {
         };
         let matrices = engine.matrices.describe();
         tracing::info!(adapter = card.name, driver = driver(&card), matrices, "a GPU is ready");
-        let long_products = AtomicU64::new(engine.long_products());
-        Ok(Self { card, options, host, engine: Mutex::new(engine), ahead: Ahead::default(), long_products })
+        let (long_products, figures) = (AtomicU64::new(engine.long_products()), Mutex::new(engine.figures()));
+        let engine = Mutex::new(engine);
+        Ok(Self { card, options, host, engine, ahead: Ahead::default(), long_products, figures })
     }
 
     fn open(adapter: &wgpu::Adapter, options: &GpuOptions) -> Result<(Card, Engine), GpuError> {
@@ -96,27 +99,40 @@ impl GpuPass {
         Ok((card, engine))
     }
 
-    /// What status says.
+    /// What status says. While the device is in use its figures are those of before.
     #[must_use]
     pub fn info(&self) -> GpuInfo {
-        let engine = self.engine().ok();
-        let engine = engine.as_deref();
-        let (resident_runs, resident_rows) = engine.map_or((0, 0), |engine| engine.copies.count());
+        match self.engine.try_lock() {
+            Ok(engine) => self.note(&engine),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Poisoned(_)) => *self.figures() = Figures::default(),
+        }
+        let Figures { resident_bytes, resident_runs, resident_rows, rounds, streamed_rows, cooperative_matrices } =
+            self.figures().clone();
         GpuInfo {
             name: self.card.info.name.clone(),
             backend: self.card.info.backend.to_string(),
             device_type: adapter::kind(self.card.info.device_type),
             driver: driver(&self.card),
-            resident_bytes: engine.map_or(0, |engine| engine.copies.bytes() + engine.slots.bytes()),
+            resident_bytes,
             resident_runs,
             resident_rows,
-            rounds: engine.map_or(0, |engine| engine.rounds),
-            streamed_rows: engine.map_or(0, |engine| engine.slots.rows_sent()),
-            cooperative_matrices: engine.map_or_else(String::new, |engine| engine.matrices.describe()),
+            rounds,
+            streamed_rows,
+            cooperative_matrices,
             memory_max_bytes: Some(self.card.memory_max_bytes).filter(|&bytes| bytes < u64::MAX),
             shard_max_bytes: self.card.shard_max_bytes,
             lost: self.card.lost_reason().map(str::to_owned),
         }
+    }
+
+    fn figures(&self) -> MutexGuard<'_, Figures> {
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes down what status says of an engine.
+    fn note(&self, engine: &Engine) {
+        *self.figures() = engine.figures();
     }
 
     /// Loses the device, as a driver may at any time: for tests of what happens then.
@@ -159,9 +175,9 @@ impl GpuPass {
             engine.arrange(&self.card, &self.options, gallery, probes)
         };
         if arranged.is_err() {
-            engine.copies.forget_all();
-            engine.slots.drop_all();
+            engine.forget_all(&self.card);
         }
+        self.note(engine);
         arranged
     }
 
@@ -191,6 +207,7 @@ impl GpuPass {
     ) -> Result<Vec<Sweep>, CoarseError> {
         let sweeps = engine.sweep(&self.card, &self.options, gallery, arranged, work);
         self.long_products.store(engine.long_products(), Ordering::Relaxed);
+        self.note(&engine);
         sweeps
     }
 }
@@ -231,45 +248,45 @@ impl CoarsePass for GpuPass {
         width::probes_at_once(gallery, self.long_products.load(Ordering::Relaxed), most)
     }
 
-    fn load(&self, gallery: &GalleryRows) -> Result<(), CoarseError> {
+    fn load(&self, gallery: &GalleryRows, goes_on: &GoesOn<'_>) -> Result<(), CoarseError> {
         self.card.check()?;
-        let loaded = self.ahead.load(&self.card, &self.options, gallery, &|| self.engine());
+        let loaded = self.ahead.load(&self.card, &self.options, gallery, (&|| self.engine(), goes_on));
         if loaded.is_err() {
             let mut engine = self.engine()?;
-            engine.copies.forget_all();
-            engine.slots.drop_all();
+            engine.forget_all(&self.card);
         }
         loaded
     }
 
     fn refresh(&self, gallery: &GalleryRows) -> Result<(), CoarseError> {
-        self.host.refresh(gallery)?;
+        // Whatever comes of one, the other must not keep what is erased.
+        let (host, device) = (self.host.refresh(gallery), self.refresh_device(gallery));
+        host.and(device)
+    }
+}
+
+impl GpuPass {
+    fn refresh_device(&self, gallery: &GalleryRows) -> Result<(), CoarseError> {
         let _nothing_is_sent = self.ahead.hold(gallery);
         // Also after a panic elsewhere: copies that nobody vouches for must go before an erasure is acknowledged.
         let poisoned = self.engine.is_poisoned();
         let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
         if poisoned {
-            engine.copies.forget_all();
-            engine.slots.drop_all();
+            engine.forget_all(&self.card);
             return Err(self.card.trouble("a sweep before this one died"));
         }
         if let Some(reason) = self.card.lost_reason() {
-            engine.copies.forget_all();
-            engine.slots.drop_all();
+            engine.forget_all(&self.card);
             return Err(self.card.trouble(reason));
         }
-        engine.copies.forget_gone();
+        engine.copies.forget_gone(&self.card);
         let buried = gallery.iter().try_for_each(|run| engine.copies.bury(&self.card, run.as_ref()));
-        let arrived = buried.and_then(|()| {
-            self.card.guarded(|| {
-                engine.slots.wipe(&self.card);
-                self.card.flush()
-            })
-        });
+        let wiped = buried.and_then(|()| engine.slots.wipe(&self.card));
+        let arrived = wiped.and_then(|()| self.card.guarded(|| self.card.flush()));
         if arrived.is_err() {
-            engine.copies.forget_all();
-            engine.slots.drop_all();
+            engine.forget_all(&self.card);
         }
+        self.note(&engine);
         arrived
     }
 }

@@ -4,37 +4,19 @@
 //! once. Where memory is short, the copies that were used longest ago make room; a gallery that is larger than the budget
 //! keeps copies of its first runs, and the rest is streamed ([`crate::gpu::stream`]) or left to the host. A row of a copy is
 //! dead once its scale or the run's erased rows say so, and stays dead: its codes are zeros and its scale -1 on the device too.
+//!
+//! Memory is given back overwritten: who erases a row later finds no copy of it to overwrite, and nobody else keeps account.
 
-use std::ops::Range;
 use std::sync::{Arc, Weak};
-use std::thread;
 
-use wgpu::{BindGroup, BindGroupDescriptor, BindGroupEntry, BindGroupLayout, Buffer, BufferUsages, CommandEncoder};
+use wgpu::BindGroupLayout;
 
 use crate::gpu::card::Card;
-use crate::gpu::tiling::{TILED_ROWS, block_bytes, tile_block, tiled_blocks};
-use crate::vector::coarse::CoarseError;
-use crate::vector::codec::DEAD_SCALE;
+use crate::gpu::shard::{Shard, clear, new_shard, shard_bytes, write_blocks};
+use crate::gpu::tiling::{TILED_ROWS, block_bytes, tiled_blocks};
+use crate::vector::coarse::{CoarseError, GoesOn};
 use crate::vector::layout;
 use crate::vector::rows::{Residency, Rows};
-
-/// Bytes written before the device is given time to take them: what wgpu stages meanwhile is host memory.
-pub(super) const UPLOAD_BYTES_MAX: usize = 32 << 20;
-/// Blocks are tiled by several threads when there are more bytes than this, and by no more threads than this.
-const TILE_ALONE_BYTES_MAX: usize = 1 << 20;
-const TILE_THREADS_MAX: usize = 4;
-
-/// Consecutive blocks of one run, small enough to be bound at once.
-pub(super) struct Shard {
-    /// First block of the run in this shard.
-    pub(super) first_block: usize,
-    /// Blocks.
-    pub(super) blocks: usize,
-    /// Group 1 of the score shader.
-    pub(super) bind: BindGroup,
-    codes: Buffer,
-    scales: Buffer,
-}
 
 /// One run on the device.
 pub(super) struct RunCopy {
@@ -79,19 +61,25 @@ impl Copies {
     }
 
     /// Drops the copies of runs that are gone.
-    pub(super) fn forget_gone(&mut self) {
-        let before = self.kept.len();
-        self.kept.retain(|copy| copy.token.strong_count() > 0);
+    pub(super) fn forget_gone(&mut self, card: &Card) {
+        let gone: Vec<RunCopy> = self.kept.extract_if(.., |copy| copy.token.strong_count() == 0).collect();
         self.refused.retain(|token| token.strong_count() > 0);
-        if self.kept.len() < before {
-            // There may be memory again for what the driver refused.
-            self.refused.clear();
-        }
+        self.give_back(card, &gone);
     }
 
     /// Drops everything.
-    pub(super) fn forget_all(&mut self) {
-        self.kept.clear();
+    pub(super) fn forget_all(&mut self, card: &Card) {
+        let all = std::mem::take(&mut self.kept);
+        self.refused.clear();
+        self.give_back(card, &all);
+    }
+
+    fn give_back(&mut self, card: &Card, copies: &[RunCopy]) {
+        if copies.is_empty() {
+            return;
+        }
+        give_back(card, copies.iter().flat_map(|copy| &copy.shards));
+        // There may be memory again for what the driver refused.
         self.refused.clear();
     }
 
@@ -107,14 +95,13 @@ impl Copies {
 
     /// Drops copies that this sweep does not use, those used longest ago first, until all and `more` bytes fit the budget.
     /// False when they don't even so.
-    pub(super) fn make_room(&mut self, more: u64, wanted: &[*const Residency]) -> bool {
+    pub(super) fn make_room(&mut self, card: &Card, more: u64, wanted: &[*const Residency]) -> bool {
         while self.bytes().saturating_add(more) > self.memory_max_bytes {
             let others = self.kept.iter().enumerate().filter(|(_, copy)| !wanted.contains(&copy.token.as_ptr()));
             let Some((oldest, _)) = others.min_by_key(|(_, copy)| copy.used) else { return false };
             let dropped = self.kept.swap_remove(oldest);
             tracing::info!(rows = dropped.rows, bytes = dropped.bytes, "a copy on the GPU made room for others");
-            // There may be memory again for what the driver refused.
-            self.refused.clear();
+            self.give_back(card, &[dropped]);
         }
         true
     }
@@ -146,7 +133,7 @@ impl Copies {
         }
         match upload(card, layout, run, token, &|| true)? {
             Upload::Whole(copy) => {
-                self.add(copy);
+                self.add(card, copy);
                 Ok(true)
             }
             Upload::NoMemory => {
@@ -158,9 +145,11 @@ impl Copies {
     }
 
     /// Takes a copy that is complete; one of a run that has a copy by now is dropped.
-    pub(super) fn add(&mut self, copy: RunCopy) {
+    pub(super) fn add(&mut self, card: &Card, copy: RunCopy) {
         if self.kept.iter().all(|kept| !kept.token.ptr_eq(&copy.token)) {
             self.kept.push(RunCopy { used: self.now, ..copy });
+        } else {
+            self.give_back(card, &[copy]);
         }
     }
 
@@ -206,11 +195,18 @@ impl RunCopy {
         if blocks.is_empty() {
             return Ok(());
         }
+        let at_once = blocks_at_once(card, run);
         card.guarded(|| {
             let is_dead = |row: usize| self.dead.contains(row);
-            for block in blocks {
-                if let Some(shard) = self.shards.iter().find(|shard| block < shard.first_block + shard.blocks) {
-                    write_blocks(card, run, &is_dead, shard, block..block + 1);
+            for some in blocks.chunks(at_once) {
+                for &block in some {
+                    if let Some(shard) = self.shards.iter().find(|shard| block < shard.first_block + shard.blocks) {
+                        write_blocks(card, run, &is_dead, shard, block..block + 1);
+                    }
+                }
+                // The last ones may stay with the device until it is given other work.
+                if some.len() == at_once {
+                    card.flush()?;
                 }
             }
             Ok(())
@@ -225,11 +221,6 @@ fn erased(run: &dyn Rows) -> Vec<usize> {
 /// Bytes that a copy of `run` takes on the device.
 pub(super) fn bytes_of(run: &dyn Rows) -> u64 {
     shard_bytes(tiled_blocks(run.len()), run.dimension().get())
-}
-
-/// Bytes that codes and scales of so many blocks take.
-pub(super) fn shard_bytes(blocks: usize, dimension: usize) -> u64 {
-    blocks as u64 * (block_bytes(dimension) + TILED_ROWS * size_of::<f32>()) as u64
 }
 
 /// Whether the run has the codes and scales that it should have; a run that has not is left to the host.
@@ -254,7 +245,7 @@ pub(super) fn upload(
     layout: &BindGroupLayout,
     run: &dyn Rows,
     token: &Arc<Residency>,
-    goes_on: &dyn Fn() -> bool,
+    goes_on: &GoesOn<'_>,
 ) -> Result<Upload, CoarseError> {
     let mut dead = DeadRows::new(run.len());
     for row in (0..run.len()).filter(|&row| !run.is_live(row)) {
@@ -274,45 +265,48 @@ pub(super) fn upload(
             Err(error) => return Err(error),
         }
     }
-    for shard in &shards {
-        if !write_shard(card, run, &dead, shard, goes_on)? {
-            card.guarded(|| {
-                let mut encoder = card.encoder("stopped");
-                for shard in &shards {
-                    shard.clear(&mut encoder);
-                }
-                card.queue.submit([encoder.finish()]);
-                card.flush()
-            })?;
-            return Ok(Upload::Stopped);
-        }
+    if !send(card, run, &dead, &shards, goes_on)? {
+        return Ok(Upload::Stopped);
     }
     let copy = RunCopy { token: Arc::downgrade(token), shards, rows: run.len(), bytes: bytes_of(run), dead, used: 0 };
     tracing::debug!(rows = copy.rows, bytes = copy.bytes, shards = copy.shards.len(), "a run is on the GPU");
     Ok(Upload::Whole(copy))
 }
 
-/// Buffers for so many blocks, and the group that binds them. Call inside [`Card::guarded`].
-pub(super) fn new_shard(
+/// Uploads all blocks of all shards of a run. When it is told to stop, which is the answer false, or fails, nothing of the
+/// run is left in them.
+fn send(
     card: &Card,
-    layout: &BindGroupLayout,
-    dimension: usize,
-    first_block: usize,
-    blocks: usize,
-) -> Shard {
-    // The source of copies in tests alone.
-    let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC;
-    let codes = card.buffer("codes", (blocks * block_bytes(dimension)) as u64, usage);
-    let scales = card.buffer("scales", (blocks * TILED_ROWS * size_of::<f32>()) as u64, usage);
-    let bind = card.device.create_bind_group(&BindGroupDescriptor {
-        label: Some("shard"),
-        layout,
-        entries: &[
-            BindGroupEntry { binding: 0, resource: codes.as_entire_binding() },
-            BindGroupEntry { binding: 1, resource: scales.as_entire_binding() },
-        ],
-    });
-    Shard { first_block, blocks, bind, codes, scales }
+    run: &dyn Rows,
+    dead: &DeadRows,
+    shards: &[Shard],
+    goes_on: &GoesOn<'_>,
+) -> Result<bool, CoarseError> {
+    for shard in shards {
+        match write_shard(card, run, dead, shard, goes_on) {
+            Ok(true) => {}
+            Ok(false) => return clear(card, shards.iter()).map(|()| false),
+            Err(error) => {
+                give_back(card, shards.iter());
+                return Err(error);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Overwrites shards whose memory is given back. Of a lost device there is nothing left that could be reached.
+pub(super) fn give_back<'a>(card: &Card, shards: impl Iterator<Item = &'a Shard>) {
+    if card.lost_reason().is_none()
+        && let Err(error) = clear(card, shards)
+    {
+        tracing::warn!(%error, "memory of the GPU could not be overwritten before it was given back");
+    }
+}
+
+/// Blocks that are written before the device is given time to take them: what wgpu stages meanwhile is host memory.
+pub(super) fn blocks_at_once(card: &Card, run: &dyn Rows) -> usize {
+    usize::try_from(card.upload_max_bytes / block_bytes(run.dimension().get()) as u64).unwrap_or(usize::MAX).max(1)
 }
 
 /// Uploads all blocks of a shard, and waits for the device now and then; false when told to stop.
@@ -321,9 +315,9 @@ fn write_shard(
     run: &dyn Rows,
     dead: &DeadRows,
     shard: &Shard,
-    goes_on: &dyn Fn() -> bool,
+    goes_on: &GoesOn<'_>,
 ) -> Result<bool, CoarseError> {
-    let blocks_at_once = (UPLOAD_BYTES_MAX / block_bytes(run.dimension().get())).max(1);
+    let blocks_at_once = blocks_at_once(card, run);
     let end = shard.first_block + shard.blocks;
     let is_dead = |row: usize| dead.contains(row);
     for first in (shard.first_block..end).step_by(blocks_at_once) {
@@ -337,63 +331,6 @@ fn write_shard(
         }
     }
     Ok(true)
-}
-
-/// Writes codes and scales of some of the shard's blocks, dead rows as zeros and a dead scale. Blocks count from the run's
-/// first.
-pub(super) fn write_blocks(
-    card: &Card,
-    run: &dyn Rows,
-    is_dead: &(dyn Fn(usize) -> bool + Sync),
-    shard: &Shard,
-    blocks: Range<usize>,
-) {
-    let block_bytes = block_bytes(run.dimension().get());
-    let mut tiled = vec![0; blocks.len() * block_bytes];
-    let mut scales = vec![DEAD_SCALE; blocks.len() * TILED_ROWS];
-    let several = thread::available_parallelism().map_or(1, usize::from).min(TILE_THREADS_MAX);
-    let threads = if tiled.len() > TILE_ALONE_BYTES_MAX { several } else { 1 };
-    let share = blocks.len().div_ceil(threads).max(1);
-    let tile = |first: usize, tiled: &mut [u8], scales: &mut [f32]| {
-        for (block, (tiled, scales)) in (first..).zip(tiled.chunks_mut(block_bytes).zip(scales.chunks_mut(TILED_ROWS)))
-        {
-            tile_block(run.codes(), run.dimension().get(), block, is_dead, tiled);
-            for (row, scale) in (block * TILED_ROWS..run.len()).zip(scales).filter(|&(row, _)| !is_dead(row)) {
-                *scale = run.scales().get(row).copied().unwrap_or(DEAD_SCALE);
-            }
-        }
-    };
-    let parts = tiled.chunks_mut(share * block_bytes).zip(scales.chunks_mut(share * TILED_ROWS));
-    if threads == 1 {
-        parts.for_each(|(tiled, scales)| tile(blocks.start, tiled, scales));
-    } else {
-        thread::scope(|scope| {
-            for (first, (tiled, scales)) in blocks.clone().step_by(share).zip(parts) {
-                scope.spawn(move || tile(first, tiled, scales));
-            }
-        });
-    }
-    let at = (blocks.start - shard.first_block) as u64;
-    card.queue.write_buffer(&shard.codes, at * block_bytes as u64, &tiled);
-    card.queue.write_buffer(&shard.scales, at * (TILED_ROWS * size_of::<f32>()) as u64, bytemuck::cast_slice(&scales));
-}
-
-impl Shard {
-    /// Overwrites everything with zeros, which are dead rows.
-    pub(super) fn clear(&self, encoder: &mut CommandEncoder) {
-        encoder.clear_buffer(&self.codes, 0, None);
-        encoder.clear_buffer(&self.scales, 0, None);
-    }
-
-    /// The codes as words: for tests.
-    #[cfg(test)]
-    pub(super) fn read_codes(&self, card: &Card) -> Result<Vec<u32>, CoarseError> {
-        let bytes = self.codes.size();
-        let staging = card.buffer("codes", bytes, BufferUsages::MAP_READ | BufferUsages::COPY_DST);
-        let mut encoder = card.encoder("codes");
-        encoder.copy_buffer_to_buffer(&self.codes, 0, &staging, 0, bytes);
-        card.read(&staging, bytes, encoder)
-    }
 }
 
 /// Which rows of a copy are dead: a bit a row.
@@ -422,6 +359,79 @@ impl DeadRows {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::ids::TemplateId;
+    use crate::gpu::pipeline::Pipelines;
+    use crate::gpu::{AdapterChoice, GpuOptions, test_card};
+    use crate::vector::dimension::Dimension;
+    use crate::vector::memory::MemoryRows;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    const DIMENSION: usize = 64;
+    /// Two shards of five blocks each, sent block by block.
+    const ROWS: u64 = 640;
+
+    fn card() -> Option<Card> {
+        test_card::open_with(&GpuOptions {
+            adapter: AdapterChoice::Software,
+            shard_max_bytes: 5 * (TILED_ROWS * DIMENSION) as u64,
+            upload_bytes_max: 1,
+            ..GpuOptions::default()
+        })
+    }
+
+    fn run() -> MemoryRows {
+        let mut run = MemoryRows::new(Dimension::new(DIMENSION).unwrap());
+        (0..ROWS).for_each(|id| run.push(TemplateId(id), &[0.125; DIMENSION]));
+        run.resident()
+    }
+
+    /// Bytes other than zero in the buffers of shards, whoever owns these by now.
+    fn left(card: &Card, shards: &[Shard]) -> usize {
+        shards.iter().flat_map(|shard| shard.read_codes(card).unwrap()).filter(|&word| word != 0).count()
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_load_that_was_stopped_at_any_piece() {
+        let Some(card) = card() else { return };
+        let layout = Pipelines::new(&card).unwrap().shard_layout;
+        let (run, dead) = (run(), DeadRows::new(ROWS as usize));
+        let shards = card.guarded(|| Ok([0, 5].map(|first| new_shard(&card, &layout, DIMENSION, first, 5)))).unwrap();
+        for pieces in [1, 3, 5, 6, 10] {
+            let asked = AtomicUsize::new(0);
+            let goes_on = || asked.fetch_add(1, Ordering::Relaxed) + 1 < pieces;
+            assert!(!send(&card, &run, &dead, &shards, &goes_on).unwrap());
+            assert_eq!((asked.into_inner(), left(&card, &shards)), (pieces, 0));
+        }
+        assert!(send(&card, &run, &dead, &shards, &|| true).unwrap());
+        assert_eq!(left(&card, &shards), ROWS as usize * DIMENSION / size_of::<u32>());
+    }
+
+    #[test]
+    fn memory_is_given_back_overwritten() {
+        let Some(card) = card() else { return };
+        let layout = Pipelines::new(&card).unwrap().shard_layout;
+        let mut copies = Copies::new(u64::MAX);
+        let brought = |copies: &mut Copies| {
+            let run = run();
+            assert!(copies.ensure(&card, &layout, &run).unwrap());
+            let shards: Vec<Shard> = copies.of(&run).unwrap().shards.iter().map(Shard::again).collect();
+            assert!(shards.len() == 2 && left(&card, &shards) > 0);
+            (run, shards)
+        };
+        let (run, shards) = brought(&mut copies);
+        copies.forget_gone(&card);
+        assert!(left(&card, &shards) > 0 && copies.count().0 == 1);
+        drop(run);
+        copies.forget_gone(&card);
+        assert_eq!((left(&card, &shards), copies.count().0), (0, 0), "the run is gone");
+        let (_run, shards) = brought(&mut copies);
+        copies.forget_all(&card);
+        assert_eq!((left(&card, &shards), copies.count().0), (0, 0), "the device is in trouble");
+        let (_run, shards) = brought(&mut copies);
+        copies.memory_max_bytes = 0;
+        assert!(copies.make_room(&card, 0, &[]));
+        assert_eq!((left(&card, &shards), copies.count().0), (0, 0), "others want the memory");
+    }
 
     #[test]
     fn dead_rows_are_remembered_once() {

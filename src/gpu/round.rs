@@ -11,7 +11,7 @@ use wgpu::{
 use crate::gpu::card::Card;
 use crate::gpu::pipeline::{PARAMS_BYTES, Pipelines};
 use crate::gpu::plan::Step;
-use crate::gpu::residency::Shard;
+use crate::gpu::shard::Shard;
 use crate::gpu::stream::{Part, Slots};
 use crate::gpu::tiling::block_bytes;
 use crate::vector::coarse::CoarseError;

@@ -8,8 +8,8 @@
 use wgpu::{BindGroup, BindGroupLayout, SubmissionIndex};
 
 use crate::gpu::card::Card;
-use crate::gpu::residency::{Shard, UPLOAD_BYTES_MAX, new_shard, shard_bytes, write_blocks};
-use crate::gpu::tiling::block_bytes;
+use crate::gpu::residency::{blocks_at_once, give_back};
+use crate::gpu::shard::{Shard, clear, new_shard, shard_bytes, write_blocks};
 use crate::vector::coarse::CoarseError;
 use crate::vector::rows::Rows;
 
@@ -81,17 +81,19 @@ impl Slots {
     pub(super) fn make(&mut self, card: &Card, layout: &BindGroupLayout, dimension: usize, blocks: usize) {
         let fits = |slot: &Slot| slot.shard.blocks == blocks;
         if self.dimension != dimension || self.both.is_empty() || !self.both.iter().all(fits) {
-            self.both.clear();
+            self.drop_all(card);
             self.dimension = dimension;
             let slot = |_| Slot { shard: new_shard(card, layout, dimension, 0, blocks), holding: None };
             self.both = (0..SLOTS).map(slot).collect();
         }
     }
 
-    /// Gives the memory back.
-    pub(super) fn drop_all(&mut self) {
+    /// Gives the memory back, overwritten.
+    pub(super) fn drop_all(&mut self, card: &Card) {
+        if std::mem::take(&mut self.used) {
+            give_back(card, self.both.iter().map(|slot| &slot.shard));
+        }
         self.both.clear();
-        self.used = false;
     }
 
     /// Forgets what the slots hold: rows may have been erased since.
@@ -123,7 +125,7 @@ impl Slots {
         slot.shard.first_block = part.first_block;
         self.used = true;
         self.rows_sent += (part.blocks * crate::gpu::tiling::TILED_ROWS) as u64;
-        let piece = (UPLOAD_BYTES_MAX / block_bytes(part.run.dimension().get())).max(1);
+        let piece = blocks_at_once(card, part.run);
         let end = part.first_block + part.blocks;
         let is_dead = |row: usize| !part.run.is_live(row);
         for first in (part.first_block..end).step_by(piece) {
@@ -133,16 +135,14 @@ impl Slots {
         Ok(())
     }
 
-    /// Overwrites what passed through. Call inside [`Card::guarded`]; the caller flushes.
-    pub(super) fn wipe(&mut self, card: &Card) {
+    /// Overwrites what passed through.
+    pub(super) fn wipe(&mut self, card: &Card) -> Result<(), CoarseError> {
         self.forget();
-        if std::mem::take(&mut self.used) {
-            let mut encoder = card.encoder("wipe");
-            for slot in &self.both {
-                slot.shard.clear(&mut encoder);
-            }
-            card.queue.submit([encoder.finish()]);
+        if self.used {
+            clear(card, self.both.iter().map(|slot| &slot.shard))?;
+            self.used = false;
         }
+        Ok(())
     }
 
     /// Bytes other than zero in the slots' codes: for tests of what an erasure leaves.
@@ -159,6 +159,32 @@ impl Slots {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::ids::TemplateId;
+    use crate::gpu::pipeline::Pipelines;
+    use crate::gpu::test_card;
+    use crate::vector::dimension::Dimension;
+    use crate::vector::memory::MemoryRows;
+
+    #[test]
+    fn slots_are_given_back_overwritten() {
+        let Some(card) = test_card::open() else { return };
+        let layout = Pipelines::new(&card).unwrap().shard_layout;
+        let mut run = MemoryRows::new(Dimension::new(64).unwrap());
+        (0..100).for_each(|id| run.push(TemplateId(id), &[0.125; 64]));
+        let mut slots = Slots::default();
+        // For templates of another dimension, and for good.
+        let another: fn(&mut Slots, &Card, &BindGroupLayout) = |slots, card, layout| slots.make(card, layout, 128, 2);
+        for give_back in [another, |slots, card, _layout| slots.drop_all(card)] {
+            slots.make(&card, &layout, 64, 2);
+            slots.fill(&card, 0, &Part { run: &run, first_block: 0, blocks: 2 }, &mut Vec::new()).unwrap();
+            let shards: Vec<Shard> = slots.both.iter().map(|slot| slot.shard.again()).collect();
+            let left =
+                || shards.iter().flat_map(|shard| shard.read_codes(&card).unwrap()).filter(|&word| word != 0).count();
+            assert_eq!(left(), 100 * 64 / size_of::<u32>());
+            give_back(&mut slots, &card, &layout);
+            assert_eq!(left(), 0);
+        }
+    }
 
     #[test]
     fn slots_keep_within_every_bound() {

@@ -5,13 +5,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
+use actix_web::web::Payload;
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
 
+use crate::base::ids::GalleryName;
 use crate::casework::{CaseworkError, Desk};
-use crate::http::admission::Admission;
+use crate::http::admission::{Admission, Visitor};
 use crate::http::problem::Problem;
+use crate::http::upload::{self, Rules, Upload};
+
+/// A request with pictures that was let in, and what it brought.
+pub struct Arrival {
+    /// The gallery that it is about; it was there when the request came.
+    pub gallery: GalleryName,
+    /// Its body.
+    pub upload: Upload,
+    /// Its seat, and the memory that its body takes.
+    pub visitor: Visitor,
+}
 
 /// What all requests share.
 pub struct Reception {
@@ -44,6 +58,26 @@ impl Reception {
     #[must_use]
     pub fn uptime_s(&self) -> u64 {
         self.started.elapsed().as_secs()
+    }
+
+    /// Lets a request with pictures in and reads its body, which may have the text fields `texts`. What can be told before
+    /// the pictures are sent is told before.
+    ///
+    /// # Errors
+    /// A [`Problem`]: a gallery that is not there, a full house, a body that breaks the [`Rules`].
+    pub async fn receive(
+        &self,
+        gallery: &str,
+        request: &HttpRequest,
+        payload: Payload,
+        texts: &'static [&'static str],
+    ) -> Result<Arrival, Problem> {
+        let gallery: GalleryName = gallery.parse()?;
+        let rules = Rules::of(&self.desk.settings.server, texts);
+        let visitor = self.admission.enter(upload::announced(request.headers(), &rules)?)?;
+        self.desk.vault.snapshot(&gallery).await?;
+        let upload = upload::read(request.headers(), payload, &rules).await?;
+        Ok(Arrival { gallery, upload, visitor })
     }
 
     /// Runs a use case to its end, also when the client goes away meanwhile: what it began it finishes, and whatever it

@@ -11,6 +11,7 @@ use crate::http::problem::Problem;
 use crate::identify::IdentifyError;
 use crate::records::RecordsError;
 use crate::scoring::batcher::BatchError;
+use crate::store::StoreError;
 use crate::vector::scorer::ScoreError;
 use crate::vision::VisionError;
 
@@ -24,6 +25,7 @@ impl From<CaseworkError> for Problem {
             CaseworkError::ModelUnknown { .. } => other_model(error.to_string()),
             CaseworkError::TooMany { .. } => Self::too_large(error.to_string()),
             CaseworkError::NoProbe(_) => Self::unusable("no-probe", "No face to search with", error.to_string()),
+            CaseworkError::OperatingPoint(said) => Self::conflict("operating-point", "No such operating point", said),
             CaseworkError::NoJob(id) => {
                 let detail = format!("There is no job {id}. GET /api/v1/jobs lists those there are.");
                 Self::not_found("no-job", "No such job", detail)
@@ -32,6 +34,9 @@ impl From<CaseworkError> for Problem {
             // Of folders on this machine, which no request names.
             CaseworkError::NoPictures(_)
             | CaseworkError::Unreadable { .. }
+            | CaseworkError::OtherRun { .. }
+            | CaseworkError::Manifest(_)
+            | CaseworkError::Protocol(_)
             | CaseworkError::Subjects { .. }
             | CaseworkError::Evaluation(_)
             | CaseworkError::Stopped(_) => failed(error.to_string()),
@@ -69,6 +74,10 @@ impl From<GalleryError> for Problem {
             }
             GalleryError::Interrupted => unavailable("It is stopping.", &error),
             GalleryError::Graph(error) => error.into(),
+            GalleryError::Store(error @ StoreError::NoRoom { .. }) => {
+                let detail = "There is no room on the server's disk for this.";
+                Self::own_fault(StatusCode::INSUFFICIENT_STORAGE, "The disk is full", detail, error.to_string())
+            }
             GalleryError::Store(_)
             | GalleryError::Segment(_)
             | GalleryError::Records(_)

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use crate::base::clock::Stopwatch;
 use crate::base::ids::{GalleryName, ModelId, TemplateId};
 use crate::base::limits::{CANDIDATES_MAX, TOP_K_MAX};
-use crate::gallery::{Reference, Vault};
+use crate::gallery::{Reference, Snapshot, Vault};
 use crate::identify::mode::{self, Approximation, Mode};
 use crate::identify::people::{Candidate, best_per_person, count_people};
 use crate::identify::{Filter, IdentifyError};
 use crate::scoring::batcher::{Ask, Batcher, Lane};
-use crate::vector::scorer::Work;
+use crate::vector::scorer::{Scoring, Work};
 use crate::vector::template::Template;
 use crate::vector::topk::Scored;
 
@@ -56,6 +56,25 @@ pub struct Question {
     pub filter: Filter,
     /// Exact, or what an approximate answer is held to.
     pub mode: Mode,
+}
+
+/// The best templates for each probe, best first: what every search is made of.
+///
+/// # Errors
+/// [`IdentifyError`]; a list is never silently short.
+pub async fn best_templates(
+    batcher: &Batcher,
+    snapshot: &Arc<Snapshot>,
+    mode: &Mode,
+    probes: Arc<[Template]>,
+    k: usize,
+) -> Result<Scoring, IdentifyError> {
+    let lane = Lane::of(probes.len());
+    let ask = Ask { view: Arc::<Snapshot>::clone(snapshot), probes, k, lane };
+    match mode::admit(mode, snapshot)? {
+        None => Ok(batcher.top_k(ask).await?),
+        Some(promise) => Ok(mode::score(&promise, Arc::clone(snapshot), ask).await?.0),
+    }
 }
 
 /// Searches for each probe. Unless an approximate answer is asked for, exact: every live template of the part asked for is scored, and each person stands where

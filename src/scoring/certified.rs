@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::base::limits::PROBES_PER_SWEEP_MAX;
 use crate::scoring::rescore;
 use crate::vector::bound::coarse_error_max;
-use crate::vector::coarse::{CoarsePass, Cut, Survivor, Sweep};
+use crate::vector::coarse::{CoarsePass, Cut, GoesOn, Survivor, Sweep};
 use crate::vector::codec::Code;
 use crate::vector::filter::rows_searched;
 use crate::vector::rows::GalleryRows;
@@ -246,8 +246,8 @@ impl Scorer for CertifiedScorer {
         self.probes_per_sweep.unwrap_or_else(|| self.pass.probes_at_once(gallery, k))
     }
 
-    fn load(&self, gallery: &GalleryRows) {
-        if let Err(error) = self.pass.load(gallery) {
+    fn load(&self, gallery: &GalleryRows, goes_on: &GoesOn<'_>) {
+        if let Err(error) = self.pass.load(gallery, goes_on) {
             tracing::warn!(%error, "a gallery could not be brought onto the device ahead of searches");
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::vector::coarse::CoarseError;
+use crate::vector::coarse::{CoarseError, GoesOn};
 use crate::vector::rows::GalleryRows;
 use crate::vector::scorer::{ScoreError, Scorer, Scoring};
 use crate::vector::template::Template;
@@ -104,9 +104,9 @@ impl Scorer for WithFallback {
         answers.probes_at_once(gallery, k)
     }
 
-    fn load(&self, gallery: &GalleryRows) {
+    fn load(&self, gallery: &GalleryRows, goes_on: &GoesOn<'_>) {
         if self.recent_failure().is_none() {
-            self.first.load(gallery);
+            self.first.load(gallery, goes_on);
         }
     }
 

@@ -70,6 +70,10 @@ pub enum CoarseError {
     },
 }
 
+/// Whether a load may go on. It is asked between pieces of some MiB; once it says no, the load lets go of the gallery at
+/// once, and leaves on the device only runs that were complete. Whoever says no calls again when the reason has passed.
+pub type GoesOn<'a> = dyn Fn() -> bool + Sync + 'a;
+
 /// One way of scanning codes: CPU kernels, a GPU.
 pub trait CoarsePass: Send + Sync {
     /// What is running, for status and benchmarks, such as `cpu avx2 x 2 threads`.
@@ -88,12 +92,12 @@ pub trait CoarsePass: Send + Sync {
         PROBES_PER_SWEEP_MAX
     }
 
-    /// Brings copies of `gallery` onto the device ahead of the first search that needs them. A back end that keeps none has
-    /// nothing to do.
+    /// Brings copies of `gallery` onto the device ahead of the first search that needs them, as [`GoesOn`] allows. A back end
+    /// that keeps none has nothing to do.
     ///
     /// # Errors
     /// [`CoarseError::Device`] when the device refuses.
-    fn load(&self, _gallery: &GalleryRows) -> Result<(), CoarseError> {
+    fn load(&self, _gallery: &GalleryRows, _goes_on: &GoesOn<'_>) -> Result<(), CoarseError> {
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! The trait behind which every way of scoring stands, and what it reports.
 
 use crate::base::limits::{PROBES_PER_SEARCH_MAX, PROBES_PER_SWEEP_MAX, TOP_K_MAX};
-use crate::vector::coarse::CoarseError;
+use crate::vector::coarse::{CoarseError, GoesOn};
 use crate::vector::rows::GalleryRows;
 use crate::vector::template::Template;
 use crate::vector::topk::Scored;
@@ -83,8 +83,9 @@ pub trait Scorer: Send + Sync {
     }
 
     /// Brings copies of the gallery onto a device ahead of the first search that needs them, after a start or a seal. May
-    /// take seconds; searches meanwhile are answered without what is not there yet. Nothing depends on it but time.
-    fn load(&self, _gallery: &GalleryRows) {}
+    /// take seconds, unless [`GoesOn`] ends it; searches meanwhile are answered without what is not there yet. Nothing depends
+    /// on it but time.
+    fn load(&self, _gallery: &GalleryRows, _goes_on: &GoesOn<'_>) {}
 
     /// Brings copies of the gallery that a device keeps up to date; called before an erasure is acknowledged.
     fn refresh(&self, gallery: &GalleryRows);

@@ -20,6 +20,7 @@ pub mod catalogue;
 mod catalogue_check;
 mod deadline;
 pub mod decode;
+pub mod degrade;
 pub mod detect;
 pub mod embed;
 pub mod error;

@@ -97,7 +97,7 @@ fn a_run_loaded_ahead_is_there_when_it_is_searched() {
     let Some(pass) = gpu(&GpuOptions::default()) else { return };
     let scorer = certified(&pass);
     let gallery = gallery(&[500, 70], 0);
-    scorer.load(&gallery);
+    scorer.load(&gallery, &|| true);
     assert_eq!(pass.info().resident_rows, 570);
     assert_eq!(scorer.top_k(&gallery, &probes(128), 3).unwrap().lists.len(), 5);
     pass.refresh(&gallery).unwrap();

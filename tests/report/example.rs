@@ -313,7 +313,7 @@ fn prediction(probes: &[Probe], galleries: &[GalleryResult]) -> Prediction {
             let (predicted, binomial) =
                 (predicted.min(0.99), (TARGETS[target] * (people as f64 / 1e7).powf(0.7) * 4.0).min(1.0));
             let interval = Some((predicted * 0.7, (predicted * 1.5).min(1.0)));
-            rows.push(PredictionRow { people, threshold: at, predicted, interval, binomial, measured });
+            rows.push(PredictionRow { people, threshold: at, predicted, interval, binomial: Some(binomial), measured });
         }
     }
     Prediction { fitted_at: 1_000_000, shape: -0.08, rows }

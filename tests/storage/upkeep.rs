@@ -1,13 +1,17 @@
 //! Merging, compaction, backup and restore, and what one damaged gallery may not do to the others.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bertillon::base::ids::{GalleryName, TemplateId};
 use bertillon::gallery::{Access, Erase, GalleryError, Vault, VaultOptions};
 use bertillon::segment::Precision;
+use bertillon::vector::coarse::GoesOn;
+use bertillon::vector::rows::GalleryRows;
+use bertillon::vector::scorer::{ScoreError, Scorer, Scoring, Work};
+use bertillon::vector::template::Template;
 
 use crate::traces::{traces, windows};
 use crate::{dimension, enrol, live, model_id, name, new_vault, on, open, options, raw, reference, run, subject};
@@ -335,6 +339,57 @@ fn verify_finds_what_the_records_and_the_files_disagree_about() {
         assert!(!vault.snapshot(&name()).await.unwrap().rows()[0].is_live(4));
         let found = vault.verify(&name(), |_, _| ()).await;
         assert!(matches!(found, Err(GalleryError::Disagree { id: TemplateId(5), .. })), "{found:?}");
+        vault.close().await;
+    });
+}
+
+/// Stands for a device: takes down which rows were erased when it was told of a gallery.
+#[derive(Default)]
+struct Told {
+    refreshed: Mutex<Vec<Vec<u32>>>,
+    loaded: AtomicUsize,
+}
+
+impl Scorer for Told {
+    fn name(&self) -> String {
+        "none".to_owned()
+    }
+    fn top_k(&self, _gallery: &GalleryRows, probes: &[Template], _k: usize) -> Result<Scoring, ScoreError> {
+        Ok(Scoring { lists: vec![Vec::new(); probes.len()], work: Work::default() })
+    }
+    fn load(&self, _gallery: &GalleryRows, _goes_on: &GoesOn<'_>) {
+        self.loaded.fetch_add(1, Ordering::SeqCst);
+    }
+    fn refresh(&self, gallery: &GalleryRows) {
+        let erased = gallery.first().map(|run| run.erased().as_slice().to_vec());
+        self.refreshed.lock().unwrap().push(erased.unwrap_or_default());
+    }
+}
+
+#[test]
+fn an_erasure_that_a_compaction_finishes_is_told_to_devices_too() {
+    run(async {
+        let home = tempfile::tempdir().unwrap();
+        let vault = new_vault(home.path(), Precision::F16).await;
+        enrol(&vault, (1..=30).map(|key| reference(key, key)).collect()).await;
+        vault.seal(&name()).await.unwrap();
+        let told = Arc::new(Told::default());
+        let device: Arc<dyn Scorer> = told.clone();
+        vault.maintain(device);
+        while told.loaded.load(Ordering::SeqCst) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(*told.refreshed.lock().unwrap(), [[0; 0]], "once, at the start");
+        let reading = vault.snapshot(&name()).await.unwrap();
+        let late = vault.erase(&name(), Erase::Template(TemplateId(9)), |_| panic!("it is read")).await;
+        assert!(matches!(late, Err(GalleryError::StillRead { .. })), "{late:?}");
+        drop(reading);
+        assert_eq!(vault.compact(&name(), true, on).await.unwrap().rows_dropped, 1);
+        assert_eq!(told.refreshed.lock().unwrap()[1], [8]);
+        // What a compaction puts in a segment's place is loaded, also where there are as many segments as before.
+        while told.loaded.load(Ordering::SeqCst) < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         vault.close().await;
     });
 }

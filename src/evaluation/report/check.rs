@@ -18,7 +18,7 @@ pub(super) fn check(evaluation: &Evaluation) -> Result<(), EvaluationError> {
     }
     if let Some(prediction) = &evaluation.prediction {
         for row in &prediction.rows {
-            finite("a prediction", [row.threshold, row.predicted, row.binomial].into_iter())?;
+            finite("a prediction", [row.threshold, row.predicted].into_iter().chain(row.binomial))?;
             row.measured.iter().try_for_each(rate)?;
         }
     }

@@ -24,8 +24,8 @@ pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
             (About::Limit, "Limits"),
         ] {
             page.leaf("h3", &[], heading);
-            let made = of_itself(evaluation, about);
             let said = evaluation.statements.iter().filter(|statement| statement.about == about);
+            let made = of_itself(evaluation, about, said.clone().next().is_some());
             let texts: Vec<&str> = made.into_iter().chain(said.map(|statement| statement.text.as_str())).collect();
             if texts.is_empty() {
                 page.leaf("p", &[], "Nothing in this report.");
@@ -47,20 +47,19 @@ pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
     });
 }
 
-/// What the results themselves make true, whatever they state.
-fn of_itself(evaluation: &Evaluation, about: About) -> Vec<&'static str> {
+/// What the results themselves make true: limits always, the rest where nothing of its kind is `stated`.
+fn of_itself(evaluation: &Evaluation, about: About, stated: bool) -> Vec<&'static str> {
     let predicted = evaluation.prediction.as_ref().is_some_and(|prediction| !prediction.rows.is_empty());
     match about {
-        About::Real => Vec::new(),
-        About::Synthetic if evaluation.identity.synthetic => vec![
+        About::Synthetic if evaluation.identity.synthetic && !stated => vec![
             "All templates were made by a generator; presets reproduce published points by construction and are no evidence \
              about any model.",
         ],
-        About::Extrapolated if predicted => vec![
+        About::Extrapolated if predicted && !stated => vec![
             "Predicted FPIRs of table 4 and of the figure of FPIR against the size of the gallery are model-based; only those \
              beside which a measured rate stands have been checked.",
         ],
-        About::Synthetic | About::Extrapolated => Vec::new(),
+        About::Real | About::Synthetic | About::Extrapolated => Vec::new(),
         About::Limit => ALWAYS.to_vec(),
     }
 }

@@ -31,7 +31,7 @@ fn digits(value: f64, significant: usize) -> String {
     let scientific = format!("{value:.*e}", significant.saturating_sub(1));
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let power: i32 = exponent.parse().unwrap_or(0);
-    if power >= 15 || power < -3 {
+    if !(-3..15).contains(&power) {
         return format!("{}×10{}", mantissa.replace('-', "−"), raised(power));
     }
     let decimals = usize::try_from(significant as i32 - 1 - power).unwrap_or(0);

@@ -7,12 +7,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::base::ids::{GalleryName, SubjectRef};
+use crate::base::ids::SubjectRef;
 use crate::casework::enrol::{Bytes, NewPicture, attributes_of, enrol_pictures};
 use crate::http::problem::{Problem, ProblemShape};
-use crate::http::reception::Reception;
+use crate::http::reception::{Arrival, Reception};
 use crate::http::shapes::EnrolAnswerShape;
-use crate::http::upload::{self, Rules, Upload};
+use crate::http::upload::{self, Upload};
 
 const SUBJECT: &str = "subject";
 const ATTRIBUTES: &str = "attributes";
@@ -64,12 +64,8 @@ pub async fn enrol(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let gallery: GalleryName = name.parse()?;
-    let rules = Rules::of(&reception.desk.settings.server, &[SUBJECT, ATTRIBUTES]);
-    let visitor = reception.admission.enter(upload::announced(request.headers(), &rules)?)?;
-    // Told before the pictures are sent for, not after.
-    reception.desk.vault.snapshot(&gallery).await?;
-    let upload = upload::read(request.headers(), payload, &rules).await?;
+    let arrival = reception.receive(&name, &request, payload, &[SUBJECT, ATTRIBUTES]).await?;
+    let Arrival { gallery, upload, visitor } = arrival;
     let pictures = pictures(upload)?;
     let turn = visitor.turn().await;
     let (desk, into) = (Arc::clone(&reception.desk), gallery.clone());

@@ -226,7 +226,12 @@ fn log_ticks(from: f64, to: f64) -> (Vec<f64>, Vec<f64>) {
     let minor_factors = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0];
     let minor = if last - first <= 7 { times(&minor_factors, 1) } else { times(&[1.0], 1) };
     let major = choices.into_iter().map(|factors| times(factors, 1)).find(|ticks| ticks.len() <= LABELS_MAX);
-    let sparse = || (2..).map(|every| times(&[1.0], every)).find(|ticks| ticks.len() <= LABELS_MAX).unwrap_or_default();
+    let sparse = || {
+        (2..=last - first + 2)
+            .map(|every| times(&[1.0], every))
+            .find(|ticks| ticks.len() <= LABELS_MAX)
+            .unwrap_or_default()
+    };
     (major.unwrap_or_else(sparse), minor)
 }
 

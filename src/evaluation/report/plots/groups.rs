@@ -83,18 +83,22 @@ fn named(rows: &[&BreakdownRow]) -> Vec<usize> {
 }
 
 fn groups_note(rows: &[&BreakdownRow], named: usize, all: usize) -> String {
-    let mut note = String::new();
-    if named < rows.len() {
+    let count = rows.len();
+    let names = if named < count {
         let (high, low) = (named - 3, 3);
-        note.push_str(&format!(
-            " Of {} groups the {high} with the highest and the {low} with the lowest FPIR at that threshold have names; the others are grey.",
-            rows.len()
-        ));
-    }
-    if rows.len() < all {
-        note.push_str(&format!(" {} of {all} groups are drawn; evaluation.json has all.", rows.len()));
-    }
-    note
+        format!(
+            " Of {count} groups the {high} with the highest and the {low} with the lowest FPIR at that threshold have names; the \
+             others are grey."
+        )
+    } else {
+        String::new()
+    };
+    let cut = if count < all {
+        format!(" {count} of {all} groups are drawn; evaluation.json has all.")
+    } else {
+        String::new()
+    };
+    names + &cut
 }
 
 fn described(rows: &[&BreakdownRow]) -> String {

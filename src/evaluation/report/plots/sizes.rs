@@ -86,8 +86,15 @@ pub(super) fn fpir(evaluation: &Evaluation) -> Result<Figure, EvaluationError> {
         rows.sort_by_key(|row| row.people);
         // Two targets may have led to one threshold.
         rows.dedup_by_key(|row| row.people);
-        let binomial = rows.iter().map(|row| (row.people as f64, row.binomial)).collect();
-        curves.push(Curve::line(if place == 0 { "as if independent" } else { "" }, pale(&[2.0, 2.0]), binomial));
+        let binomial: Vec<(f64, f64)> =
+            rows.iter().filter_map(|row| Some((row.people as f64, row.binomial?))).collect();
+        if !binomial.is_empty() {
+            curves.push(Curve::line(
+                if curves.is_empty() { "as if independent" } else { "" },
+                pale(&[2.0, 2.0]),
+                binomial,
+            ));
+        }
         let name = format!("T = {}", words::score(*threshold));
         let line = rows.iter().map(|row| (row.people as f64, row.predicted)).collect();
         let mut curve = Curve::line(&name, style(place), line);
@@ -109,7 +116,7 @@ pub(super) fn fpir(evaluation: &Evaluation) -> Result<Figure, EvaluationError> {
     let caption = format!(
         "Lines are a model-based prediction fitted to the searches of {} people, shaded bands its 95 % interval, marks with \
          strokes what was measured (Wilson). The model may be believed at sizes beyond the marks only as far as it agrees with \
-         the marks; the dotted grey lines (comparisons as if independent) are an upper bound in practice.{}{}",
+         the marks; the dotted grey lines (comparisons as if independent) are usually too high for real faces.{}{}",
         thousands(prediction.fitted_at),
         zero_note(plot.y.zero_band, "FPIR", searches),
         left_out_note(thresholds.len().min(THRESHOLDS_MAX), thresholds.len(), "thresholds"),

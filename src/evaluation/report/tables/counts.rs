@@ -48,7 +48,9 @@ pub(super) fn ranks(page: &mut Markup, evaluation: &Evaluation) {
         table(page, "By people enrolled (N) and length of the list (R)", &names.collect::<Vec<_>>(), |page| {
             for gallery in galleries {
                 row(page, &words::counted(gallery.people, "person", "people"), |page| {
-                    ranks.iter().for_each(|asked| rate(page, at_rank(&gallery.by_rank, asked.rank)));
+                    for asked in ranks {
+                        rate(page, at_rank(&gallery.by_rank, asked.rank));
+                    }
                 });
             }
         });

@@ -15,7 +15,8 @@ pub(super) fn targets(page: &mut Markup, evaluation: &Evaluation) {
         let Some(gallery) = gallery else {
             return missing(page, "there were no non-mated searches, so no threshold could be chosen.");
         };
-        let ranks: Vec<u32> = gallery.operating[0].fnir.iter().map(|row| row.rank).collect();
+        let ranked = gallery.operating.iter().find(|found| !found.fnir.is_empty());
+        let ranks: Vec<u32> = ranked.map_or(&[][..], |found| &found.fnir).iter().map(|row| row.rank).collect();
         let names = head(&["FPIR aimed at", "T", "FPIR(N, T)"]);
         let names: Vec<String> =
             names.into_iter().chain(ranks.iter().map(|rank| format!("FNIR, rank {rank}"))).collect();
@@ -25,7 +26,9 @@ pub(super) fn targets(page: &mut Markup, evaluation: &Evaluation) {
                 row(page, &words::target(found.target_fpir), |page| {
                     figure(page, found.threshold, words::score);
                     rate(page, found.fpir.as_ref());
-                    ranks.iter().for_each(|rank| rate(page, at_rank(&found.fnir, *rank)));
+                    for listed in &ranks {
+                        rate(page, at_rank(&found.fnir, *listed));
+                    }
                 });
             }
         });
@@ -45,15 +48,20 @@ fn disjoint(page: &mut Markup, gallery: &GalleryResult) {
         );
     }
     let names = head(&["FPIR aimed at", "T of the first half", "FPIR of the second half", "FNIR with that T"]);
-    table(page, "The same rule on half of the people, tested on the other half: not optimistic", &names, |page| {
-        for found in &gallery.operating {
-            row(page, &words::target(found.target_fpir), |page| {
-                figure(page, found.disjoint.map(|half| half.threshold), words::score);
-                rate(page, found.disjoint.as_ref().map(|half| &half.fpir));
-                rate(page, found.disjoint.as_ref().map(|half| &half.fnir));
-            });
-        }
-    });
+    table(
+        page,
+        "Other people: the same rule on half of the people, tested on the other half, and so not optimistic",
+        &names,
+        |page| {
+            for found in &gallery.operating {
+                row(page, &words::target(found.target_fpir), |page| {
+                    figure(page, found.disjoint.map(|half| half.threshold), words::score);
+                    rate(page, found.disjoint.as_ref().map(|half| &half.fpir));
+                    rate(page, found.disjoint.as_ref().map(|half| &half.fnir));
+                });
+            }
+        },
+    );
 }
 
 fn people(gallery: &GalleryResult) -> String {
@@ -124,7 +132,7 @@ fn predicted(page: &mut Markup, prediction: &Prediction) {
                     bare(page, Some(found.predicted), words::figure);
                     found.interval.into_iter().for_each(|ends| line(page, &format!("95 % {}", words::interval(ends))));
                 });
-                figure(page, Some(found.binomial), words::figure);
+                figure(page, found.binomial, words::figure);
                 match &found.measured {
                     Some(measured) => rate(page, Some(measured)),
                     None => page.leaf("td", &[("class", "figure")], words::ABSENT),
@@ -139,7 +147,7 @@ fn predicted(page: &mut Markup, prediction: &Prediction) {
     }
     note(
         page,
-        "“If independent” takes comparisons for independent draws; in practice it is an upper bound. A prediction for a size that \
+        "“If independent” takes comparisons for independent draws, which is usually too high for real faces. A prediction for a size that \
          was not measured is worth what its ratio at measured sizes is.",
     );
     count_of_events(page, prediction);

@@ -1,0 +1,143 @@
+//! Evaluations: images or synthetic samples through the product's own vision, gallery and exact scoring, and what came of each
+//! search. Everything long is kept in a folder as it is done, so that a run that was cut short goes on where it was.
+
+pub mod extract;
+pub mod figures;
+pub mod pictures;
+pub mod samples;
+pub mod searches;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+
+use crate::base::hex;
+use crate::casework::jobs::Progress;
+use crate::casework::{CaseworkError, Desk};
+use crate::gallery::{Access, GalleryError};
+use crate::settings::Settings;
+use crate::store::StoreError;
+use crate::store::disk::{DiskFolder, keep_private};
+
+/// Marks a folder as an evaluation's, and says of which.
+const RUN: &str = "run.json";
+/// The data folder inside: a vault like any other, with galleries that nobody else uses.
+const WORK: &str = "work";
+const RUN_BYTES_MAX: usize = 64 << 10;
+
+/// What makes two runs the same: a run goes on only in a folder of its own kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunKey {
+    /// sha256 of the manifest, or of a generator's recipe.
+    pub data_sha256: String,
+    /// Hash of the model.
+    pub model_sha256: String,
+    /// Everything else that changes what is searched or found, as JSON.
+    pub settings: serde_json::Value,
+}
+
+/// The folder of a run.
+#[derive(Debug, Clone)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// Takes the folder, makes it where it isn't there, or finds the run that was begun in it.
+    ///
+    /// # Errors
+    /// [`CaseworkError::OtherRun`] where it holds something else; what the system says.
+    pub fn take(path: &Path, key: &RunKey) -> Result<Self, CaseworkError> {
+        let folder = DiskFolder::create(path).map_err(GalleryError::from)?;
+        keep_private(path).map_err(GalleryError::from)?;
+        let file = path.join(RUN);
+        let other = |what: &str| CaseworkError::OtherRun { path: path.to_owned(), what: what.to_owned() };
+        if file.is_file() {
+            let text = crate::store::read_small(&folder, RUN, RUN_BYTES_MAX).map_err(GalleryError::from)?;
+            let found: RunKey = serde_json::from_slice(&text).map_err(|_| other("its run.json can't be read"))?;
+            if found != *key {
+                return Err(other("it holds an evaluation of other data, of another model or by other rules"));
+            }
+        } else {
+            if fs::read_dir(path).map_err(io)?.next().is_some() {
+                return Err(other("it is not empty, and no evaluation was begun in it"));
+            }
+            let text = serde_json::to_string_pretty(key).map_err(|error| CaseworkError::Stopped(error.to_string()))?;
+            crate::store::replace_small(&folder, RUN, text.as_bytes()).map_err(GalleryError::from)?;
+        }
+        Ok(Self { path: path.to_owned() })
+    }
+
+    /// A file in it.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Opens a desk of the run's own: its galleries lie in the folder, and the models are the user's.
+    ///
+    /// # Errors
+    /// As [`Desk::open`].
+    pub async fn desk(&self, settings: &Settings) -> Result<Desk, CaseworkError> {
+        let mut own = settings.clone();
+        own.models.folder = Some(settings.models_folder());
+        own.data.folder = self.path.join(WORK);
+        Desk::open(own, Access::Writer).await
+    }
+
+    /// Removes the galleries and the templates that the run made: biometric data that nobody needs any more.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn remove_work(&self) -> Result<(), CaseworkError> {
+        for path in [self.path.join(WORK)] {
+            if path.exists() {
+                fs::remove_dir_all(path).map_err(io)?;
+            }
+        }
+        for name in [extract::JOURNAL] {
+            let path = self.path.join(name);
+            if path.exists() {
+                fs::remove_file(path).map_err(io)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn io(error: std::io::Error) -> CaseworkError {
+    GalleryError::from(StoreError::from(error)).into()
+}
+
+pub(super) fn store(error: StoreError) -> CaseworkError {
+    GalleryError::from(error).into()
+}
+
+/// sha256 of a text, in hexadecimal.
+#[must_use]
+pub fn sha256_of(text: &str) -> String {
+    hex::encode(&crate::casework::enrol::hash(text.as_bytes()))
+}
+
+/// How far a run is, and whether it is to end.
+#[derive(Clone, Default)]
+pub struct Watch {
+    /// Told each step.
+    pub progress: Arc<Progress>,
+    /// Set to end it; what is done is kept.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Watch {
+    /// Says how far it is; ends it where that is wanted.
+    ///
+    /// # Errors
+    /// [`GalleryError::Interrupted`].
+    pub fn at(&self, step: &'static str, done: u64, total: u64) -> Result<(), CaseworkError> {
+        self.progress.tell(step, done, total);
+        if self.stop.load(Ordering::Relaxed) { Err(GalleryError::Interrupted.into()) } else { Ok(()) }
+    }
+}

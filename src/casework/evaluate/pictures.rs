@@ -1,0 +1,283 @@
+//! An evaluation on pictures: which are taken, which become the gallery, which are searched with.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::base::ids::ModelId;
+use crate::casework::evaluate::extract::{self, Item, MEASURES, Taken};
+use crate::casework::evaluate::samples::Samples;
+use crate::casework::evaluate::searches::{self, BatchTimes, Series};
+use crate::casework::evaluate::{RunFolder, RunKey, Watch};
+use crate::casework::{CaseworkError, Desk};
+use crate::evaluation::journal::Journal;
+use crate::evaluation::manifest::Manifest;
+use crate::evaluation::protocol::{Enrolment, Protocol, Split};
+use crate::identify::Mode;
+use crate::settings::Settings;
+use crate::vector::dimension::Dimension;
+use crate::vector::template::Template;
+use crate::vision::degrade::Preset;
+
+/// What is to be measured on pictures.
+#[derive(Debug, Clone)]
+pub struct PicturePlan {
+    /// The pictures.
+    pub manifest: Manifest,
+    /// Who is enrolled, and who is searched for.
+    pub protocol: Protocol,
+    /// Degradations: each probe is searched with as it is, and once more for each of these.
+    pub degraded: Vec<Preset>,
+    /// Candidates on a list.
+    pub list_length: usize,
+    /// Where everything goes.
+    pub folder: PathBuf,
+}
+
+/// A search with a picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PictureProbe {
+    /// Place in the manifest.
+    pub image: usize,
+    /// How it was made poor.
+    pub degraded: Option<Preset>,
+    /// Person of the gallery who is to be found.
+    pub mate: Option<u32>,
+    /// Measures of the face; `None` after a failure to extract.
+    pub measures: Option<[f32; MEASURES.len()]>,
+    /// Why there is no template.
+    pub failure: Option<String>,
+}
+
+/// Everything that was done, before any figure is worked out.
+pub struct PictureRun {
+    /// Where it lies.
+    pub run: RunFolder,
+    /// Who did what.
+    pub split: Split,
+    /// The model.
+    pub model: ModelId,
+    /// Numbers in a template.
+    pub dimension: Dimension,
+    /// The searches, in order.
+    pub probes: Vec<PictureProbe>,
+    /// Gallery pictures that could not be enrolled: place in the manifest, and why.
+    pub not_enrolled: Vec<(usize, String)>,
+    /// The samples.
+    pub samples: Arc<PictureSamples>,
+    /// What each batch took, by size of the gallery; of those that were scored in this run.
+    pub times: Vec<(u32, BatchTimes)>,
+    /// What scored.
+    pub back_end: String,
+}
+
+/// Takes templates, makes galleries and searches, as far as that is not done yet.
+///
+/// # Errors
+/// [`CaseworkError`]; after an interruption the same call goes on.
+pub async fn run(settings: &Settings, plan: &PicturePlan, watch: &Watch) -> Result<PictureRun, CaseworkError> {
+    let split = plan.protocol.split(&plan.manifest)?;
+    let catalogue = crate::casework::desk::catalogue_of(settings)?;
+    let set = catalogue.set(&settings.models.set)?;
+    let run = RunFolder::take(&plan.folder, &key(plan, &set.id()))?;
+    let desk = run.desk(settings).await?;
+    let done = run_at(&desk, plan, split, run, watch).await;
+    desk.vault.clone().close().await;
+    done
+}
+
+fn key(plan: &PicturePlan, model: &ModelId) -> RunKey {
+    let degraded: Vec<&str> = plan.degraded.iter().map(|preset| preset.name()).collect();
+    RunKey {
+        data_sha256: plan.manifest.sha256.clone(),
+        model_sha256: crate::base::hex::encode(&model.hash),
+        settings: json!({
+            "protocol": plan.protocol, "list_length": plan.list_length, "degraded": degraded, "kind": "pictures",
+        }),
+    }
+}
+
+async fn run_at(
+    desk: &Desk,
+    plan: &PicturePlan,
+    split: Split,
+    run: RunFolder,
+    watch: &Watch,
+) -> Result<PictureRun, CaseworkError> {
+    let vision = desk.default_vision().await?;
+    let (items, mut probes) = items(plan, &split);
+    let (seed, threads) = (plan.protocol.seed, desk.vision_threads());
+    let journal = extract::extract(&vision, items, &run, threads, seed, watch).await?;
+    let (samples, not_enrolled) = PictureSamples::new(journal, &split, &mut probes, vision.dimension())?;
+    let (samples, model) = (Arc::new(samples), vision.model().clone());
+    let mut times = Vec::new();
+    let source: Arc<dyn Samples> = Arc::<PictureSamples>::clone(&samples);
+    for (number, &people) in split.sizes.iter().enumerate() {
+        let people = people as u32;
+        if source.rows_of(people) == 0 {
+            return Err(CaseworkError::Stopped(format!(
+                "none of the {people} people of a gallery could be enrolled; the first reason: {}",
+                not_enrolled.first().map_or("", |(_, reason)| reason.as_str())
+            )));
+        }
+        let gallery = searches::gallery(desk, &model, &source, people, false, watch).await?;
+        let series = Series {
+            people,
+            list_length: plan.list_length,
+            join_people: plan.protocol.enrolment != Enrolment::Unconsolidated,
+            mode: Mode::Exact,
+            number: number as u64,
+            synthetic: false,
+        };
+        times.push((people, searches::search(desk, &source, &gallery, &series, &run, watch).await?));
+    }
+    let (dimension, back_end) = (vision.dimension(), desk.engine.scorer.name());
+    Ok(PictureRun { run, split, model, dimension, probes, not_enrolled, samples, times, back_end })
+}
+
+/// Gallery pictures first, then each probe as it is, then each degradation of all.
+fn items(plan: &PicturePlan, split: &Split) -> (Vec<Item>, Vec<PictureProbe>) {
+    let path = |image: usize| plan.manifest.images.get(image).map(|entry| entry.path.clone()).unwrap_or_default();
+    let gallery =
+        split.gallery.iter().flatten().map(|&image| Item { path: path(image), gallery: true, degraded: None });
+    let mut items: Vec<Item> = gallery.collect();
+    let mut person_of = vec![None; plan.manifest.subjects.len()];
+    for (person, subject) in split.enrolled.iter().enumerate() {
+        if let Some(slot) = person_of.get_mut(*subject as usize) {
+            *slot = Some(person as u32);
+        }
+    }
+    let mut probes = Vec::new();
+    for degraded in std::iter::once(None).chain(plan.degraded.iter().copied().map(Some)) {
+        for &image in split.mated.iter().chain(&split.non_mated) {
+            let subject = plan.manifest.images.get(image).map_or(0, |entry| entry.subject);
+            let mate = person_of.get(subject as usize).copied().flatten();
+            items.push(Item { path: path(image), gallery: false, degraded });
+            probes.push(PictureProbe { image, degraded, mate, measures: None, failure: None });
+        }
+    }
+    (items, probes)
+}
+
+/// Templates of pictures, as the journal has them.
+pub struct PictureSamples {
+    journal: Journal,
+    dimension: Dimension,
+    /// The journal's item of each row.
+    rows: Vec<u32>,
+    /// The person of each row.
+    people: Vec<u32>,
+    /// First row of each person, and one past the last.
+    starts: Vec<u64>,
+    /// The journal's item of each probe; `None` after a failure to extract.
+    probes: Vec<Option<u32>>,
+    mates: Vec<Option<u32>>,
+}
+
+/// Gallery pictures that could not be enrolled: place in the manifest, and why.
+type NotEnrolled = Vec<(usize, String)>;
+
+impl PictureSamples {
+    fn new(
+        journal: Journal,
+        split: &Split,
+        probes: &mut [PictureProbe],
+        dimension: Dimension,
+    ) -> Result<(Self, NotEnrolled), CaseworkError> {
+        let (mut rows, mut people, mut starts, mut not_enrolled) = (Vec::new(), Vec::new(), vec![0], Vec::new());
+        let mut item = 0;
+        for (person, images) in split.gallery.iter().enumerate() {
+            for &image in images {
+                match extract::taken(&journal, item)? {
+                    Taken::Template { .. } => {
+                        rows.push(item as u32);
+                        people.push(person as u32);
+                    }
+                    Taken::Failed(reason) => not_enrolled.push((image, reason)),
+                }
+                item += 1;
+            }
+            starts.push(rows.len() as u64);
+        }
+        let mut taken = Vec::with_capacity(probes.len());
+        for probe in probes.iter_mut() {
+            match extract::taken(&journal, item)? {
+                Taken::Template { measures, .. } => {
+                    probe.measures = Some(measures);
+                    taken.push(Some(item as u32));
+                }
+                Taken::Failed(reason) => {
+                    probe.failure = Some(reason);
+                    taken.push(None);
+                }
+            }
+            item += 1;
+        }
+        let mates = probes.iter().map(|probe| probe.mate).collect();
+        Ok((Self { journal, dimension, rows, people, starts, probes: taken, mates }, not_enrolled))
+    }
+
+    fn values(&self, item: u32) -> Result<Vec<f32>, CaseworkError> {
+        match extract::taken(&self.journal, item as usize)? {
+            Taken::Template { values, .. } => Ok(values),
+            Taken::Failed(_) => Err(CaseworkError::Stopped(format!("picture {item} has no template"))),
+        }
+    }
+
+    /// Whether any picture of a person was enrolled.
+    #[must_use]
+    pub fn is_enrolled(&self, person: u32) -> bool {
+        !self.rows_of_person(person).is_empty()
+    }
+
+    /// The gallery's people, first to last: place in the manifest of the picture of each row.
+    #[must_use]
+    pub fn rows_len(&self) -> u64 {
+        self.rows.len() as u64
+    }
+}
+
+impl Samples for PictureSamples {
+    fn dimension(&self) -> Dimension {
+        self.dimension
+    }
+
+    fn people(&self) -> u32 {
+        self.starts.len() as u32 - 1
+    }
+
+    fn rows_of(&self, people: u32) -> u64 {
+        self.starts.get(people as usize).copied().unwrap_or(self.rows.len() as u64)
+    }
+
+    fn person_of(&self, row: u64) -> u32 {
+        self.people.get(row as usize).copied().unwrap_or(u32::MAX)
+    }
+
+    fn rows_of_person(&self, person: u32) -> Range<u64> {
+        let at = |place: usize| self.starts.get(place).copied().unwrap_or(self.rows.len() as u64);
+        at(person as usize)..at(person as usize + 1)
+    }
+
+    fn row(&self, row: u64, out: &mut [f32]) -> Result<(), CaseworkError> {
+        let item = self.rows.get(row as usize).copied().unwrap_or(u32::MAX);
+        out.copy_from_slice(&self.values(item)?);
+        Ok(())
+    }
+
+    fn probes(&self) -> u32 {
+        self.probes.len() as u32
+    }
+
+    fn mate_of(&self, probe: u32) -> Option<u32> {
+        self.mates.get(probe as usize).copied().flatten()
+    }
+
+    fn probe(&self, probe: u32) -> Result<Option<Template>, CaseworkError> {
+        let Some(item) = self.probes.get(probe as usize).copied().flatten() else { return Ok(None) };
+        let template = Template::from_unit(self.values(item)?);
+        template.map(Some).map_err(|error| CaseworkError::Stopped(error.to_string()))
+    }
+}
