@@ -94,7 +94,6 @@ pub fn of_pictures(
     settings: &Settings,
     plan: &PicturePlan,
     done: &PictureRun,
-    non_mated_pairs: Vec<f32>,
     title: &str,
     data: &str,
 ) -> Result<Evaluation, CaseworkError> {
@@ -123,7 +122,7 @@ pub fn of_pictures(
         kinds: kinds(&plan.manifest, &searched),
         groups: groups(&plan.manifest, &searched),
         measures: measures(&searched),
-        non_mated_pairs,
+        non_mated_pairs: done.non_mated_pairs.clone(),
         approximate: None,
         probe_names: Box::new(|probe| name_of(plan, done.probes.get(probe as usize))),
         latency: latency(&done.back_end, &done.times),

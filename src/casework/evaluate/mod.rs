@@ -4,6 +4,7 @@
 pub mod extract;
 pub mod figures;
 pub mod pictures;
+pub mod points;
 pub mod samples;
 pub mod searches;
 
