@@ -53,7 +53,9 @@ pub(crate) fn parse(html: &str) -> Result<Element, String> {
         let (text, tag) = rest.split_at(start);
         let raw = open.last().is_some_and(|element| element.name == "style");
         let text = if raw { text.to_owned() } else { unescaped(text)? };
-        open.iter_mut().for_each(|element| element.text.push_str(&text));
+        for element in &mut open {
+            element.text.push_str(&text);
+        }
         let end = tag.find('>').ok_or("an element without an end")?;
         let inside = &tag[1..end];
         rest = &tag[end + 1..];

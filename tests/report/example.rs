@@ -52,7 +52,7 @@ fn probes(wish: &Wish) -> Vec<Probe> {
     let make = |index: usize| {
         let mut stream = Stream::new(7, index as u64);
         let (group, kind) = (index % wish.groups.len().max(1), index % KINDS.len());
-        let quality = (stream.uniform() + stream.uniform()) / 2.0;
+        let quality = f64::midpoint(stream.uniform(), stream.uniform());
         let spoilt = if kind == 0 { 0.17 } else { 0.05 };
         let mate = 0.72 - spoilt * (1.3 - quality) + 0.055 * f64::from(stream.normal());
         let mate = if wish.errorless { 0.95 } else { mate };
@@ -134,7 +134,7 @@ fn threshold(probes: &[Probe], size: usize, target: f64) -> Option<f64> {
 
 fn operating(probes: &[Probe], size: usize, target: f64) -> OperatingRow {
     let found = threshold(probes, size, target);
-    let none = wishless(probes);
+    let none = rate(0, 0, 0);
     let fpir = found.map(|at| rate_of(non_mated(probes), |probe| probe.best[size] >= at));
     let ranks = RANKS.iter().map(|listed| RankRow {
         rank: *listed,
@@ -167,10 +167,6 @@ fn operating(probes: &[Probe], size: usize, target: f64) -> OperatingRow {
         predictive_value: workload.iter().map(|row| (row.prior, value(row))).collect(),
         workload,
     }
-}
-
-fn wishless(_: &[Probe]) -> Rate {
-    rate(0, 0, 0)
 }
 
 fn gallery(probes: &[Probe], size: usize, people: u64) -> GalleryResult {
