@@ -14,6 +14,7 @@ pub mod latency;
 pub mod manifest;
 pub mod operating_point;
 pub mod protocol;
+pub mod report;
 pub mod results;
 pub mod statistics;
 pub mod verification;
