@@ -95,6 +95,9 @@ fn lists_are_those_of_the_products_own_searches() {
     assert_eq!((&counts["enrolled_subjects"], &counts["mated_searches"]), (&18.into(), &18.into()));
     assert_eq!((&counts["non_mated_searches"], &counts["non_mated_subjects"]), (&12.into(), &12.into()));
     assert_eq!(found["galleries"].as_array().unwrap().iter().map(|one| &one["people"]).collect::<Vec<_>>(), [10, 18]);
+    place.good(&["eval", "report", "found"]);
+    let report = fs_err::read_to_string(place.path("found").join("report.html")).unwrap();
+    assert!(report.contains("<svg") && report.contains("mtcnn-dlib") && report.contains("undetermined"));
     assert!(!place.path("found").join("work").exists(), "templates and galleries are gone");
     assert!(!place.path("found").join("templates.journal").exists());
 

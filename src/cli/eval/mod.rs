@@ -8,10 +8,12 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::{Subcommand, ValueEnum};
 
+use crate::casework::evaluate::figures::read;
 use crate::casework::evaluate::points::{NewPoint, take};
 use crate::casework::operating_points::{all, install};
 use crate::cli::print;
 use crate::evaluation::protocol::Enrolment;
+use crate::evaluation::report::html;
 use crate::settings::Settings;
 use crate::vision::degrade::Preset;
 
@@ -26,6 +28,17 @@ pub enum EvalCommand {
     /// non-mated ones. Everything goes through the product's own vision, gallery and exact scoring. A run that was cut short
     /// goes on when the same command is given again.
     Accuracy(Box<Accuracy>),
+    /// Write the report of a finished evaluation: one HTML file, to be read in any browser and printed to PDF from there.
+    Report {
+        /// Folder of the evaluation.
+        folder: PathBuf,
+        /// File to write; report.html in the folder when not given.
+        #[arg(long, value_name = "FILE.html")]
+        out: Option<PathBuf>,
+        /// Print the figures as JSON instead.
+        #[arg(long)]
+        json: bool,
+    },
     /// Compare pictures in pairs, one to one, by the protocol of Labeled Faces in the Wild (pairs.txt, folds).
     ///
     /// It says little about identification: thousands of pairs where a gallery makes millions of comparisons a search.
@@ -173,6 +186,15 @@ pub struct Point {
 pub async fn run(settings: Settings, command: EvalCommand) -> Result<()> {
     match command {
         EvalCommand::Accuracy(accuracy) => accuracy::run(settings, *accuracy).await,
+        EvalCommand::Report { folder, out, json } => {
+            let (evaluation, _) = read(&folder)?;
+            if json {
+                return print::json(&evaluation);
+            }
+            let path = out.unwrap_or_else(|| folder.join("report.html"));
+            fs_err::write(&path, html(&evaluation)?)?;
+            print::line(&format!("{}: open it in a browser; print it from there", path.display()))
+        }
         EvalCommand::Pairs(pairs) => accuracy::pairs(settings, pairs).await,
         EvalCommand::Points { json } => {
             let points = all(&settings)?;
