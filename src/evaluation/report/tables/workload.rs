@@ -46,7 +46,7 @@ fn line(page: &mut Markup, found: &OperatingRow, work: Option<&WorkloadRow>) {
         let Some(work) = work else {
             return (0..5).for_each(|_| said(page, "–"));
         };
-        figure(page, Some(work.prior), |prior| format!("{} %", words::figure(prior * 100.0)));
+        figure(page, Some(work.prior), |prior| format!("{} %", words::target(prior * 100.0)));
         figure(page, Some(work.searches_with_candidates), words::figure);
         figure(page, Some(work.false_candidates), words::figure);
         figure(page, Some(work.mates_shown), words::figure);
