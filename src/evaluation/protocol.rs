@@ -187,9 +187,8 @@ fn images_by_person(manifest: &Manifest, enrolment: Enrolment, left_out: &mut Le
         for place in images {
             match role(place) {
                 Some(Role::Gallery) => gallery.push(place),
-                Some(Role::Probe) => probes.push(place),
                 None if !any_gallery && gallery.is_empty() => gallery.push(place),
-                None => probes.push(place),
+                Some(Role::Probe) | None => probes.push(place),
             }
         }
         if enrolment == Enrolment::OneImage && gallery.len() > 1 {

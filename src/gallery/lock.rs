@@ -45,7 +45,7 @@ impl WriterLock {
     fn write(&self, address: Option<&str>) -> Result<(), GalleryError> {
         let mut text = format!("pid {}\n", std::process::id());
         if let Some(namespace) = namespace() {
-            text.push_str(&format!("namespace {namespace}\n"));
+            text.extend(["namespace ", namespace.as_str(), "\n"]);
         }
         if let Some(address) = address {
             text.push_str("address ");

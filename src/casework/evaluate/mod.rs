@@ -95,16 +95,12 @@ impl RunFolder {
     /// # Errors
     /// What the system says.
     pub fn remove_work(&self) -> Result<(), CaseworkError> {
-        for path in [self.path.join(WORK)] {
-            if path.exists() {
-                fs::remove_dir_all(path).map_err(io)?;
-            }
+        let (work, templates) = (self.path.join(WORK), self.path.join(extract::JOURNAL));
+        if work.exists() {
+            fs::remove_dir_all(work).map_err(io)?;
         }
-        for name in [extract::JOURNAL] {
-            let path = self.path.join(name);
-            if path.exists() {
-                fs::remove_file(path).map_err(io)?;
-            }
+        if templates.exists() {
+            fs::remove_file(templates).map_err(io)?;
         }
         Ok(())
     }

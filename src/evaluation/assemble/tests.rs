@@ -136,10 +136,10 @@ fn groups_that_differ_are_said_to_and_few_people_leave_it_open() {
 
 #[test]
 fn predictions_calibration_and_quality_are_there_or_the_reason_is() {
-    let galleries = [trials(50, 1_000, 2_000), trials(PEOPLE, 1_000, 2_000)];
+    let galleries = [trials(100, 1_000, 2_000), trials(PEOPLE, 1_000, 2_000)];
     let found = assemble(identity(), findings(&galleries)).unwrap();
     let prediction = found.prediction.unwrap();
-    assert_eq!(prediction.fitted_at, 50);
+    assert_eq!(prediction.fitted_at, 100);
     for row in prediction.rows.iter().filter(|row| row.people == 200 && row.measured.unwrap().events >= 20) {
         let ratio = row.predicted / row.measured.unwrap().value.unwrap();
         assert!((0.5..2.0).contains(&ratio), "scores without heterogeneity: {row:?}");
