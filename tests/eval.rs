@@ -4,6 +4,7 @@
 
 mod faces;
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -33,7 +34,7 @@ impl Place {
             for picture in [neutral, smiling] {
                 fs_err::copy(&picture, folder.join(picture.file_name().unwrap())).unwrap();
             }
-            groups.push_str(&format!("{name},{}\n", if number % 2 == 0 { "even" } else { "odd" }));
+            writeln!(groups, "{name},{}", if number % 2 == 0 { "even" } else { "odd" }).unwrap();
         }
         fs_err::write(place.path("groups.csv"), groups).unwrap();
         Some(place)
@@ -110,7 +111,7 @@ fn lists_are_those_of_the_products_own_searches() {
     assert_eq!(enrolled.len(), 18, "lists are as long as the gallery");
     let mut list = "file,subject\n".to_owned();
     for name in &enrolled {
-        list.push_str(&format!("{name}/neutral.jpg,{name}\n"));
+        writeln!(list, "{name}/neutral.jpg,{name}").unwrap();
     }
     fs_err::write(place.path("list.csv"), list).unwrap();
     place.good(&["enrol", "custody", "faces", "--subjects", "list.csv"]);
@@ -213,7 +214,7 @@ fn a_threshold_that_was_measured_is_asked_for_and_cited() {
     let mut list = "file,subject\n".to_owned();
     for folder in fs_err::read_dir(place.path("faces")).unwrap().take(10) {
         let name = folder.unwrap().file_name().into_string().unwrap();
-        list.push_str(&format!("{name}/neutral.jpg,{name}\n"));
+        writeln!(list, "{name}/neutral.jpg,{name}").unwrap();
     }
     fs_err::write(place.path("few.csv"), list).unwrap();
     place.good(&["enrol", "few", "faces", "--subjects", "few.csv"]);
@@ -242,11 +243,11 @@ fn pairs_in_folds_are_compared() {
     }
     let mut list = "3\t10\n".to_owned();
     for fold in 0..3 {
-        for number in 10 * fold..10 * fold + 10 {
-            list.push_str(&format!("{}\t1\t2\n", names[number]));
+        for name in &names[10 * fold..10 * fold + 10] {
+            writeln!(list, "{name}\t1\t2").unwrap();
         }
         for number in 10 * fold..10 * fold + 10 {
-            list.push_str(&format!("{}\t1\t{}\t2\n", names[number], names[(number + 1) % PEOPLE]));
+            writeln!(list, "{}\t1\t{}\t2", names[number], names[(number + 1) % PEOPLE]).unwrap();
         }
     }
     fs_err::write(place.path("pairs.txt"), list).unwrap();

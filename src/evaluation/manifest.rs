@@ -265,7 +265,9 @@ impl Building {
         }
         let mut digest = Sha256::new();
         digest.update(b"bertillon manifest 1");
-        headers.iter().for_each(|header| cell_into(&mut digest, header));
+        for header in headers {
+            cell_into(&mut digest, header);
+        }
         Ok(Self {
             path: path.to_owned(),
             known,
@@ -339,7 +341,9 @@ impl Building {
             return Err(format!("this image is in line {before} already"));
         }
         let groups = self.groups(cells)?;
-        cells.iter().for_each(|cell| cell_into(&mut self.digest, cell));
+        for cell in cells {
+            cell_into(&mut self.digest, cell);
+        }
         let next = self.subjects.len() as u32;
         let number = *self.by_subject.entry(subject.to_owned()).or_insert(next);
         if number == next {

@@ -378,9 +378,9 @@ mod tests {
             book.begin().await.unwrap().unwrap();
             book.cancel(id).await.unwrap();
             if died {
-                book.put_interrupted_back().await.unwrap()
+                book.put_interrupted_back().await.unwrap();
             } else {
-                book.put_back(id).await.unwrap()
+                book.put_back(id).await.unwrap();
             }
             let cancelled = book.one(id).await.unwrap().unwrap();
             assert!(cancelled.state == JobState::Cancelled && cancelled.ended_at.is_some(), "{cancelled:?}");

@@ -292,10 +292,11 @@ pub(super) fn write(run: &RunFolder, evaluation: &Evaluation) -> Result<(), Case
 }
 
 fn csv_error(error: csv::Error) -> CaseworkError {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => io(error),
-        other => CaseworkError::Stopped(format!("a table can't be written: {other:?}")),
+    if let csv::ErrorKind::Io(error) = error.into_kind() {
+        return io(error);
     }
+    // Records of one length, in UTF-8, to a file: nothing else goes wrong.
+    CaseworkError::Stopped("a table can't be written".to_owned())
 }
 
 fn write_candidates(plan: &PicturePlan, done: &PictureRun, galleries: &[Trials]) -> Result<(), CaseworkError> {

@@ -1,5 +1,7 @@
 //! Manifests: what is read, and what is refused with which line.
 
+use std::fmt::Write as _;
+
 use super::*;
 
 fn read(text: &str) -> Result<Manifest, ManifestError> {
@@ -72,7 +74,7 @@ fn a_flood_of_faults_and_values_is_bounded() {
     assert_eq!(faults(&text).len(), EVALUATION_FAULTS_MAX);
     let mut text = "image,subject,height\n".to_owned();
     for n in 0..=EVALUATION_VALUES_MAX {
-        text.push_str(&format!("{n}.jpg,p,{n}\n"));
+        writeln!(text, "{n}.jpg,p,{n}").unwrap();
     }
     let found = faults(&text);
     assert!(found.len() == 1 && found[0].what.contains("classes"), "{found:?}");
