@@ -10,6 +10,8 @@ pub mod operating_point;
 pub mod protocol;
 pub mod results;
 pub mod statistics;
+pub mod synthetic;
+mod turn;
 
 pub use crate::base::random;
 
