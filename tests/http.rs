@@ -5,6 +5,7 @@
 mod faces;
 mod http {
     mod approximate;
+    mod operating_points;
     pub(crate) mod server;
 }
 

@@ -315,7 +315,7 @@ fn a_server_that_is_killed_goes_on_with_its_jobs_and_does_none_twice() {
         commands.push(command);
     }
     // In the middle of one of the two.
-    place.wait_for(1, |job| job["state"] != "waiting" && job["done"].as_u64() > Some(20_000));
+    place.wait_for(1, |job| job["state"] != "waiting" && job["done"].as_u64() > Some(40_000));
     server.kill();
     for mut command in commands {
         assert!(!command.wait().unwrap().success(), "it says that the server has ended");

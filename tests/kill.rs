@@ -154,8 +154,8 @@ fn child() {
         for step in 0.. {
             let what = choose(&vault, &mut dice, run, step).await;
             println!("TRY {}", what.line());
-            act(&vault, &what).await;
-            println!("ACK");
+            let first = act(&vault, &what).await;
+            println!("ACK {}", first.map_or(0, |id| id.0));
         }
     });
 }
@@ -192,12 +192,17 @@ async fn choose(vault: &Vault, dice: &mut Dice, run: u64, step: u64) -> Try {
     }
 }
 
-async fn act(vault: &Vault, what: &Try) {
+/// Does it; the first of the template ids that came of it.
+async fn act(vault: &Vault, what: &Try) -> Option<TemplateId> {
     match what {
         Try::Enrol { keys } => {
             let outcome =
                 vault.enrol(&name(), keys.iter().map(|&key| reference(key, keys[0])).collect()).await.unwrap();
-            assert!(outcome.iter().all(|one| matches!(one, Enrolment::New(_))));
+            let new = |one: &Enrolment| match one {
+                Enrolment::New(id) => *id,
+                Enrolment::Already { .. } => panic!("{one:?}"),
+            };
+            outcome.iter().map(new).min()
         }
         Try::Bulk { keys } => {
             let (rows, people, count) = (keys.clone(), keys.clone(), keys.len() as u64);
@@ -209,28 +214,31 @@ async fn act(vault: &Vault, what: &Try) {
                 let new = reference(people[row as usize], people[0]);
                 Ok(ImportedReference { subject: new.subject, source: new.source, attributes: new.attributes })
             };
-            vault
-                .import_templates(
-                    TemplateImport { gallery: name(), model: model(), count, job: None },
-                    fill,
-                    describe,
-                    |_| (),
-                )
-                .await
-                .unwrap();
+            let import = TemplateImport { gallery: name(), model: model(), count, job: None };
+            Some(vault.import_templates(import, fill, describe, |_| ()).await.unwrap().first)
         }
         Try::Import { base, count } => {
             let base = *base;
             let fill = move |row: u64, out: &mut [f32]| out.copy_from_slice(&raw(base + row));
-            vault.import_synthetic(&name(), *count, fill, |_| ()).await.unwrap();
+            Some(vault.import_synthetic(&name(), *count, fill, |_| ()).await.unwrap().first)
         }
-        Try::EraseTemplate(id) => drop(vault.erase(&name(), Erase::Template(TemplateId(*id)), |_| ()).await.unwrap()),
+        Try::EraseTemplate(id) => {
+            vault.erase(&name(), Erase::Template(TemplateId(*id)), |_| ()).await.unwrap();
+            None
+        }
         Try::EraseSubject { batch } => {
             let whose = Erase::Subject(subject(*batch).parse().unwrap());
-            drop(vault.erase(&name(), whose, |_| ()).await.unwrap());
+            vault.erase(&name(), whose, |_| ()).await.unwrap();
+            None
         }
-        Try::Seal => vault.seal(&name()).await.unwrap(),
-        Try::Compact => drop(vault.compact(&name(), true, on).await.unwrap()),
+        Try::Seal => {
+            vault.seal(&name()).await.unwrap();
+            None
+        }
+        Try::Compact => {
+            vault.compact(&name(), true, on).await.unwrap();
+            None
+        }
     }
 }
 
@@ -243,10 +251,18 @@ struct Model {
     ever: BTreeMap<u64, u64>,
     erased_keys: BTreeSet<u64>,
     last_id: u64,
+    /// Rows of imports that were killed and don't count: as many ids may be passed over.
+    lost: u64,
 }
 
 impl Model {
-    fn apply(&mut self, what: &Try) {
+    /// `first` is the first id that came of it, if any did.
+    fn apply(&mut self, what: &Try, first: u64) {
+        if matches!(what, Try::Enrol { .. } | Try::Bulk { .. } | Try::Import { .. }) {
+            let next = self.last_id + 1;
+            assert!((next..=next + self.lost).contains(&first), "template {first} follows {}", self.last_id);
+            (self.last_id, self.lost) = (first - 1, 0);
+        }
         match what {
             Try::Enrol { keys } | Try::Bulk { keys } => {
                 for &key in keys {
@@ -261,6 +277,12 @@ impl Model {
                 self.remove(&ids);
             }
             Try::Seal | Try::Compact => {}
+        }
+    }
+
+    fn undo(&mut self, what: &Try) {
+        if let Try::Bulk { keys } = what {
+            self.lost += keys.len() as u64;
         }
     }
 
@@ -294,7 +316,7 @@ async fn shows(vault: &Vault, model: &Model) -> bool {
         return false;
     }
     // Of templates that are gone, and of ids not given yet, there is no reference either.
-    let ids: Vec<TemplateId> = (1..=model.last_id + 10).map(TemplateId).collect();
+    let ids: Vec<TemplateId> = (1..=model.last_id + model.lost + 10).map(TemplateId).collect();
     let mut references = BTreeMap::new();
     for some in ids.chunks(10_000) {
         references.extend(vault.references(&name(), some).await.unwrap());
@@ -317,8 +339,16 @@ async fn shows(vault: &Vault, model: &Model) -> bool {
     true
 }
 
-/// The kill: starts the child, ends it at a random moment, gives the acknowledged steps and the one under way.
-fn run_and_kill(data: &Path, run: u64, dice: &mut Dice) -> (Vec<Try>, Option<Try>, bool) {
+/// The first template that the folder has and the model has not.
+async fn first_new(vault: &Vault, model: &Model) -> u64 {
+    let snapshot = vault.snapshot(&name()).await.unwrap();
+    let ids = snapshot.rows().iter().flat_map(|run| (0..run.len()).map(|row| run.template_id(row).0));
+    ids.filter(|id| *id > model.last_id).min().unwrap_or_default()
+}
+
+/// The kill: starts the child, ends it at a random moment, gives the acknowledged steps with the first id that came of each,
+/// and the one under way.
+fn run_and_kill(data: &Path, run: u64, dice: &mut Dice) -> (Vec<(Try, u64)>, Option<Try>, bool) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["child", "--exact", "--nocapture", "--test-threads=1"])
         .env(DATA, data)
@@ -354,8 +384,8 @@ fn run_and_kill(data: &Path, run: u64, dice: &mut Dice) -> (Vec<Try>, Option<Try
     for line in &lines {
         if let Some(what) = line.strip_prefix("TRY ").and_then(Try::parse) {
             assert!(open.replace(what).is_none());
-        } else if line == "ACK" {
-            acknowledged.push(open.take().unwrap());
+        } else if let Some(first) = line.strip_prefix("ACK ").and_then(|first| first.parse().ok()) {
+            acknowledged.push((open.take().unwrap(), first));
         }
     }
     (acknowledged, open, lines.iter().any(|line| line == "READY"))
@@ -378,8 +408,8 @@ fn killed_two_hundred_times_nothing_acknowledged_is_lost_and_nothing_erased_retu
         let (acknowledged, open, was_ready) = run_and_kill(&data, run, &mut dice);
         steps += acknowledged.len();
         starting += u32::from(!was_ready);
-        for what in &acknowledged {
-            model.apply(what);
+        for (what, first) in &acknowledged {
+            model.apply(what, *first);
         }
         block_on(async {
             // As it lies, then (by this process or by the next child) as recovered: a step under way is whole or absent.
@@ -387,11 +417,12 @@ fn killed_two_hundred_times_nothing_acknowledged_is_lost_and_nothing_erased_retu
             let before = shows(&vault, &model).await;
             let without = match &open {
                 Some(what) if !before => {
-                    model.apply(what);
+                    model.apply(what, first_new(&vault, &model).await);
                     kept += 1;
                     shows(&vault, &model).await
                 }
-                Some(_) => {
+                Some(what) => {
+                    model.undo(what);
                     undone += 1;
                     true
                 }

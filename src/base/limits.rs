@@ -78,10 +78,15 @@ pub const TEMPLATE_ID_MAX: u64 = i64::MAX as u64;
 pub const ENROL_BATCH_MAX: usize = 1_024;
 /// Most templates erased by one call.
 pub const ERASE_BATCH_MAX: usize = 100_000;
-/// Most synthetic templates of one import.
+/// Most templates of one import.
 pub const IMPORT_ROWS_MAX: u64 = 100_000_000;
 /// Rows of references that an import writes in one transaction: some milliseconds in which nobody else records anything.
 pub const IMPORT_RECORDS_BATCH: usize = 500;
+/// What the records take for an imported reference, journal included: 570 bytes were measured with short texts and one
+/// attribute, without journal.
+pub const IMPORT_RECORD_BYTES: u64 = 1_024;
+/// What an import or a restore leaves free on the disk, for what is enrolled and recorded meanwhile.
+pub const IMPORT_DISK_RESERVE_BYTES: u64 = 64 << 20;
 /// Jobs that may wait for the server or be done by it.
 pub const JOBS_WAITING_MAX: usize = 64;
 /// Ended jobs of which it is known how they ended.
@@ -210,3 +215,9 @@ pub const SYNTHETIC_PROBES_MAX: u32 = 10_000_000;
 pub const SYNTHETIC_PARAMETERS_BYTES_MAX: usize = 64 << 10;
 /// Most templates from which its parameters are fitted: scores of all pairs are looked at.
 pub const FIT_TEMPLATES_MAX: usize = 8_192;
+/// Most searches of one evaluation.
+pub const EVALUATION_SEARCHES_MAX: usize = 4_000_000;
+/// Most groups that are compared with each other, each with each.
+pub const EVALUATION_GROUPS_MAX: usize = 64;
+/// Most replicates of a bootstrap or a permutation test.
+pub const RESAMPLES_MAX: u32 = 1_000_000;

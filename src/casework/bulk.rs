@@ -1,5 +1,8 @@
 //! Importing templates that another system made with the gallery's model: a `.npy` file of them, and a CSV file that says
 //! whose they are, row by row. Both are read as streams, so memory does not grow with them.
+//!
+//! What is wrong with a list is said by line, column and rule, and never by quoting it: errors end in logs and in the records
+//! of jobs, where nobody's name belongs.
 
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -9,16 +12,20 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use fs_err as fs;
 
 use crate::base::ids::{GalleryName, SubjectRef};
-use crate::base::limits::{CSV_RECORD_BYTES_MAX, RECORD_TEXT_BYTES_MAX};
+use crate::base::limits::{
+    ATTRIBUTE_NAME_BYTES_MAX, ATTRIBUTE_VALUE_BYTES_MAX, CSV_RECORD_BYTES_MAX, RECORD_TEXT_BYTES_MAX,
+};
 use crate::base::text::printable;
 use crate::casework::enrol::blocking;
 use crate::casework::npy::Npy;
 use crate::casework::{CaseworkError, Desk};
 use crate::gallery::{GalleryError, Imported, ImportedReference, TemplateImport};
-use crate::records::{Attribute, AttributeName};
+use crate::records::{Attribute, AttributeName, check_attributes};
 
 /// What an import that is stopped says of the row it stopped at.
 const STOPPED: &str = "the import was stopped";
+/// Rows between two calls of progress while a list is checked.
+const PROGRESS_ROWS: u64 = 8_192;
 
 /// Templates to be imported.
 #[derive(Debug, Clone)]
@@ -33,8 +40,9 @@ pub struct BulkImport {
     pub model: String,
 }
 
-/// Imports templates, all or none, as `job` where it is one. `progress` is told how many of how many steps are done;
-/// setting `stop` ends it.
+/// Imports templates, all or none, as `job` where it is one. `progress` is told how many of how many steps are done: three a
+/// row, for the check of the list, the files and the records. Setting `stop` ends it, within milliseconds as long as the list
+/// is checked or files are written; after that what was recorded is overwritten first (docs/OPERATIONS.md says how long it takes).
 ///
 /// # Errors
 /// [`CaseworkError::Unreadable`] for the templates, [`CaseworkError::Subjects`] for the list, and what the gallery says.
@@ -56,8 +64,13 @@ pub async fn import(
         return Err(GalleryError::OtherDimension { gallery, wanted: dimension, found: columns }.into());
     }
     // The whole list is checked before the first template is written.
-    let (path, expected) = (import.subjects.clone(), rows);
-    blocking(move || check_list(&path, expected)).await??;
+    let (path, stopped) = (import.subjects.clone(), Arc::clone(&stop));
+    let (checked, mut progress) = blocking(move || {
+        let checked = check_list(&path, rows, &stopped, |done| progress(done, 3 * rows));
+        (checked, progress)
+    })
+    .await?;
+    checked?;
     let mut list = List::open(&import.subjects)?;
     let stopped = Arc::clone(&stop);
     let fill = move |_row: u64, out: &mut [f32]| {
@@ -76,7 +89,7 @@ pub async fn import(
             Err(error) => Err(error.to_string()),
         }
     };
-    let tell = move |done| progress(done, 2 * rows);
+    let tell = move |done| progress(rows + done, 3 * rows);
     let import = TemplateImport { gallery: import.gallery.clone(), model, count: rows, job };
     Ok(desk.vault.import_templates(import, fill, describe, tell).await?)
 }
@@ -94,17 +107,29 @@ fn open_templates(path: &Path) -> Result<Npy<BufReader<fs::File>>, CaseworkError
     }
 }
 
-/// Reads all of a list.
-fn check_list(path: &Path, expected: u64) -> Result<(), CaseworkError> {
+/// Reads a list up to the row that is one too many.
+fn check_list(
+    path: &Path,
+    expected: u64,
+    stop: &AtomicBool,
+    mut progress: impl FnMut(u64),
+) -> Result<(), CaseworkError> {
     let mut list = List::open(path)?;
     let mut found = 0;
-    while list.next()?.is_some() {
+    while found <= expected && list.next()?.is_some() {
         found += 1;
+        if stop.load(Ordering::Relaxed) {
+            return Err(GalleryError::Interrupted.into());
+        }
+        if found.is_multiple_of(PROGRESS_ROWS) {
+            progress(found.min(expected));
+        }
     }
     if found == expected {
         return Ok(());
     }
-    let reason = format!("{found} rows here, {expected} templates: row n of the list is row n of the templates");
+    let more = if found > expected { " or more" } else { "" };
+    let reason = format!("{found}{more} rows here, {expected} templates: row n of the list is row n of the templates");
     Err(CaseworkError::Subjects { path: path.to_owned(), line: found + 1, reason })
 }
 
@@ -120,10 +145,27 @@ struct List {
 }
 
 /// What a column is.
+#[derive(PartialEq, Eq)]
 enum Column {
     Subject,
     Source,
     Attribute(AttributeName),
+}
+
+impl Column {
+    /// By its name, which is not quoted: where the line of names is missing it is somebody's.
+    fn named(name: &str) -> Result<Self, String> {
+        match name {
+            "subject" => Ok(Self::Subject),
+            "source" => Ok(Self::Source),
+            other => other.parse().map(Self::Attribute).map_err(|_| {
+                format!(
+                    "a column is `subject`, `source` or an attribute, named by 1 to {ATTRIBUTE_NAME_BYTES_MAX} of a-z, \
+                     0-9 and '_', beginning with a letter; the first line has the names"
+                )
+            }),
+        }
+    }
 }
 
 impl List {
@@ -133,15 +175,17 @@ impl List {
         let left = Arc::new(AtomicUsize::new(CSV_RECORD_BYTES_MAX));
         let source = Fed { file, left: Arc::clone(&left) };
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(source);
-        let head = reader.headers().map_err(|error| wrong(error.to_string()))?;
-        let columns = head.iter().map(|name| match name {
-            "subject" => Ok(Column::Subject),
-            "source" => Ok(Column::Source),
-            other => other.parse().map(Column::Attribute).map_err(|error| wrong(format!("a column: {error}"))),
-        });
-        let columns = columns.collect::<Result<Vec<_>, _>>()?;
-        if !columns.iter().any(|column| matches!(column, Column::Subject)) {
-            return Err(wrong("it needs a column `subject`".to_owned()));
+        let head = reader.headers().map_err(|error| wrong(rule_broken(&error)))?;
+        let mut columns = Vec::new();
+        for (at, name) in head.iter().enumerate() {
+            let column = Column::named(name).map_err(|rule| wrong(format!("column {}: {rule}", at + 1)))?;
+            if columns.contains(&column) {
+                return Err(wrong(format!("column {} has the name of one before it", at + 1)));
+            }
+            columns.push(column);
+        }
+        if !columns.contains(&Column::Subject) {
+            return Err(wrong("it needs a column `subject`; the first line has the names of the columns".to_owned()));
         }
         Ok(Self { path: path.to_owned(), reader, left, columns, record: csv::StringRecord::new(), row: 0 })
     }
@@ -150,29 +194,35 @@ impl List {
     fn next(&mut self) -> Result<Option<ImportedReference>, CaseworkError> {
         self.left.store(CSV_RECORD_BYTES_MAX, Ordering::Relaxed);
         let wrong = |line: u64, reason: String| CaseworkError::Subjects { path: self.path.clone(), line, reason };
-        let more = self.reader.read_record(&mut self.record);
-        let more = more.map_err(|error| wrong(error.position().map_or(0, csv::Position::line), error.to_string()))?;
-        if !more {
-            return Ok(None);
+        match self.reader.read_record(&mut self.record) {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(error) => {
+                let at = error.position().unwrap_or(self.reader.position()).line();
+                return Err(wrong(at, rule_broken(&error)));
+            }
         }
         let line = self.record.position().map_or(0, csv::Position::line);
         let (mut subject, mut source, mut attributes) = (None, String::new(), Vec::new());
-        for (column, field) in self.columns.iter().zip(&self.record) {
+        for (at, (column, field)) in self.columns.iter().zip(&self.record).enumerate() {
+            let wrong = |rule: String| wrong(line, format!("column {}: {rule}", at + 1));
             match column {
                 Column::Subject => {
-                    subject = Some(SubjectRef::of_person(field).map_err(|error| wrong(line, error.to_string()))?);
+                    subject = Some(SubjectRef::of_person(field).map_err(|error| wrong(error.to_string()))?);
                 }
                 Column::Source if field.len() > RECORD_TEXT_BYTES_MAX => {
-                    return Err(wrong(
-                        line,
-                        format!("the source has {} bytes, at most {RECORD_TEXT_BYTES_MAX}", field.len()),
-                    ));
+                    let bytes = field.len();
+                    return Err(wrong(format!("the source has {bytes} bytes, at most {RECORD_TEXT_BYTES_MAX}")));
                 }
                 Column::Source => source = printable(field),
                 Column::Attribute(_) if field.is_empty() => {}
                 Column::Attribute(name) => {
-                    let attribute = Attribute::new(name.as_str(), field);
-                    attributes.push(attribute.map_err(|error| wrong(line, error.to_string()))?);
+                    let attribute = Attribute::new(name.as_str(), field).map_err(|_| {
+                        wrong(format!(
+                            "a value has at most {ATTRIBUTE_VALUE_BYTES_MAX} bytes, none of them a control character"
+                        ))
+                    });
+                    attributes.push(attribute?);
                 }
             }
         }
@@ -180,9 +230,22 @@ impl List {
         if source.is_empty() {
             source = format!("row {} of an import", self.row);
         }
-        crate::records::check_attributes(&attributes).map_err(|error| wrong(line, error.to_string()))?;
+        check_attributes(&attributes).map_err(|error| wrong(line, error.to_string()))?;
         self.row += 1;
         Ok(Some(ImportedReference { subject, source, attributes }))
+    }
+}
+
+/// What is wrong with a file that should be CSV, without its text.
+fn rule_broken(error: &csv::Error) -> String {
+    if let csv::ErrorKind::UnequalLengths { expected_len, len, pos: _ } = error.kind() {
+        format!("{len} fields, where the first line has {expected_len}")
+    } else if let csv::ErrorKind::Utf8 { err, pos: _ } = error.kind() {
+        format!("column {}: it is not UTF-8", err.field() + 1)
+    } else if let csv::ErrorKind::Io(error) = error.kind() {
+        error.to_string()
+    } else {
+        "it can't be read as CSV".to_owned()
     }
 }
 

@@ -11,11 +11,12 @@ use crate::base::text::thousands;
 use crate::casework::contact_sheet::contact_sheet;
 use crate::casework::enrol::{Bytes, Enrolled, NewPicture, enrol_pictures, ensure_gallery};
 use crate::casework::faces::FaceChoice;
+use crate::casework::operating_points::ThresholdChoice;
 use crate::casework::search::{Answer, ModeChoice, ProbePicture, Requester, SearchRequest, search};
 use crate::casework::{CaseworkError, Desk};
 use crate::evaluation::crowd::Crowd;
 use crate::evaluation::statistics::{ImpostorScores, Statistics};
-use crate::identify::{Filter, ListRule, rank::rank_of};
+use crate::identify::{Filter, rank::rank_of};
 
 /// The demo's gallery.
 pub const GALLERY: &str = "demo";
@@ -185,7 +186,8 @@ async fn probe(
         gallery: gallery.clone(),
         pictures: vec![ProbePicture { name: name.to_owned(), bytes }],
         faces: FaceChoice::Largest,
-        rule: ListRule { people: PEOPLE_LISTED, threshold: None },
+        people: PEOPLE_LISTED,
+        threshold: ThresholdChoice::None,
         filter: Filter::default(),
         mode: ModeChoice::Exact,
         requester: Requester { actor: "demonstration".to_owned(), origin: "command line".to_owned() },

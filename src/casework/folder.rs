@@ -165,8 +165,8 @@ fn read_subjects(path: &Path) -> Result<HashMap<String, (String, Vec<Attribute>)
         let attributes = attributes.and_then(|all| check_attributes(&all).map(|()| all));
         let attributes = attributes.map_err(|error| wrong(line, error.to_string()))?;
         let before = listed.insert(file.clone(), (subject.clone(), attributes));
-        if let Some((before, _)) = before.filter(|(before, _)| *before != subject) {
-            return Err(wrong(line, format!("{file} is listed for two subjects: {before} and {subject}")));
+        if before.is_some_and(|(before, _)| before != subject) {
+            return Err(wrong(line, format!("{file} is listed for two subjects")));
         }
         if listed.len() > FOLDER_FILES_MAX {
             return Err(CaseworkError::TooMany {

@@ -8,6 +8,7 @@ use crate::base::ids::{GalleryName, ModelId};
 use crate::casework::enrol::{blocking, hash, in_parallel, in_words};
 use crate::casework::eyes::Eyes;
 use crate::casework::faces::{FaceChoice, choose};
+use crate::casework::operating_points::{Cited, ThresholdChoice, resolve};
 use crate::casework::{CaseworkError, Desk};
 use crate::identify::{Approximation, Candidate, Filter, Identification, ListRule, Question, identify};
 use crate::records::{FaceBox, RecordedCandidate, SearchRecord};
@@ -33,8 +34,10 @@ pub struct SearchRequest {
     pub pictures: Vec<ProbePicture>,
     /// Which faces of each.
     pub faces: FaceChoice,
-    /// Length and threshold of the lists.
-    pub rule: ListRule,
+    /// Longest list, in people.
+    pub people: usize,
+    /// What decides the lowest score shown.
+    pub threshold: ThresholdChoice,
     /// Which part of the gallery.
     pub filter: Filter,
     /// Exact unless asked otherwise.
@@ -138,6 +141,10 @@ pub struct Answer {
     pub snapshot: u64,
     /// Which part of it was searched, as the record has it; `None` for all of it.
     pub restriction: Option<String>,
+    /// Lowest comparison score shown; `None` where the best are, whatever their score.
+    pub threshold: Option<f32>,
+    /// The operating point that gave the threshold, if one did.
+    pub operating_point: Option<Cited>,
     /// What the scoring took.
     pub work: Work,
     /// How the answer is approximate; `None` for an exact one.
@@ -161,6 +168,14 @@ pub struct Answer {
 /// [`CaseworkError`]; [`CaseworkError::NoProbe`] when no picture gave a probe.
 pub async fn search(desk: &Desk, request: SearchRequest, seen: impl FnOnce()) -> Result<Answer, CaseworkError> {
     let mut total = Stopwatch::start();
+    let operating_point = resolve(desk, &request.gallery, &request.threshold).await?;
+    let threshold = match &request.threshold {
+        ThresholdChoice::Score(score) => Some(*score),
+        ThresholdChoice::None | ThresholdChoice::Point(_) | ThresholdChoice::TargetFpir(_) => {
+            operating_point.as_ref().map(|cited| cited.point.search_threshold())
+        }
+    };
+    let rule = ListRule { people: request.people, threshold };
     let mut models = Stopwatch::start();
     let vision = desk.vision_for(&request.gallery).await?;
     let models_ms = models.lap_ms();
@@ -176,7 +191,7 @@ pub async fn search(desk: &Desk, request: SearchRequest, seen: impl FnOnce()) ->
         gallery: request.gallery.clone(),
         model: vision.model().clone(),
         probes: templates,
-        rule: request.rule,
+        rule,
         filter: request.filter,
         mode: desk.mode(request.mode),
     };
@@ -191,6 +206,8 @@ pub async fn search(desk: &Desk, request: SearchRequest, seen: impl FnOnce()) ->
         model: vision.model().clone(),
         snapshot,
         restriction,
+        threshold,
+        operating_point,
         work,
         approximate,
         pictures,
@@ -201,7 +218,7 @@ pub async fn search(desk: &Desk, request: SearchRequest, seen: impl FnOnce()) ->
     };
     // Nothing is shown without a record: the record comes first, and an answer that can't be recorded is not given.
     let mut numbers = Vec::new();
-    for record in records_of(&answer, &request.requester, request.rule) {
+    for record in records_of(&answer, &request.requester) {
         numbers.push(desk.vault.record_search(&record).await?);
     }
     for (probe, number) in answer.pictures.iter_mut().flat_map(|picture| &mut picture.probes).zip(numbers) {
@@ -279,7 +296,7 @@ fn failures(pictures: &[PictureAnswer]) -> String {
 }
 
 /// One record a probe, in the order of the answer.
-fn records_of(answer: &Answer, requester: &Requester, rule: ListRule) -> Vec<SearchRecord> {
+fn records_of(answer: &Answer, requester: &Requester) -> Vec<SearchRecord> {
     let record = |picture: &PictureAnswer, probe: &ProbeAnswer| SearchRecord {
         gallery: answer.gallery.clone(),
         actor: requester.actor.clone(),
@@ -290,7 +307,8 @@ fn records_of(answer: &Answer, requester: &Requester, rule: ListRule) -> Vec<Sea
         snapshot_number: answer.snapshot,
         back_end: answer.work.back_end.clone(),
         restriction: answer.restriction.clone(),
-        threshold: rule.threshold,
+        threshold: answer.threshold,
+        operating_point: answer.operating_point.as_ref().map(Cited::in_words),
         candidates: probe.candidates.iter().map(recorded).collect(),
         stages_ms: stages_of(&picture.stages, answer),
     };

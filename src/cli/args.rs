@@ -172,6 +172,13 @@ pub struct Search {
     /// Lowest comparison score to show, from -1 to 1.
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
     pub threshold: Option<f32>,
+    /// Threshold of this operating point (`bertillon eval operating-points` lists them); the answer cites it.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["threshold", "target_fpir"])]
+    pub operating_point: Option<String>,
+    /// Threshold of the operating point for this false positive identification rate, 0.003 say; refused where none was measured
+    /// for the gallery's model and size.
+    #[arg(long, value_name = "RATE", conflicts_with = "threshold")]
+    pub target_fpir: Option<f64>,
     /// Which faces: largest, all, or a number from 1 (largest first).
     #[arg(long, default_value = "largest")]
     pub faces: FaceChoice,

@@ -62,6 +62,13 @@ pub fn answer(answer: &Answer) -> Result<()> {
             candidates(probe)?;
         }
     }
+    if let Some(cited) = &answer.operating_point {
+        let synthetic = if cited.point.synthetic { "; SYNTHETIC data: it says nothing about people" } else { "" };
+        line(&format!(
+            "\nthreshold {:.4}: operating point {}, chosen for an FPIR of {}{synthetic} (sha256 {:.16}…)",
+            cited.point.threshold, cited.point.name, cited.point.target_fpir, cited.sha256
+        ))?;
+    }
     if let Some(restriction) = &answer.restriction {
         line(&format!("\nonly a part of the gallery was searched: {restriction}"))?;
     }

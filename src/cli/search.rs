@@ -4,12 +4,13 @@ use anyhow::{Context, Result};
 
 use crate::base::limits::{IMAGE_BYTES_MAX, PROBES_PER_SEARCH_MAX};
 use crate::base::text::printable;
+use crate::casework::operating_points::ThresholdChoice;
 use crate::casework::search::{ModeChoice, ProbePicture, Requester, SearchRequest, search};
 use crate::cli::args::Search;
 use crate::cli::{desk, print, progress};
 use crate::gallery::Access;
 use crate::http::shapes::SearchAnswerShape;
-use crate::identify::{Filter, ListRule};
+use crate::identify::Filter;
 use crate::settings::Settings;
 
 /// Searches and prints the candidate lists. Works beside a running server.
@@ -23,7 +24,9 @@ pub async fn run(settings: Settings, command: Search) -> Result<()> {
         command.images.len()
     );
     let mode = ModeChoice::of(Some(&command.mode), command.ef).map_err(anyhow::Error::msg)?;
-    let rule = ListRule { people: settings.scoring.candidates, threshold: command.threshold };
+    let threshold = ThresholdChoice::of(command.threshold, command.operating_point, command.target_fpir);
+    let threshold = threshold.map_err(anyhow::Error::msg)?;
+    let people = settings.scoring.candidates;
     let mut pictures = Vec::with_capacity(command.images.len());
     for path in &command.images {
         let found = path.metadata().with_context(|| format!("{}: no picture there", path.display()))?;
@@ -41,7 +44,7 @@ pub async fn run(settings: Settings, command: Search) -> Result<()> {
     let requester = requester();
     let filter: Filter = command.filter.join(";").parse()?;
     let (gallery, faces) = (command.gallery, command.faces);
-    let request = SearchRequest { gallery, pictures, faces, rule, filter, mode, requester };
+    let request = SearchRequest { gallery, pictures, faces, people, threshold, filter, mode, requester };
     let answer = search(&desk, request, || ()).await.context("no candidate list")?;
     spinner.finish_and_clear();
     if command.json { print::json(&SearchAnswerShape::from(&answer)) } else { print::answer(&answer) }

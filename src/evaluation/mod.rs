@@ -1,8 +1,14 @@
-//! Measuring and imitating a model: statistics of real templates, and synthetic crowds drawn from them.
+//! Measuring and imitating a model: how accurate identification is and how far that is known, statistics of real templates,
+//! synthetic crowds drawn from them, and how long searches take.
 //!
-//! What this room makes is synthetic and says so; nothing in it is a person.
+//! What this room makes is synthetic and says so; nothing in it is a person. [`accuracy`] knows searches and what came of
+//! them, [`arithmetic`] knows only numbers.
 
+pub mod accuracy;
+pub mod arithmetic;
+pub mod assemble;
 pub mod crowd;
+pub mod error;
 pub mod journal;
 pub mod latency;
 pub mod manifest;
@@ -14,37 +20,4 @@ pub mod synthetic;
 mod turn;
 
 pub use crate::base::random;
-
-/// What can be wrong with statistics or a crowd.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum EvaluationError {
-    /// Too few people to say anything about the spread of a model.
-    #[error("{found} people are too few to measure a model's statistics: at least {wanted} are wanted")]
-    TooFewPeople {
-        /// People found.
-        found: usize,
-        /// People wanted.
-        wanted: usize,
-    },
-    /// Templates of differing dimension, or statistics whose parts do not fit together.
-    #[error("the statistics do not fit together: {0}")]
-    Shape(String),
-    /// A model whose statistics nobody has measured.
-    #[error(
-        "no statistics of the model {0} are known, so no crowd can be drawn for it: measure them with `bertillon gallery statistics`"
-    )]
-    NoStatistics(String),
-    /// A covariance that no set of templates has.
-    #[error("the statistics' covariance is not positive definite (row {0}): the file is damaged or was edited")]
-    NotPositive(usize),
-    /// Statistics of one model used for another.
-    #[error(
-        "these statistics were measured on the model {measured}, the gallery's is {gallery}: different models are never mixed"
-    )]
-    OtherModel {
-        /// Hash that the statistics carry.
-        measured: String,
-        /// Hash of the gallery's model.
-        gallery: String,
-    },
-}
+pub use error::EvaluationError;

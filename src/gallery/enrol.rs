@@ -127,11 +127,11 @@ impl Inner {
         if let Some((detail, _)) = known.values().find(|(_, live)| !live) {
             return Err(GalleryError::BeingErased(detail.id));
         }
-        if guard.last_id() > TEMPLATE_ID_MAX - references.len() as u64 {
+        if guard.last_given() > TEMPLATE_ID_MAX - references.len() as u64 {
             return Err(GalleryError::TooMany { what: "templates", limit: TEMPLATE_ID_MAX as usize });
         }
         let known = known.into_iter().map(|(image, (detail, _))| (image, (detail.id, detail.subject))).collect();
-        let plan = Plan::make(references, known, guard.last_id(), guard.spec().originals);
+        let plan = Plan::make(references, known, guard.last_given(), guard.spec().originals);
         let Some(last_id) = plan.rows.last().map(|row| row.id.0) else { return Ok(plan.outcome) };
         let rows = plan.rows;
         let (guard, appended) = blocking(guard, move |shelf| {
@@ -204,7 +204,7 @@ impl Plan {
     fn make(
         references: Vec<NewReference>,
         mut known: HashMap<[u8; 32], (TemplateId, SubjectRef)>,
-        last_id: u64,
+        after: u64,
         originals: Precision,
     ) -> Self {
         let mut plan = Self { outcome: Vec::with_capacity(references.len()), rows: Vec::new(), details: Vec::new() };
@@ -214,7 +214,7 @@ impl Plan {
                 plan.outcome.push(Enrolment::Already { id: *id, subject: subject.clone() });
                 continue;
             }
-            let id = TemplateId(last_id + 1 + plan.rows.len() as u64);
+            let id = TemplateId(after + 1 + plan.rows.len() as u64);
             let original = originals.round(new.template.values());
             plan.rows.push(TailRow { id, code: Code::of(&original), original });
             known.insert(new.image_sha256, (id, new.subject.clone()));

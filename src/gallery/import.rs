@@ -1,7 +1,6 @@
 //! Importing many templates at once, straight into segments: synthetic ones, a crowd that belongs to nobody and has no
 //! record for each, and templates of people that another system made with the gallery's model, each with its reference.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -10,7 +9,10 @@ use sha2::{Digest, Sha256};
 
 use crate::base::clock;
 use crate::base::ids::{GalleryName, ModelId, SubjectRef, TemplateId};
-use crate::base::limits::{IMPORT_ROWS_MAX, RECORD_TEXT_BYTES_MAX, SEGMENT_ROWS_MAX, TEMPLATE_ID_MAX};
+use crate::base::limits::{
+    IMPORT_DISK_RESERVE_BYTES, IMPORT_RECORD_BYTES, IMPORT_ROWS_MAX, RECORD_TEXT_BYTES_MAX, SEGMENT_ROWS_MAX,
+    TEMPLATE_ID_MAX,
+};
 use crate::gallery::GalleryError;
 use crate::gallery::maintenance::GIVE_WAY;
 use crate::gallery::manifest::{GallerySpec, SegmentEntry, segment_file};
@@ -18,8 +20,9 @@ use crate::gallery::room::{Guard, Room, blocking, detached};
 use crate::gallery::shelf::Shelf;
 use crate::gallery::vault::{Inner, Vault, check_text};
 use crate::records::{Attribute, Change, JobState, NewDetail, ReferenceImage, check_attributes};
-use crate::segment::SegmentWriter;
+use crate::segment::{SegmentSpec, SegmentWriter};
 use crate::store::Folder;
+use crate::store::space::check_room;
 use crate::vector::codec::Code;
 use crate::vector::template::Template;
 
@@ -69,7 +72,10 @@ impl Vault {
     /// when this returns, nothing when it fails or the process dies.
     ///
     /// # Errors
-    /// [`GalleryError::ImportRow`] for a row without direction, limits, and what records or files say.
+    /// [`GalleryError::ImportRow`] for a row without direction, limits, [`StoreError::NoRoom`] on a disk that is too full,
+    /// and what records or files say.
+    ///
+    /// [`StoreError::NoRoom`]: crate::store::StoreError::NoRoom
     pub async fn import_synthetic(
         &self,
         name: &GalleryName,
@@ -91,11 +97,15 @@ impl Vault {
     /// Imports templates of people, made by a model that the caller vouches for. `fill` writes a row's components, in any
     /// length, which is scaled to 1; `describe` says whose it is. Both are asked for each row from 0 in turn, `fill` for all
     /// of them first; an error of theirs ends the import. `progress` is told how many of `2 count` steps are done. All of it
-    /// counts when this returns, nothing when it fails or the process dies. Nobody is recognised: what is imported twice is there twice. The gallery can be searched
-    /// meanwhile, and other changes of it are refused.
+    /// counts when this returns, nothing when it fails or the process dies: what was recorded is overwritten then, and its
+    /// template ids are never given again. Nobody is recognised: what is imported twice is there twice. The gallery can be
+    /// searched meanwhile, and other changes of it are refused.
     ///
     /// # Errors
-    /// [`GalleryError::OtherModel`], [`GalleryError::ImportRow`], limits, and what records or files say.
+    /// [`GalleryError::OtherModel`], [`GalleryError::ImportRow`], limits, [`StoreError::NoRoom`] on a disk that is too full,
+    /// and what records or files say.
+    ///
+    /// [`StoreError::NoRoom`]: crate::store::StoreError::NoRoom
     pub async fn import_templates(
         &self,
         import: TemplateImport,
@@ -158,22 +168,6 @@ fn detail(gallery: &GalleryName, id: TemplateId, at: &str, of: ImportedReference
     Ok(NewDetail { id, subject, image, attributes })
 }
 
-/// The gallery is the import's own as long as this lives.
-struct Alone<'a>(&'a Room);
-
-impl<'a> Alone<'a> {
-    fn with(room: &'a Room) -> Self {
-        room.importing.store(true, Ordering::Release);
-        Self(room)
-    }
-}
-
-impl Drop for Alone<'_> {
-    fn drop(&mut self) {
-        self.0.importing.store(false, Ordering::Release);
-    }
-}
-
 impl Inner {
     /// Adds a reference for each imported row, in many short transactions: others write between them. None of them counts,
     /// since the gallery's last template is below them all.
@@ -219,17 +213,23 @@ impl Inner {
         records: impl AsyncFnOnce(u64) -> Result<(), GalleryError>,
         settle: impl AsyncFnOnce(&mut Change, &Imported) -> Result<(), GalleryError>,
     ) -> Result<Imported, GalleryError> {
+        // From now on, also as long as this waits for another import: whoever wants to change something is told at once.
+        let _alone = room.keep_for_import();
         let guard = room.lock_to_import().await?;
-        let _alone = Alone::with(room);
         // It seals the tail first.
         self.check_settled(room).await?;
-        let (guard, written) = self.write_import(guard, (count, synthetic), fill, progress).await?;
+        let records_bytes = if synthetic { 0 } else { count * IMPORT_RECORD_BYTES };
+        let files_bytes = self.import_bytes(&guard.spec().of_segment(synthetic), count);
+        check_room(&room.path, files_bytes.saturating_add(records_bytes), IMPORT_DISK_RESERVE_BYTES)?;
+        let (mut guard, written) = self.write_import(guard, (count, synthetic), fill, progress).await?;
         // The tail may have been sealed, even if the import failed.
         room.publish(&guard, room.snapshot().number());
         let entries = written?;
         let (first, last) =
             (entries.first().map_or(0, |entry| entry.first), entries.last().map_or(0, |entry| entry.last));
         let imported = Imported { first: TemplateId(first), last: TemplateId(last), segments: entries.len() };
+        // Files and records differ from here on: should `describe` panic, nothing is written any more until the next start.
+        guard.unsettled = true;
         let committed = match records(first).await {
             Ok(()) => self.commit(&room.name, last, async |change| settle(change, &imported).await).await,
             Err(error) => Err(error),
@@ -249,6 +249,12 @@ impl Inner {
         }
     }
 
+    /// Bytes of the segments of `count` imported rows.
+    fn import_bytes(&self, spec: &SegmentSpec, count: u64) -> u64 {
+        let rows = self.options.import_segment_rows.clamp(1, SEGMENT_ROWS_MAX);
+        spec.file_bytes(rows).saturating_mul(count / rows).saturating_add(spec.file_bytes(count % rows))
+    }
+
     /// Writes the segments of an import and names them in the manifest; what was written goes when that fails.
     async fn write_import(
         self: &Arc<Self>,
@@ -261,7 +267,7 @@ impl Inner {
         let inner = Arc::clone(self);
         blocking(guard, move |shelf| {
             let (folder, next_segment) = shelf.begin_import()?;
-            let first_id = shelf.last_id() + 1;
+            let first_id = shelf.last_given() + 1;
             if first_id > TEMPLATE_ID_MAX - count {
                 return Err(GalleryError::TooMany { what: "templates", limit: TEMPLATE_ID_MAX as usize });
             }
@@ -289,9 +295,16 @@ impl Inner {
             guard.unsettled = true;
             return Ok(());
         }
-        let removed = self.records.remove_uncommitted(&room.name).await;
+        let given = match self.records.void_uncommitted(&room.name).await {
+            Ok(_) => self.records.last_given(&room.name).await,
+            Err(error) => Err(error),
+        };
         let (mut guard, undone) = blocking(guard, Shelf::disown_import).await?;
-        guard.unsettled = removed.is_err() || undone.is_err();
+        match given {
+            Ok(given) => guard.give_no_more_up_to(given),
+            Err(_) => guard.unsettled = true,
+        }
+        guard.unsettled |= undone.is_err();
         Ok(())
     }
 

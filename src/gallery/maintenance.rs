@@ -138,7 +138,7 @@ impl Inner {
 
     /// One look at one gallery.
     async fn tend(&self, room: &Arc<Room>, seen: &mut Loaded, scorer: &Arc<dyn Scorer>) -> Result<(), GalleryError> {
-        if room.importing.load(Ordering::Acquire) {
+        if room.is_kept_for_import() {
             return Ok(());
         }
         self.finish_waiting(room, FINISH_WAIT).await?;
@@ -258,7 +258,11 @@ pub(super) fn seal_in_background(inner: &Arc<Inner>, room: Arc<Room>) {
 
 async fn seal_slices(inner: &Inner, room: &Arc<Room>) -> Result<(), GalleryError> {
     loop {
-        let guard = room.lock().await?;
+        let guard = match room.lock().await {
+            // It seals the tail itself.
+            Err(GalleryError::Importing(_)) => return Ok(()),
+            locked => locked?,
+        };
         // The tail must not lose its name while it has bytes that are to be overwritten: the next enrolment tries again.
         if inner.check_settled(room).await.is_err() {
             return Ok(());

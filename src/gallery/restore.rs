@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::clock;
 use crate::base::ids::{GalleryName, TemplateId};
+use crate::base::limits::IMPORT_DISK_RESERVE_BYTES;
 use crate::gallery::backup::{RECORDS, check_backup, erase_in};
 use crate::gallery::manifest::{Manifest, SegmentEntry};
 use crate::gallery::room::detached;
@@ -20,6 +21,7 @@ use crate::records::{Records, TakenIn};
 use crate::segment::Segment;
 use crate::store::StoreError;
 use crate::store::disk::DiskFolder;
+use crate::store::space::check_room;
 
 /// Begins the name of a folder that is no gallery yet; no gallery's name begins with a dot.
 const RESTORING: &str = ".restoring-";
@@ -45,8 +47,8 @@ impl Vault {
     /// done in the moment in which the gallery counts.
     ///
     /// # Errors
-    /// [`GalleryError::AlreadyExists`], [`GalleryError::NoBackup`], [`GalleryError::Interrupted`], and what files and records say;
-    /// nothing is changed then.
+    /// [`GalleryError::AlreadyExists`], [`GalleryError::NoBackup`], [`GalleryError::Interrupted`], [`StoreError::NoRoom`] on a
+    /// disk that is too full, and what files and records say; nothing is changed then.
     pub async fn restore(
         &self,
         from: &Path,
@@ -79,6 +81,7 @@ impl Inner {
         let (origin, all) = (contents.gallery, contents.bytes);
         let name = name.unwrap_or_else(|| origin.clone());
         self.refuse_taken(&name).await?;
+        check_room(&self.data, all, IMPORT_DISK_RESERVE_BYTES)?;
         let no_backup = |what: &str| GalleryError::NoBackup { path: from.to_owned(), what: what.to_owned() };
         let record = Records::gallery_of_copy(&from.join(RECORDS)).await?;
         let record = record.filter(|record| record.name == origin);

@@ -19,10 +19,11 @@ pub(super) struct Room {
     pub(super) path: PathBuf,
     /// Whether a task is sealing the tail.
     pub(super) sealing: AtomicBool,
-    /// Whether an import has the gallery to itself: other changes are refused meanwhile, and not kept waiting for minutes.
-    pub(super) importing: AtomicBool,
     /// Erasures that wait until nobody reads what they overwrite, or are under way after that: long readers give way.
     erasures: AtomicUsize,
+    /// Imports that have the gallery to themselves or wait for it: other changes are refused meanwhile, and not kept waiting
+    /// for minutes.
+    imports: AtomicUsize,
     shelf: Arc<Mutex<Shelf>>,
     current: RwLock<Arc<Snapshot>>,
 }
@@ -34,8 +35,8 @@ impl Room {
             name,
             path,
             sealing: AtomicBool::new(false),
-            importing: AtomicBool::new(false),
             erasures: AtomicUsize::new(0),
+            imports: AtomicUsize::new(0),
             shelf: Arc::new(Mutex::new(shelf)),
             current,
         }
@@ -43,10 +44,21 @@ impl Room {
 
     /// Waits for the change before; refuses while an import goes on.
     pub(super) async fn lock(&self) -> Result<Guard, GalleryError> {
-        if self.importing.load(Ordering::Acquire) {
+        if self.is_kept_for_import() {
             return Err(GalleryError::Importing(self.name.clone()));
         }
         self.lock_to_import().await
+    }
+
+    /// Keeps the gallery for an import as long as what this gives lives.
+    pub(super) fn keep_for_import(&self) -> KeptForImport<'_> {
+        self.imports.fetch_add(1, Ordering::AcqRel);
+        KeptForImport(self)
+    }
+
+    /// Whether an import goes on, or waits.
+    pub(super) fn is_kept_for_import(&self) -> bool {
+        self.imports.load(Ordering::Acquire) > 0
     }
 
     /// Waits for the change before, also while an import goes on: for that import.
@@ -98,6 +110,15 @@ impl Drop for Pressing<'_> {
     }
 }
 
+/// The gallery is kept for an import as long as this lives; others may wait to be the next.
+pub(super) struct KeptForImport<'a>(&'a Room);
+
+impl Drop for KeptForImport<'_> {
+    fn drop(&mut self) {
+        self.0.imports.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 /// Does file work on a thread that may block. If it panics the gallery stays unsettled, since files and memory may differ.
 pub(super) async fn blocking<T: Send + 'static>(
     mut guard: Guard,
@@ -117,4 +138,33 @@ pub(super) async fn detached<T: Send + 'static>(
     work: impl Future<Output = Result<T, GalleryError>> + Send + 'static,
 ) -> Result<T, GalleryError> {
     tokio::spawn(work).await.unwrap_or(Err(GalleryError::Interrupted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::ModelId;
+    use crate::gallery::manifest::GallerySpec;
+    use crate::gallery::tail::Committed;
+    use crate::segment::Precision;
+    use crate::store::memory::MemoryFolder;
+    use crate::vector::dimension::Dimension;
+
+    #[tokio::test]
+    async fn the_end_of_one_import_leaves_the_gallery_to_the_next() {
+        let model = ModelId { name: "numbers".to_owned(), hash: [3; 32] };
+        let spec = GallerySpec { model, dimension: Dimension::new(16).unwrap(), originals: Precision::F32 };
+        let folder = MemoryFolder::default();
+        Shelf::create(&folder, &spec).unwrap();
+        let shelf = Shelf::open(Arc::new(folder), &Committed::default()).unwrap();
+        let room = Room::new("custody".parse().unwrap(), PathBuf::new(), shelf, 0);
+        drop(room.lock().await.unwrap());
+        let (first, second) = (room.keep_for_import(), room.keep_for_import());
+        let going_on = room.lock_to_import().await.unwrap();
+        assert!(matches!(room.lock().await, Err(GalleryError::Importing(_))));
+        drop((going_on, first));
+        assert!(matches!(room.lock().await, Err(GalleryError::Importing(_))), "the second goes on, or is about to");
+        drop(second);
+        drop(room.lock().await.unwrap());
+    }
 }

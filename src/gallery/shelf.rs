@@ -40,6 +40,8 @@ pub(super) struct Shelf {
     reserved: u64,
     /// Highest committed template id.
     last_id: u64,
+    /// Highest template id that the records ever gave away: an import that was taken back leaves ids that nobody gets again.
+    given: u64,
     /// Set while the manifest is replaced, and left so when that fails: the old or the new one may be on the medium.
     pub(super) doubtful: bool,
     /// Set when files and records may differ; nothing is written any more.
@@ -83,6 +85,7 @@ impl Shelf {
             disk_is_full: false,
             reserved: 0,
             last_id: committed.last_id,
+            given: 0,
             doubtful: false,
             unsettled: false,
         };
@@ -96,6 +99,16 @@ impl Shelf {
 
     pub(super) fn last_id(&self) -> u64 {
         self.last_id
+    }
+
+    /// The template id after which new ones begin.
+    pub(super) fn last_given(&self) -> u64 {
+        self.last_id.max(self.given)
+    }
+
+    /// Ids up to this one are in the records, whether they count or not.
+    pub(super) fn give_no_more_up_to(&mut self, id: u64) {
+        self.given = self.given.max(id);
     }
 
     pub(super) fn tail_rows(&self) -> usize {

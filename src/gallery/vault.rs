@@ -143,9 +143,9 @@ impl Vault {
         }
         self.inner.remove_unfinished_restores()?;
         for record in records {
-            let left = self.inner.records.remove_uncommitted(&record.name).await?;
+            let left = self.inner.records.void_uncommitted(&record.name).await?;
             if left > 0 {
-                tracing::info!(gallery = %record.name, left, "removed references of an import that was cut short");
+                tracing::info!(gallery = %record.name, left, "overwrote references of an import that was cut short");
             }
             let room = match self.inner.open_room(&record).await {
                 Ok(room) => room,
@@ -340,7 +340,8 @@ impl Inner {
         let erasing = self.records.erasing(&record.name).await?;
         let committed = Committed { last_id: record.last_template_id, erasing };
         let opened = tokio::task::spawn_blocking(move || Shelf::open(folder, &committed)).await;
-        let shelf = opened.map_err(|_| GalleryError::Interrupted)??;
+        let mut shelf = opened.map_err(|_| GalleryError::Interrupted)??;
+        shelf.give_no_more_up_to(self.records.last_given(&record.name).await?);
         let room = Arc::new(Room::new(record.name.clone(), path, shelf, record.snapshot_number));
         self.rooms.write().unwrap_or_else(PoisonError::into_inner).insert(record.name.clone(), Arc::clone(&room));
         Ok(room)

@@ -11,6 +11,7 @@ use crate::http::problem::Problem;
 use crate::identify::IdentifyError;
 use crate::records::RecordsError;
 use crate::scoring::batcher::BatchError;
+use crate::store::StoreError;
 use crate::vector::scorer::ScoreError;
 use crate::vision::VisionError;
 
@@ -73,6 +74,10 @@ impl From<GalleryError> for Problem {
             }
             GalleryError::Interrupted => unavailable("It is stopping.", &error),
             GalleryError::Graph(error) => error.into(),
+            GalleryError::Store(error @ StoreError::NoRoom { .. }) => {
+                let detail = "There is no room on the server's disk for this.";
+                Self::own_fault(StatusCode::INSUFFICIENT_STORAGE, "The disk is full", detail, error.to_string())
+            }
             GalleryError::Store(_)
             | GalleryError::Segment(_)
             | GalleryError::Records(_)

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use crate::base::hex;
 use crate::casework::enrol::{Enrolled, Outcome};
+use crate::casework::operating_points::Cited;
 use crate::casework::search::{Answer, PictureAnswer, ProbeAnswer};
 use crate::gallery::GallerySummary;
 use crate::http::graph_shapes::{ApproximateShape, GraphShape};
@@ -353,6 +354,10 @@ pub struct SearchAnswerShape {
     pub snapshot: u64,
     /// Which part of it was searched, as the record has it; none for all of it.
     pub restriction: Option<String>,
+    /// Lowest comparison score listed; null where the best are, whatever their score.
+    pub threshold: Option<f32>,
+    /// The operating point that gave the threshold; null where none did.
+    pub operating_point: Option<OperatingPointShape>,
     /// Each picture, in order.
     pub pictures: Vec<PictureShape>,
     /// What the scoring took.
@@ -379,6 +384,8 @@ impl From<&Answer> for SearchAnswerShape {
             model: (&answer.model).into(),
             snapshot: answer.snapshot,
             restriction: answer.restriction.clone(),
+            threshold: answer.threshold,
+            operating_point: answer.operating_point.as_ref().map(OperatingPointShape::from),
             pictures: answer.pictures.iter().map(PictureShape::from).collect(),
             scoring: WorkShape {
                 back_end: work.back_end.clone(),
@@ -396,6 +403,40 @@ impl From<&Answer> for SearchAnswerShape {
             scoring_ms: answer.scoring_ms,
             people_ms: answer.people_ms,
             total_ms: answer.total_ms,
+        }
+    }
+}
+
+/// An operating point that gave a search its threshold.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = OperatingPoint)]
+pub struct OperatingPointShape {
+    /// Its name.
+    pub name: String,
+    /// sha256 of its file: thresholds are never changed under a name.
+    pub sha256: String,
+    /// False positive identification rate that it was chosen for.
+    #[schema(example = 0.003)]
+    pub target_fpir: f64,
+    /// That rate as measured: 95 % interval of Clopper and Pearson.
+    pub fpir_interval: Option<[f64; 2]>,
+    /// False negative identification rate as measured, where the mate is enrolled: 95 % interval of Clopper and Pearson.
+    pub fnir_interval: Option<[f64; 2]>,
+    /// Whether it was measured on synthetic templates: then it says nothing about people.
+    pub synthetic: bool,
+}
+
+impl From<&Cited> for OperatingPointShape {
+    fn from(cited: &Cited) -> Self {
+        let Cited { point, sha256 } = cited;
+        let both = |(low, high)| [low, high];
+        Self {
+            name: point.name.clone(),
+            sha256: sha256.clone(),
+            target_fpir: point.target_fpir,
+            fpir_interval: point.fpir.clopper_pearson.map(both),
+            fnir_interval: point.fnir.clopper_pearson.map(both),
+            synthetic: point.synthetic,
         }
     }
 }

@@ -20,7 +20,7 @@ const COPY_OUT: [&str; 5] = [
     "INSERT INTO main.template SELECT gallery, id, CASE state WHEN 'live' THEN 'live' ELSE 'erased' END, \
      CASE state WHEN 'live' THEN subject_key END, CASE state WHEN 'live' THEN image_key END, \
      CASE state WHEN 'erasing' THEN $3 ELSE erased_at END \
-     FROM source.template WHERE gallery = $1 AND id <= $2 ORDER BY id",
+     FROM source.template WHERE gallery = $1 AND id <= $2 AND state <> 'void' ORDER BY id",
     "INSERT INTO main.reference_detail SELECT d.* FROM source.reference_detail d JOIN main.template t \
      ON t.gallery = d.gallery AND t.id = d.template_id WHERE d.gallery = $1 AND t.state = 'live' ORDER BY t.id",
     "INSERT INTO main.template_attribute SELECT a.* FROM source.template_attribute a JOIN main.template t \
@@ -172,7 +172,7 @@ impl Records {
     /// # Errors
     /// [`RecordsError::Sql`].
     pub async fn not_live(&self, gallery: &GalleryName) -> Result<Vec<TemplateId>, RecordsError> {
-        let select = "SELECT id FROM template WHERE gallery = $1 AND state <> 'live' ORDER BY id";
+        let select = "SELECT id FROM template WHERE gallery = $1 AND state <> 'live' AND state <> 'void' ORDER BY id";
         let ids: Vec<i64> =
             sqlx::query_scalar(select).bind(gallery.as_str()).fetch_all(&self.pool).await.map_err(self.sql())?;
         Ok(ids.into_iter().map(|id| TemplateId(id as u64)).collect())

@@ -8,6 +8,7 @@ mod copy;
 mod galleries;
 mod jobs;
 mod searches;
+mod taken_back;
 mod templates;
 
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ pub use jobs::{JobBook, JobRecord, JobState, NewJob};
 pub use searches::{FaceBox, RecordedCandidate, SearchRecord};
 pub use templates::{NewDetail, ReferenceImage, TemplateState};
 
-const SCHEMA_VERSION: i64 = 4;
+const SCHEMA_VERSION: i64 = 5;
 const BUSY_WAIT: Duration = Duration::from_secs(10);
 const CONNECTIONS_MAX: u32 = 4;
 
@@ -117,7 +118,8 @@ impl Records {
             migration(1, "first", include_str!("migrations/0001_first.sql")),
             migration(2, "attributes", include_str!("migrations/0002_attributes.sql")),
             migration(3, "search restriction", include_str!("migrations/0003_search_restriction.sql")),
-            migration(SCHEMA_VERSION, "jobs", include_str!("migrations/0004_jobs.sql")),
+            migration(4, "jobs", include_str!("migrations/0004_jobs.sql")),
+            migration(SCHEMA_VERSION, "operating point", include_str!("migrations/0005_operating_point.sql")),
         ];
         let migrated = Migrator::with_migrations(migrations).run(&records.pool).await;
         migrated.map_err(|source| RecordsError::Schema { path: path.to_owned(), source: Box::new(source) })?;

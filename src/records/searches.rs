@@ -56,6 +56,8 @@ pub struct SearchRecord {
     pub restriction: Option<String>,
     /// Score below which nothing was shown.
     pub threshold: Option<f32>,
+    /// The operating point that gave the threshold, if one did.
+    pub operating_point: Option<String>,
     /// What was shown, by rank.
     pub candidates: Vec<RecordedCandidate>,
     /// Stages and their times in milliseconds, in order.
@@ -76,8 +78,8 @@ impl Records {
         }
         let mut change = self.begin().await?;
         let insert = "INSERT INTO search (id, at, gallery, actor, origin, probe_sha256, face_x, face_y, face_width, \
-             face_height, model_hash, snapshot_number, back_end, restriction, threshold) SELECT COALESCE(MAX(id), 0) + 1, \
-             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14 FROM search RETURNING id";
+             face_height, model_hash, snapshot_number, back_end, restriction, threshold, operating_point) SELECT COALESCE(MAX(id), 0) + 1, \
+             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 FROM search RETURNING id";
         let id: i64 = sqlx::query_scalar(insert)
             .bind(clock::now_rfc3339())
             .bind(search.gallery.as_str())
@@ -93,6 +95,7 @@ impl Records {
             .bind(&search.back_end)
             .bind(&search.restriction)
             .bind(search.threshold.map(f64::from))
+            .bind(&search.operating_point)
             .fetch_one(&mut *change.transaction)
             .await
             .map_err(self.sql())?;

@@ -43,7 +43,7 @@ pub struct ReferenceImage {
     pub enrolled_at: String,
 }
 
-/// What the records say about a template.
+/// What the records say about a template. (Ids that an import took and gave up are `void`, and no template's.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TemplateState {
     /// It may be found.
@@ -171,7 +171,7 @@ impl Records {
         after: TemplateId,
         count: usize,
     ) -> Result<Vec<(TemplateId, TemplateState)>, RecordsError> {
-        let select = "SELECT id, state FROM template WHERE gallery = $1 AND id > $2 \
+        let select = "SELECT id, state FROM template WHERE gallery = $1 AND id > $2 AND state <> 'void' \
              AND id <= (SELECT last_template_id FROM gallery WHERE name = $1) ORDER BY id LIMIT $3";
         let query = sqlx::query(select).bind(gallery.as_str()).bind(after.0 as i64).bind(count as i64);
         let rows = query.fetch_all(&self.pool).await.map_err(self.sql())?;
@@ -203,34 +203,10 @@ impl Records {
     /// # Errors
     /// [`RecordsError::Sql`].
     pub async fn erased_count(&self, gallery: &GalleryName) -> Result<u64, RecordsError> {
-        let select = "SELECT COUNT(*) FROM template WHERE gallery = $1 AND state <> 'live'";
+        let select = "SELECT COUNT(*) FROM template WHERE gallery = $1 AND state <> 'live' AND state <> 'void'";
         let count: i64 =
             sqlx::query_scalar(select).bind(gallery.as_str()).fetch_one(&self.pool).await.map_err(self.sql())?;
         Ok(count as u64)
-    }
-
-    /// Removes references that were never committed: those above the gallery's last template, which an import that ended
-    /// early left. Some hundred in a transaction, so that others get their turn; how many there were.
-    ///
-    /// # Errors
-    /// [`RecordsError::Sql`].
-    pub async fn remove_uncommitted(&self, gallery: &GalleryName) -> Result<u64, RecordsError> {
-        let mut removed = 0;
-        loop {
-            let select = "SELECT id FROM template WHERE gallery = $1 \
-                 AND id > (SELECT last_template_id FROM gallery WHERE name = $1) ORDER BY id DESC LIMIT $2";
-            let query = sqlx::query_scalar::<_, i64>(select).bind(gallery.as_str()).bind(IDS_PER_STATEMENT as i64);
-            let ids = query.fetch_all(&self.pool).await.map_err(self.sql())?;
-            let (Some(&last), Some(&first)) = (ids.first(), ids.last()) else { return Ok(removed) };
-            let mut change = self.begin().await?;
-            for &id in &ids {
-                // Overwritten before it is deleted: a page that is merged with another may keep what was in it.
-                change.forget(gallery, TemplateId(id as u64)).await?;
-            }
-            change.delete_templates(gallery, first, last).await?;
-            change.commit().await?;
-            removed += ids.len() as u64;
-        }
     }
 
     fn detail_of(&self, row: &SqliteRow) -> Result<(NewDetail, bool), RecordsError> {
@@ -278,19 +254,6 @@ impl Change {
             });
             details.build().execute(&mut *self.transaction).await.map_err(self.sql())?;
             self.add_attributes(gallery, some).await?;
-        }
-        Ok(())
-    }
-
-    async fn delete_templates(&mut self, gallery: &GalleryName, first: i64, last: i64) -> Result<(), RecordsError> {
-        for delete in [
-            "DELETE FROM template_attribute WHERE gallery = $1 AND template_id BETWEEN $2 AND $3",
-            "DELETE FROM reference_attribute WHERE gallery = $1 AND template_id BETWEEN $2 AND $3",
-            "DELETE FROM reference_detail WHERE gallery = $1 AND template_id BETWEEN $2 AND $3",
-            "DELETE FROM template WHERE gallery = $1 AND id BETWEEN $2 AND $3",
-        ] {
-            let query = sqlx::query(delete).bind(gallery.as_str()).bind(first).bind(last);
-            query.execute(&mut *self.transaction).await.map_err(self.sql())?;
         }
         Ok(())
     }

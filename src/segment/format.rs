@@ -109,6 +109,14 @@ pub struct SegmentSpec {
     pub synthetic: bool,
 }
 
+impl SegmentSpec {
+    /// Bytes of the file of a segment of `rows` rows, at most [`SEGMENT_ROWS_MAX`].
+    #[must_use]
+    pub fn file_bytes(&self, rows: u64) -> u64 {
+        Layout::of(self, rows).total as u64
+    }
+}
+
 /// The first page of a segment.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Header {

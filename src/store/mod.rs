@@ -46,6 +46,16 @@ pub enum StoreError {
         /// Bytes allowed.
         limit: u64,
     },
+    /// The disk is too full for what was to be written; nothing was.
+    #[error("{path} lies on a disk with {free} bytes free where {wanted} are wanted: make room, or use another disk")]
+    NoRoom {
+        /// Where it was to be written.
+        path: PathBuf,
+        /// Bytes that must be free, those included that are to stay so.
+        wanted: u64,
+        /// Bytes that are.
+        free: u64,
+    },
     /// The operating system refused; its text names the path.
     #[error(transparent)]
     Io(#[from] io::Error),

@@ -23,7 +23,7 @@ use crate::{
     template,
 };
 
-fn described(row: u64) -> ImportedReference {
+pub(crate) fn described(row: u64) -> ImportedReference {
     let attributes = vec![Attribute::new("capture_year", &(2000 + row % 25).to_string()).unwrap()];
     ImportedReference { subject: subject(4000 + row / 2), source: format!("{row:07} of the old system"), attributes }
 }
@@ -102,7 +102,10 @@ fn an_import_that_fails_leaves_nothing() {
         let files = fs_err::read_dir(home.path().join("gallery/custody")).unwrap();
         let names: Vec<_> = files.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         assert_eq!(names.iter().filter(|name| name.starts_with("segment")).count(), 1, "{names:?}");
-        assert_eq!(enrol(&vault, vec![reference(6, 6)]).await, [TemplateId(6)]);
+        // Three transactions of references were taken back, and their ids are not given again.
+        assert_eq!(enrol(&vault, vec![reference(6, 6)]).await, [TemplateId(186)]);
+        assert_eq!(vault.galleries().await.unwrap()[0].erased, 0, "nobody erased anything");
+        vault.verify(&name(), |_, _| ()).await.unwrap();
         vault.close().await;
         let vault = open(home.path()).await;
         let after: BTreeMap<_, _> = live(&vault.snapshot(&name()).await.unwrap());
@@ -122,7 +125,7 @@ fn halting(told: mpsc::Sender<()>, go_on: mpsc::Receiver<()>) -> impl FnMut(u64)
     }
 }
 
-fn raw_rows() -> impl FnMut(u64, &mut [f32]) -> Result<(), String> + Send + 'static {
+pub(crate) fn raw_rows() -> impl FnMut(u64, &mut [f32]) -> Result<(), String> + Send + 'static {
     |row, out| {
         out.copy_from_slice(&raw(9000 + row));
         Ok(())
@@ -191,13 +194,19 @@ fn a_vault_that_is_closed_ends_an_import_and_nothing_is_left() {
         assert!(!found.contains(&described(10).source.as_bytes()[..12]), "references are overwritten and gone");
         let vault = open(home.path()).await;
         assert!(vault.templates_of_subjects(&name(), &[subject(4001)]).await.unwrap().is_empty());
-        assert_eq!(enrol(&vault, vec![reference(1, 1)]).await, [TemplateId(1)]);
+        assert_eq!(enrol(&vault, vec![reference(1, 1)]).await, [TemplateId(121)], "after those that were taken back");
+        vault.verify(&name(), |_, _| ()).await.unwrap();
+        let copy = home.path().join("copy");
+        assert_eq!(vault.backup(&name(), &copy, |_, _| ()).await.unwrap().templates, 1);
+        let restored = vault.restore(&copy, Some("again".parse().unwrap()), None, on).await.unwrap();
+        assert_eq!((restored.last_template, restored.erased_since), (121, 0));
+        vault.verify(&restored.gallery, |_, _| ()).await.unwrap();
         vault.close().await;
     });
 }
 
 /// A `.npy` file as NumPy writes it.
-fn npy(path: &std::path::Path, rows: &[Vec<f32>]) {
+pub(crate) fn npy(path: &std::path::Path, rows: &[Vec<f32>]) {
     let header =
         format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {}), }}\n", rows.len(), rows[0].len());
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
@@ -207,21 +216,27 @@ fn npy(path: &std::path::Path, rows: &[Vec<f32>]) {
     fs_err::write(path, bytes).unwrap();
 }
 
+/// A desk with an empty gallery.
+pub(crate) async fn desk(home: &std::path::Path) -> Desk {
+    let flags = Flags { data: Some(home.join("data")), back_end: Some(BackEnd::Cpu), ..Flags::default() };
+    let settings = Settings::load(None, home, flags).unwrap().settings;
+    let desk = Desk::open(settings, Access::Writer).await.unwrap();
+    let set = desk.catalogue.set("mtcnn-dlib").unwrap();
+    desk.vault.create_gallery(&name(), &set.id(), dimension(), Precision::F16, "test").await.unwrap();
+    desk
+}
+
+pub(crate) fn old_files(home: &std::path::Path) -> BulkImport {
+    let (templates, subjects) = (home.join("old.npy"), home.join("old.csv"));
+    BulkImport { gallery: name(), templates, subjects, model: "mtcnn-dlib".to_owned() }
+}
+
 #[test]
 fn files_of_another_system_are_imported_or_refused_by_row() {
     run(async {
         let home = tempfile::tempdir().unwrap();
-        let flags = Flags { data: Some(home.path().join("data")), back_end: Some(BackEnd::Cpu), ..Flags::default() };
-        let settings = Settings::load(None, home.path(), flags).unwrap().settings;
-        let desk = Desk::open(settings, Access::Writer).await.unwrap();
-        let set = desk.catalogue.set("mtcnn-dlib").unwrap();
-        desk.vault.create_gallery(&name(), &set.id(), dimension(), Precision::F16, "test").await.unwrap();
-        let request = BulkImport {
-            gallery: name(),
-            templates: home.path().join("old.npy"),
-            subjects: home.path().join("old.csv"),
-            model: "mtcnn-dlib".to_owned(),
-        };
+        let desk = desk(home.path()).await;
+        let request = old_files(home.path());
         let list = |rows: u64| {
             let lines = (0..rows).map(|row| format!("person {row},{},\n", 1990 + row % 30));
             format!("subject,capture_year,disposal\n{}", lines.collect::<String>())
@@ -241,9 +256,13 @@ fn files_of_another_system_are_imported_or_refused_by_row() {
             (&zero, list(30), "row 17"),
             (&nan, list(30), "row 3"),
             (&good, list(29), "29 rows here, 30 templates"),
-            (&good, list(31), "31 rows here, 30 templates"),
-            (&good, list(30).replace("person 4,", "synthetic 4,"), "line 6"),
-            (&good, list(30).replace("capture_year", "Capture Year"), "a column"),
+            (&good, list(31), "31 or more rows here, 30 templates"),
+            (&good, list(31) + "\u{7},,\n", "31 or more rows here, 30 templates"),
+            (&good, list(30).replace("person 4,", "synthetic 4,"), "line 6: column 1"),
+            (&good, list(30).replace("capture_year", "Capture Year"), "line 1: column 2"),
+            (&good, list(30).replace("capture_year", "disposal"), "line 1: column 3"),
+            (&good, list(30).replace(",1995,", ",1995\u{1b},"), "line 7: column 2"),
+            (&good, list(30).replace(",1995,", ",1995,,"), "line 7: 4 fields"),
             (&good, list(30).replace("subject", "person"), "column `subject`"),
             (&vec![vec![1.0; 16]; 30], list(30), "32 numbers, not 16"),
             (&good, format!("subject,a\n\"{}\",1\n", "x".repeat(3 << 20)), "bytes"),

@@ -23,6 +23,8 @@ mod attributes;
 mod beside;
 mod bulk;
 mod model;
+mod names;
+mod taken_back;
 mod traces;
 mod upkeep;
 
@@ -149,6 +151,7 @@ fn search(candidates: &[TemplateId]) -> SearchRecord {
         snapshot_number: 3,
         back_end: "naive".to_owned(),
         restriction: None,
+        operating_point: None,
         threshold: Some(0.25),
         candidates: candidates.iter().enumerate().map(candidate).collect(),
         stages_ms: vec![("decode".to_owned(), 1.5), ("score".to_owned(), 2.5)],

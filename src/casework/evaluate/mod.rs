@@ -2,6 +2,7 @@
 //! search. Everything long is kept in a folder as it is done, so that a run that was cut short goes on where it was.
 
 pub mod extract;
+pub mod figures;
 pub mod pictures;
 pub mod samples;
 pub mod searches;

@@ -6,10 +6,12 @@ use std::time::Instant;
 
 use crate::base::ids::{GalleryName, ModelId, TemplateId};
 use crate::base::limits::{PROBES_PER_SEARCH_MAX, TOP_K_MAX};
+use crate::casework::enrol::blocking;
 use crate::casework::evaluate::samples::Samples;
 use crate::casework::evaluate::{RunFolder, Watch, store};
 use crate::casework::{CaseworkError, Desk};
 use crate::evaluation::journal::Journal;
+use crate::evaluation::random::Stream;
 use crate::gallery::{GalleryError, ImportedReference, Snapshot, TemplateImport};
 use crate::identify::Mode;
 use crate::identify::search::best_templates;
@@ -158,6 +160,44 @@ pub async fn search(
     Ok(times)
 }
 
+/// Comparison scores of `count` random pairs of a probe and somebody else in the gallery, drawn by `seed`: what calibration holds
+/// the mates' scores against.
+///
+/// # Errors
+/// What vault and samples say.
+pub async fn non_mated_pairs(
+    desk: &Desk,
+    samples: &Arc<dyn Samples>,
+    gallery: &GalleryName,
+    people: u32,
+    count: usize,
+    seed: u64,
+) -> Result<Vec<f32>, CaseworkError> {
+    let snapshot = desk.vault.snapshot(gallery).await?;
+    let finder = Finder::new(snapshot, Arc::clone(samples), people);
+    let (probes, rows) = (samples.probes(), samples.rows_of(people));
+    blocking(move || {
+        let mut scores = Vec::with_capacity(count);
+        let mut held: Option<(u32, Option<Template>)> = None;
+        // Few rows of each probe: templates of probes are read from disk.
+        let of_each = count.div_ceil(probes.max(1) as usize).max(1);
+        for draw in 0..count {
+            let probe = (draw / of_each) as u32 % probes.max(1);
+            if held.as_ref().is_none_or(|(number, _)| *number != probe) {
+                held = Some((probe, finder.samples.probe(probe)?));
+            }
+            let row = Stream::new(seed, draw as u64).bits() % rows.max(1);
+            let mate = finder.samples.mate_of(probe);
+            let Some(template) = held.as_ref().and_then(|(_, template)| template.as_ref()) else { continue };
+            if mate != Some(finder.samples.person_of(row)) {
+                scores.extend(finder.score_of_row(template, row));
+            }
+        }
+        Ok(scores)
+    })
+    .await?
+}
+
 /// Templates to ask for, so that a list is never short of people.
 fn depth(samples: &dyn Samples, series: &Series) -> Result<usize, CaseworkError> {
     if !series.join_people {
@@ -180,11 +220,14 @@ struct Finder {
     snapshot: Arc<Snapshot>,
     samples: Arc<dyn Samples>,
     people: u32,
+    /// Template id of the first row: an import that was cut short leaves its ids unused.
+    first: u64,
 }
 
 impl Finder {
     fn new(snapshot: Arc<Snapshot>, samples: Arc<dyn Samples>, people: u32) -> Self {
-        Self { snapshot, samples, people }
+        let first = snapshot.rows().iter().find(|run| !run.is_empty()).map_or(1, |run| run.template_id(0).0);
+        Self { snapshot, samples, people, first }
     }
 
     fn searched(
@@ -202,7 +245,7 @@ impl Finder {
             if candidates.len() == series.list_length {
                 break;
             }
-            let row = id.0 - 1;
+            let row = id.0 - self.first;
             let person = self.samples.person_of(row);
             if series.join_people && seen.contains(&person) {
                 continue;
@@ -215,23 +258,23 @@ impl Finder {
 
     /// The best score with any template of a person, by the same arithmetic as the lists.
     fn mate_score(&self, probe: &Template, person: u32) -> Option<f32> {
-        let mut original = vec![0.0; probe.values().len()];
-        let mut best: Option<f32> = None;
-        for row in self.samples.rows_of_person(person) {
-            let mut before = 0;
-            for run in self.snapshot.rows() {
-                let inside = (row - before) as usize;
-                if inside < run.len() {
-                    debug_assert_eq!(run.template_id(inside), TemplateId(row + 1));
-                    run.original(inside, &mut original);
-                    let score = exact_score(probe.values(), &original);
-                    best = Some(best.map_or(score, |best| best.max(score)));
-                    break;
-                }
-                before += run.len() as u64;
+        let scores = self.samples.rows_of_person(person).filter_map(|row| self.score_of_row(probe, row));
+        scores.max_by(f32::total_cmp)
+    }
+
+    fn score_of_row(&self, probe: &Template, row: u64) -> Option<f32> {
+        let mut before = 0;
+        for run in self.snapshot.rows() {
+            let inside = (row - before) as usize;
+            if inside < run.len() {
+                debug_assert_eq!(run.template_id(inside), TemplateId(row + self.first));
+                let mut original = vec![0.0; probe.values().len()];
+                run.original(inside, &mut original);
+                return Some(exact_score(probe.values(), &original));
             }
+            before += run.len() as u64;
         }
-        best
+        None
     }
 }
 

@@ -1,3 +1,5 @@
+//! Manifests: what is read, and what is refused with which line.
+
 use super::*;
 
 fn read(text: &str) -> Result<Manifest, ManifestError> {

@@ -95,7 +95,8 @@ pub async fn show(reception: Data<Reception>, job: Path<String>) -> Result<Json<
 
 /// Cancels a job.
 ///
-/// One that waits is cancelled at once, one that runs ends within a second or so: follow it. One that has ended stays as it is.
+/// One that waits is cancelled at once, one that runs ends shortly: follow it. An import first takes away what it has recorded,
+/// which takes about as long as recording it did. One that has ended stays as it is.
 #[utoipa::path(delete, path = "/api/v1/jobs/{job}", operation_id = "cancel_job", tag = "jobs", params(("job" = i64, Path, description = "Its number")), responses(
     (status = 202, description = "The job as it is now", body = JobShape),
     (status = 404, description = "There is none of that number", body = ProblemShape, content_type = "application/problem+json"),

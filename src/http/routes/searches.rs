@@ -9,15 +9,18 @@ use utoipa::ToSchema;
 
 use crate::base::limits::CANDIDATES_MAX;
 use crate::casework::faces::FaceChoice;
+use crate::casework::operating_points::ThresholdChoice;
 use crate::casework::search::{ModeChoice, ProbePicture, Requester, SearchRequest, search as search_pictures};
 use crate::http::problem::{Problem, ProblemShape};
 use crate::http::reception::{Arrival, Reception};
 use crate::http::shapes::SearchAnswerShape;
 use crate::http::upload::{self, Upload};
-use crate::identify::{Filter, IdentifyError, ListRule};
+use crate::identify::{Filter, IdentifyError};
 
 const TOP: &str = "top";
 const THRESHOLD: &str = "threshold";
+const OPERATING_POINT: &str = "operating_point";
+const TARGET_FPIR: &str = "target_fpir";
 const FACES: &str = "faces";
 const WHERE: &str = "where";
 const MODE: &str = "mode";
@@ -36,6 +39,11 @@ pub struct NewSearchShape {
     /// Lowest comparison score listed, from -1 to 1. Otherwise the best are listed whatever their score.
     #[schema(minimum = -1, maximum = 1)]
     pub threshold: Option<f32>,
+    /// Or the threshold of this operating point; the answer cites it. Refused (409) for another model or a larger gallery.
+    pub operating_point: Option<String>,
+    /// Or the threshold of the operating point for this false positive identification rate.
+    #[schema(example = 0.003, exclusive_minimum = 0, exclusive_maximum = 1)]
+    pub target_fpir: Option<f64>,
     /// Which faces of each picture: `largest` (otherwise), `all`, or a number from 1, largest first.
     #[schema(example = "largest")]
     pub faces: Option<String>,
@@ -61,7 +69,7 @@ pub struct NewSearchShape {
     responses(
         (status = 200, description = "A candidate list for each face searched for", body = SearchAnswerShape),
         (status = 404, description = "No such gallery", body = ProblemShape, content_type = "application/problem+json"),
-        (status = 409, description = "No approximate answer that keeps the policy", body = ProblemShape, content_type = "application/problem+json"),
+        (status = 409, description = "No approximate answer that keeps the policy, or no operating point that fits", body = ProblemShape, content_type = "application/problem+json"),
         (status = 413, description = "Too many pictures, or too large", body = ProblemShape, content_type = "application/problem+json"),
         (status = 422, description = "No picture showed a face to search with", body = ProblemShape, content_type = "application/problem+json"),
         (status = 503, description = "Too many requests at once: try again", body = ProblemShape, content_type = "application/problem+json"),
@@ -73,9 +81,10 @@ pub async fn search(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<Json<SearchAnswerShape>, Problem> {
-    let fields = &[TOP, THRESHOLD, FACES, WHERE, MODE, EF];
+    let fields = &[TOP, THRESHOLD, OPERATING_POINT, TARGET_FPIR, FACES, WHERE, MODE, EF];
     let Arrival { gallery, upload, visitor } = reception.receive(&name, &request, payload, fields).await?;
-    let rule = list_rule(&upload, reception.desk.settings.scoring.candidates)?;
+    let people = people(&upload, reception.desk.settings.scoring.candidates)?;
+    let threshold = threshold(&upload)?;
     let faces: FaceChoice = parse(&upload, FACES)?.unwrap_or_default();
     let filter: Filter = parse(&upload, WHERE)?.unwrap_or_default();
     let mode = ModeChoice::of(upload.text(MODE).map(str::trim).filter(|text| !text.is_empty()), parse(&upload, EF)?);
@@ -84,24 +93,31 @@ pub async fn search(
     let picture = |picture: upload::Picture| ProbePicture { name: picture.name, bytes: picture.bytes };
     let pictures = upload.pictures.into_iter().map(picture).collect();
     let turn = visitor.turn().await;
-    let asked = SearchRequest { gallery, pictures, faces, rule, filter, mode, requester };
+    let asked = SearchRequest { gallery, pictures, faces, people, threshold, filter, mode, requester };
     let desk = Arc::clone(&reception.desk);
     // The turn ends with the vision work: while one search is scored, others may come to share its pass.
     let answer = reception.run_while_wanted(async move { search_pictures(&desk, asked, move || drop(turn)).await });
     Ok(Json(SearchAnswerShape::from(&answer.await?)))
 }
 
-/// The rule, checked here already: a mistyped number should not cost the vision work.
-fn list_rule(upload: &Upload, usual: usize) -> Result<ListRule, Problem> {
+/// How long a list is, checked here already: a mistyped number should not cost the vision work.
+fn people(upload: &Upload, usual: usize) -> Result<usize, Problem> {
     let people = parse(upload, TOP)?.unwrap_or(usual);
-    if !(1..=CANDIDATES_MAX).contains(&people) {
-        return Err(IdentifyError::ListLength { asked: people, most: CANDIDATES_MAX }.into());
+    if (1..=CANDIDATES_MAX).contains(&people) {
+        Ok(people)
+    } else {
+        Err(IdentifyError::ListLength { asked: people, most: CANDIDATES_MAX }.into())
     }
-    let threshold: Option<f32> = parse(upload, THRESHOLD)?;
-    match threshold {
-        Some(threshold) if !(-1.0..=1.0).contains(&threshold) => Err(IdentifyError::Threshold(threshold).into()),
-        Some(_) | None => Ok(ListRule { people, threshold }),
+}
+
+fn threshold(upload: &Upload) -> Result<ThresholdChoice, Problem> {
+    let score: Option<f32> = parse(upload, THRESHOLD)?;
+    if let Some(score) = score.filter(|score| !(-1.0..=1.0).contains(score)) {
+        return Err(IdentifyError::Threshold(score).into());
     }
+    let point = upload.text(OPERATING_POINT).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
+    let choice = ThresholdChoice::of(score, point, parse(upload, TARGET_FPIR)?);
+    choice.map_err(|error| Problem::malformed(format!("The threshold can't be used: {error}.")))
 }
 
 /// The value of a text field. Forms of browsers send fields that were left empty; those count as not sent.

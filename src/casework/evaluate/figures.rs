@@ -1,0 +1,365 @@
+//! From what was searched to what is reported: trials of each gallery size, and the files of a finished evaluation.
+
+use std::collections::BTreeMap;
+
+use fs_err as fs;
+
+use crate::base::clock;
+use crate::base::hex;
+use crate::casework::CaseworkError;
+use crate::casework::evaluate::extract::MEASURES;
+use crate::casework::evaluate::pictures::{PicturePlan, PictureProbe, PictureRun};
+use crate::casework::evaluate::samples::Samples;
+use crate::casework::evaluate::searches::{self, BatchTimes, Searched};
+use crate::casework::evaluate::{RunFolder, io, sha256_of, store};
+use crate::evaluation::accuracy::trials::{Candidate, Kind, MateScore, Search, Trials};
+use crate::evaluation::assemble::{Column, Findings, QualityMeasure, assemble};
+use crate::evaluation::journal::Journal;
+use crate::evaluation::manifest::Manifest;
+use crate::evaluation::results::{Evaluation, Identity, Latency};
+use crate::settings::Settings;
+use crate::store::disk::DiskFolder;
+use crate::store::replace_small;
+
+/// The evaluation, for programs.
+pub const EVALUATION: &str = "evaluation.json";
+/// Every candidate list, for whoever wants to recompute.
+pub const CANDIDATES: &str = "candidates.csv";
+/// Pictures without a template, and why.
+const FAILURES: &str = "failures.csv";
+
+/// Who is who: numbers of people as trials have them.
+pub struct People<'a> {
+    /// Number of each person of the gallery.
+    pub of_gallery: &'a dyn Fn(u32) -> u32,
+    /// Number of the person behind each probe.
+    pub of_probe: &'a dyn Fn(u32) -> u32,
+    /// Whether a person of the gallery has any template in it.
+    pub is_enrolled: &'a dyn Fn(u32) -> bool,
+}
+
+/// Trials of a series, and the probe of each search: those whose mate is not in this smaller gallery are left out.
+///
+/// # Errors
+/// When the journal lacks a search, or searches contradict themselves.
+pub fn trials(
+    journal: &Journal,
+    series: u64,
+    samples: &dyn Samples,
+    people: u32,
+    list_length: usize,
+    who: &People<'_>,
+) -> Result<(Trials, Vec<u32>), CaseworkError> {
+    let mut all = Vec::new();
+    let mut probes = Vec::new();
+    searches::each(journal, series, samples.probes(), |probe, searched| {
+        let mate = samples.mate_of(probe);
+        if mate.is_some_and(|person| person >= people) {
+            return Ok(());
+        }
+        all.push(search(probe, mate, searched, samples, who));
+        probes.push(probe);
+        Ok(())
+    })?;
+    // Somebody of whom no picture could be enrolled is meant to be there, and counts.
+    let templates = samples.rows_of(people).max(u64::from(people));
+    let trials = Trials::new(u64::from(people), templates, list_length as u32, all)?;
+    Ok((trials, probes))
+}
+
+fn search(probe: u32, mate: Option<u32>, searched: Searched, samples: &dyn Samples, who: &People<'_>) -> Search {
+    let Searched { extracted, mate: score, candidates } = searched;
+    let subject = (who.of_probe)(probe);
+    let candidates: Vec<Candidate> = candidates
+        .into_iter()
+        .map(|(row, score)| Candidate { subject: (who.of_gallery)(samples.person_of(row)), template: row, score })
+        .collect();
+    let rank = candidates.iter().position(|candidate| candidate.subject == subject).map(|place| place as u32 + 1);
+    Search {
+        probe,
+        subject,
+        kind: if mate.is_some() { Kind::Mated } else { Kind::NonMated },
+        extracted,
+        mate_enrolled_failed: mate.is_some_and(|person| !(who.is_enrolled)(person)),
+        mate: score.map(|score| MateScore { score, rank }),
+        candidates,
+    }
+}
+
+/// Works out an evaluation on pictures and writes its files.
+///
+/// # Errors
+/// [`CaseworkError`].
+pub fn of_pictures(
+    settings: &Settings,
+    plan: &PicturePlan,
+    done: &PictureRun,
+    non_mated_pairs: Vec<f32>,
+    title: &str,
+    data: &str,
+) -> Result<Evaluation, CaseworkError> {
+    let journal = Journal::open(&done.run.file(searches::JOURNAL)).map_err(store)?;
+    let samples = done.samples.as_ref();
+    let subject_of = |probe: u32| {
+        let image = done.probes.get(probe as usize).map_or(0, |probe| probe.image);
+        plan.manifest.images.get(image).map_or(0, |image| image.subject)
+    };
+    let who = People {
+        of_gallery: &|person| done.split.enrolled.get(person as usize).copied().unwrap_or(u32::MAX),
+        of_probe: &subject_of,
+        is_enrolled: &|person| samples.is_enrolled(person),
+    };
+    let mut galleries = Vec::new();
+    let mut of_whole = Vec::new();
+    for (number, &people) in done.split.sizes.iter().enumerate() {
+        let (trials, probes) = trials(&journal, number as u64, samples, people as u32, plan.list_length, &who)?;
+        galleries.push(trials);
+        of_whole = probes;
+    }
+    let searched: Vec<&PictureProbe> = of_whole.iter().filter_map(|&probe| done.probes.get(probe as usize)).collect();
+    let findings = Findings {
+        galleries: &galleries,
+        failures_to_enrol: done.not_enrolled.len() as u64,
+        kinds: kinds(&plan.manifest, &searched),
+        groups: groups(&plan.manifest, &searched),
+        measures: measures(&searched),
+        non_mated_pairs,
+        approximate: None,
+        probe_names: Box::new(|probe| name_of(plan, done.probes.get(probe as usize))),
+        latency: latency(&done.back_end, &done.times),
+    };
+    let identity = identity(settings, plan, done, title, data)?;
+    let evaluation = assemble(identity, findings)?;
+    write(&done.run, &evaluation)?;
+    write_candidates(plan, done, &galleries)?;
+    write_failures(plan, done)?;
+    Ok(evaluation)
+}
+
+fn name_of(plan: &PicturePlan, probe: Option<&PictureProbe>) -> String {
+    let Some(probe) = probe else { return String::new() };
+    let image = plan.manifest.images.get(probe.image).map_or("", |image| image.name.as_str());
+    match probe.degraded {
+        Some(preset) => format!("{image} ({})", preset.name()),
+        None => image.to_owned(),
+    }
+}
+
+/// Kind of each searched picture; `None` where all are of one.
+fn kinds(manifest: &Manifest, searched: &[&PictureProbe]) -> Option<Column> {
+    let mut values: Vec<String> = Vec::new();
+    let mut of_searches = Vec::with_capacity(searched.len());
+    for probe in searched {
+        let kind = manifest.images.get(probe.image).map_or("", |image| image.kind.as_str());
+        let kind = match (kind, probe.degraded) {
+            ("", None) => "as it is".to_owned(),
+            (kind, None) => kind.to_owned(),
+            ("", Some(preset)) => format!("degraded: {}", preset.name()),
+            (kind, Some(preset)) => format!("{kind}, degraded: {}", preset.name()),
+        };
+        let place = values.iter().position(|value| *value == kind).unwrap_or_else(|| {
+            values.push(kind);
+            values.len() - 1
+        });
+        of_searches.push(Some(place as u16));
+    }
+    let column = Column { name: "kind of probe".to_owned(), values, of_searches, of_subjects: BTreeMap::new() };
+    (column.values.len() > 1).then_some(column)
+}
+
+fn groups(manifest: &Manifest, searched: &[&PictureProbe]) -> Vec<Column> {
+    let of = |(place, column): (usize, &crate::evaluation::manifest::GroupColumn)| {
+        let value = |image: usize| manifest.images.get(image)?.groups.get(place).copied().flatten();
+        let mut of_subjects = BTreeMap::new();
+        for (number, image) in manifest.images.iter().enumerate() {
+            if let Some(value) = value(number) {
+                of_subjects.entry(image.subject).or_insert(value);
+            }
+        }
+        Column {
+            name: column.name.clone(),
+            values: column.values.clone(),
+            of_searches: searched.iter().map(|probe| value(probe.image)).collect(),
+            of_subjects,
+        }
+    };
+    manifest.columns.iter().enumerate().map(of).collect()
+}
+
+/// Measures as qualities: a face turned away in either direction is poorer.
+fn measures(searched: &[&PictureProbe]) -> Vec<QualityMeasure> {
+    let of = |(place, name): (usize, &&str)| {
+        let turned = name.ends_with("_deg");
+        let value = |probe: &&PictureProbe| {
+            let value = f64::from(*probe.measures.as_ref()?.get(place)?);
+            Some(if turned { -value.abs() } else { value })
+        };
+        let name = if turned { format!("minus |{name}|") } else { (*name).to_owned() };
+        QualityMeasure { name, of_searches: searched.iter().map(value).collect() }
+    };
+    MEASURES.iter().enumerate().map(of).collect()
+}
+
+fn latency(back_end: &str, times: &[(u32, BatchTimes)]) -> Option<Latency> {
+    let (_, whole) = times.last()?;
+    let batch = whole.iter().map(|(probes, _)| *probes).max()?;
+    // Batches that were filled: a short one says nothing of the others.
+    let mut batch_ms: Vec<f64> = whole.iter().filter(|(probes, _)| *probes == batch).map(|(_, ms)| *ms).collect();
+    batch_ms.sort_by(f64::total_cmp);
+    let (probes, ms) = whole.iter().fold((0, 0.0), |(probes, ms), (count, took)| (probes + count, ms + took));
+    let median = |times: &BatchTimes| {
+        let batch = times.iter().map(|(probes, _)| *probes).max()?;
+        let mut ms: Vec<f64> = times.iter().filter(|(probes, _)| *probes == batch).map(|(_, ms)| *ms).collect();
+        ms.sort_by(f64::total_cmp);
+        Some((batch, *ms.get(ms.len() / 2)?))
+    };
+    let by_size =
+        times.iter().filter_map(|(people, times)| median(times).map(|(batch, ms)| (u64::from(*people), batch, ms)));
+    Some(Latency {
+        back_end: back_end.to_owned(),
+        batch,
+        batch_ms,
+        probes_a_second: if ms > 0.0 { probes as f64 / ms * 1e3 } else { 0.0 },
+        by_size: by_size.collect(),
+    })
+}
+
+fn identity(
+    settings: &Settings,
+    plan: &PicturePlan,
+    done: &PictureRun,
+    title: &str,
+    data: &str,
+) -> Result<Identity, CaseworkError> {
+    let protocol = &plan.protocol;
+    let degraded: Vec<&str> = plan.degraded.iter().map(|preset| preset.name()).collect();
+    let line = |name: &str, value: String| (name.to_owned(), value);
+    let mut lines = vec![
+        line("enrolment", protocol.enrolment.in_words().to_owned()),
+        line("people who are not enrolled", format!("{} of all, drawn by the seed", protocol.non_mated_share)),
+        line("probes", "every picture that is not enrolled; the largest face of each".to_owned()),
+        line("longest candidate list", plan.list_length.to_string()),
+        line("search", "exact".to_owned()),
+        line("failures", "a failure to extract or to enrol is a miss; a non-mated one gives no candidate".to_owned()),
+    ];
+    if !degraded.is_empty() {
+        lines.push(line("degraded probes beside each", degraded.join(", ")));
+    }
+    Ok(Identity {
+        title: title.to_owned(),
+        made_at: clock::now_rfc3339(),
+        program: format!("bertillon {}", env!("CARGO_PKG_VERSION")),
+        commit: option_env!("BERTILLON_COMMIT").map(str::to_owned),
+        config_sha256: sha256_of(&settings.to_toml().map_err(|error| CaseworkError::Stopped(error.to_string()))?),
+        model: done.model.name.clone(),
+        model_sha256: hex::encode(&done.model.hash),
+        dimension: done.dimension.get(),
+        data_sha256: plan.manifest.sha256.clone(),
+        data: data.to_owned(),
+        synthetic: false,
+        seed: protocol.seed,
+        hardware: hardware(&done.back_end),
+        protocol: lines,
+        exclusions: done.split.exclusions.clone(),
+    })
+}
+
+/// The machine, as far as the system tells.
+pub(super) fn hardware(back_end: &str) -> Vec<(String, String)> {
+    let first = |path: &str, key: &str| {
+        let text = fs::read_to_string(path).ok()?;
+        let line = text.lines().find(|line| line.starts_with(key))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    };
+    let processor = first("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned());
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let memory = first("/proc/meminfo", "MemTotal").unwrap_or_else(|| "unknown".to_owned());
+    [("processor", processor), ("threads", threads.to_string()), ("memory", memory), ("back end", back_end.to_owned())]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
+}
+
+/// Writes `evaluation.json`.
+pub(super) fn write(run: &RunFolder, evaluation: &Evaluation) -> Result<(), CaseworkError> {
+    let text = serde_json::to_string_pretty(evaluation).map_err(|error| CaseworkError::Stopped(error.to_string()))?;
+    let folder = DiskFolder::open(&run.file("")).map_err(store)?;
+    replace_small(&folder, EVALUATION, text.as_bytes()).map_err(store)
+}
+
+fn csv_error(error: csv::Error) -> CaseworkError {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => io(error),
+        other => CaseworkError::Stopped(format!("a table can't be written: {other:?}")),
+    }
+}
+
+fn write_candidates(plan: &PicturePlan, done: &PictureRun, galleries: &[Trials]) -> Result<(), CaseworkError> {
+    let file = fs::File::create(done.run.file(CANDIDATES)).map_err(io)?;
+    let mut out = csv::Writer::from_writer(std::io::BufWriter::new(file));
+    let head = ["people", "probe", "subject", "mated", "rank", "candidate", "score", "mate_score"];
+    out.write_record(head).map_err(csv_error)?;
+    let subject = |number: u32| plan.manifest.subjects.get(number as usize).cloned().unwrap_or_default();
+    for (trials, people) in galleries.iter().zip(&done.split.sizes) {
+        for search in trials.searches() {
+            let probe = name_of(plan, done.probes.get(search.probe as usize));
+            let mated = (search.kind == Kind::Mated).to_string();
+            let mate = search.mate.map_or_else(String::new, |mate| mate.score.to_string());
+            let row = |rank: String, candidate: String, score: String| {
+                [
+                    people.to_string(),
+                    probe.clone(),
+                    subject(search.subject),
+                    mated.clone(),
+                    rank,
+                    candidate,
+                    score,
+                    mate.clone(),
+                ]
+            };
+            if search.candidates.is_empty() {
+                // A search without a list is a search too.
+                out.write_record(row(String::new(), String::new(), String::new())).map_err(csv_error)?;
+            }
+            for (candidate, rank) in search.candidates.iter().zip(1..) {
+                let rank: u32 = rank;
+                let record = row(rank.to_string(), subject(candidate.subject), candidate.score.to_string());
+                out.write_record(record).map_err(csv_error)?;
+            }
+        }
+    }
+    out.flush().map_err(io)
+}
+
+fn write_failures(plan: &PicturePlan, done: &PictureRun) -> Result<(), CaseworkError> {
+    let file = fs::File::create(done.run.file(FAILURES)).map_err(io)?;
+    let mut out = csv::Writer::from_writer(file);
+    out.write_record(["picture", "failure", "reason"]).map_err(csv_error)?;
+    for (image, reason) in &done.not_enrolled {
+        let name = plan.manifest.images.get(*image).map_or("", |image| image.name.as_str());
+        out.write_record([name, "to enrol", reason]).map_err(csv_error)?;
+    }
+    for probe in &done.probes {
+        if let Some(reason) = &probe.failure {
+            out.write_record([name_of(plan, Some(probe)).as_str(), "to extract", reason]).map_err(csv_error)?;
+        }
+    }
+    out.flush().map_err(io)
+}
+
+/// Reads a finished evaluation.
+///
+/// # Errors
+/// [`CaseworkError::OtherRun`] where there is none that this program can read.
+pub fn read(folder: &std::path::Path) -> Result<(Evaluation, String), CaseworkError> {
+    let other = |what: String| CaseworkError::OtherRun { path: folder.to_owned(), what };
+    let path = folder.join(EVALUATION);
+    let text = fs::read_to_string(&path)
+        .map_err(|_| other(format!("there is no {EVALUATION} in it: `bertillon eval accuracy` makes one")))?;
+    let evaluation: Evaluation =
+        serde_json::from_str(&text).map_err(|error| other(format!("its {EVALUATION} can't be read: {error}")))?;
+    if evaluation.version != crate::evaluation::results::RESULTS_VERSION {
+        let version = evaluation.version;
+        return Err(other(format!("its {EVALUATION} is of version {version}: evaluate again")));
+    }
+    Ok((evaluation, sha256_of(&text)))
+}

@@ -1,0 +1,222 @@
+//! Exact tests of tables of counts: Fisher's, McNemar's, a permutation test over subjects, and Holm's correction.
+//!
+//! None of them shows that two rates are equal: for that see [`super::ratios`].
+
+use serde::Serialize;
+
+use super::bootstrap::{Resampling, shuffle};
+use super::distributions::ln_choose;
+use super::intervals::{Coverage, Proportion};
+use super::intervals::{Interval, clopper_pearson};
+use crate::evaluation::EvaluationError;
+
+/// Tables as likely as the observed one count as no more likely, rounding or not (as in R).
+const TIE: f64 = 1e-7;
+
+/// P-value of the outcomes no more likely than `observed`, of a distribution on 0..`count` known by the ratio of neighbours:
+/// `ratio(i)` is P(i+1)/P(i). Summed up from the likeliest outcome, so that no factorial is needed.
+fn two_sided(count: u64, observed: u64, start: u64, ratio: impl Fn(u64) -> f64) -> f64 {
+    let mut weights: Vec<(u64, f64)> = vec![(start, 1.0)];
+    let mut weight = 1.0;
+    for i in start..count.saturating_sub(1) {
+        weight *= ratio(i);
+        weights.push((i + 1, weight));
+        if weight < 1e-300 {
+            break;
+        }
+    }
+    weight = 1.0;
+    for i in (0..start).rev() {
+        weight /= ratio(i);
+        weights.push((i, weight));
+        if weight < 1e-300 {
+            break;
+        }
+    }
+    let level = weights.iter().find(|(i, _)| *i == observed).map_or(0.0, |(_, weight)| *weight) * (1.0 + TIE);
+    // Small ones first: they are what p-values are made of.
+    weights.sort_unstable_by(|a, b| a.1.total_cmp(&b.1));
+    let total: f64 = weights.iter().map(|(_, weight)| weight).sum();
+    weights.iter().map(|(_, weight)| *weight).filter(|weight| *weight <= level).sum::<f64>() / total
+}
+
+/// Fisher's exact test, two-sided, of two rates with one independent search a subject: the probability, given all margins, of
+/// tables no more likely than this one.
+#[must_use]
+pub fn fisher_exact(one: Proportion, other: Proportion) -> f64 {
+    let (first, second) = (one.trials(), other.trials());
+    let events = one.events() + other.events();
+    // Outcome i: the first group has `least + i` events.
+    let least = events.saturating_sub(second);
+    let most = events.min(first);
+    let ratio = |i: u64| {
+        let has = (least + i) as f64;
+        let (first, second, events) = (first as f64, second as f64, events as f64);
+        (first - has) * (events - has) / ((has + 1.0) * (second - events + has + 1.0))
+    };
+    let mode = ((first + 1) as f64 * (events + 1) as f64 / (first + second + 2) as f64) as u64;
+    let start = mode.clamp(least, most) - least;
+    two_sided(most - least + 1, one.events() - least, start, ratio).min(1.0)
+}
+
+/// McNemar's exact test, two-sided, of searches that two ways of searching answered differently: `only_one` succeeded in one
+/// way only, `only_other` in the other. Binomial with 1/2; 1 when they never differed.
+#[must_use]
+pub fn mcnemar_exact(only_one: u64, only_other: u64) -> f64 {
+    let count = only_one + only_other;
+    let ratio = |i: u64| (count - i) as f64 / (i + 1) as f64;
+    two_sided(count + 1, only_one, count / 2, ratio).min(1.0)
+}
+
+/// Holm's step-down correction (1979): p-values that may be held against a level for the whole family.
+///
+/// # Errors
+/// [`EvaluationError::Figure`] for what is no p-value.
+pub fn holm(p_values: &[f64]) -> Result<Vec<f64>, EvaluationError> {
+    if let Some(&found) = p_values.iter().find(|value| !(0.0..=1.0).contains(*value)) {
+        return Err(EvaluationError::Figure { what: "a p-value", found, wanted: "from 0 to 1" });
+    }
+    let mut order: Vec<usize> = (0..p_values.len()).collect();
+    order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));
+    let mut corrected = vec![0.0; p_values.len()];
+    let mut largest = 0.0_f64;
+    for (rank, &index) in order.iter().enumerate() {
+        largest = largest.max(p_values[index] * (p_values.len() - rank) as f64).min(1.0);
+        corrected[index] = largest;
+    }
+    Ok(corrected)
+}
+
+/// A p-value by random permutations.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Permuted {
+    /// (1 + permutations at least as extreme) / (1 + permutations): never 0 (Phipson and Smyth 2010).
+    pub p_value: f64,
+    /// Where the p-value of all permutations lies, by Clopper and Pearson at 99 %.
+    pub uncertainty: Interval,
+    /// Permutations made.
+    pub permutations: u32,
+}
+
+/// One subject of a permutation test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// Number of its group.
+    pub group: u16,
+    /// Events among its searches.
+    pub events: u32,
+    /// Its searches.
+    pub trials: u32,
+}
+
+/// Whether all groups have one rate: permutes the groups over subjects, each of which keeps its searches together. The
+/// statistic is the probability of the table of events given its margins, so for one search a subject this is the test of
+/// Fisher, Freeman and Halton (1951).
+///
+/// # Errors
+/// [`EvaluationError::Empty`] for fewer than two groups, [`EvaluationError::Figure`] for more events than searches or no
+/// permutations.
+pub fn permutation(members: &[Member], resampling: Resampling) -> Result<Permuted, EvaluationError> {
+    resampling.check()?;
+    if let Some(bad) = members.iter().find(|member| member.events > member.trials) {
+        let found = f64::from(bad.events);
+        return Err(EvaluationError::Figure { what: "a subject's events", found, wanted: "at most one a search" });
+    }
+    let groups = members.iter().map(|member| usize::from(member.group) + 1).max().unwrap_or(0);
+    let mut labels: Vec<u16> = members.iter().map(|member| member.group).collect();
+    if labels.iter().all(|label| Some(label) == labels.first()) {
+        return Err(EvaluationError::Empty("two groups to compare"));
+    }
+    let mut table = vec![(0_u64, 0_u64); groups];
+    let mut likelihood = |labels: &[u16]| {
+        table.fill((0, 0));
+        for (member, label) in members.iter().zip(labels) {
+            if let Some(cell) = table.get_mut(usize::from(*label)) {
+                cell.0 += u64::from(member.events);
+                cell.1 += u64::from(member.trials);
+            }
+        }
+        table.iter().map(|&(events, trials)| ln_choose(trials as f64, events as f64)).sum::<f64>()
+    };
+    let observed = likelihood(&labels);
+    let level = observed + TIE * observed.abs().max(1.0);
+    let mut extreme = 0_u64;
+    for index in 0..resampling.replicates {
+        shuffle(&mut labels, resampling.seed, u64::from(index));
+        extreme += u64::from(likelihood(&labels) <= level);
+    }
+    let permutations = resampling.replicates;
+    let p_value = (1 + extreme) as f64 / (1 + u64::from(permutations)) as f64;
+    let counted = Proportion::new(extreme, u64::from(permutations))?;
+    let uncertainty = clopper_pearson(counted, Coverage::new(0.99)?);
+    Ok(Permuted { p_value, uncertainty, permutations })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn of(events: u64, trials: u64) -> Proportion {
+        Proportion::new(events, trials).unwrap()
+    }
+
+    fn choose(n: u64, k: u64) -> f64 {
+        (0..k).map(|i| (n - i) as f64 / (i + 1) as f64).product()
+    }
+
+    proptest! {
+        #[test]
+        fn fisher_is_the_sum_over_all_tables(a in 0_u64..14, b in 0_u64..14, c in 0_u64..14, d in 0_u64..14) {
+            prop_assume!(a + b > 0 && c + d > 0);
+            let weight = |x: u64| choose(a + b, x) * choose(c + d, a + c - x);
+            let tables: Vec<f64> = ((a + c).saturating_sub(c + d)..=(a + c).min(a + b)).map(weight).collect();
+            let less: f64 = tables.iter().filter(|table| **table <= weight(a) * (1.0 + 1e-7)).sum();
+            let found = fisher_exact(of(a, a + b), of(c, c + d));
+            prop_assert!((found - less / tables.iter().sum::<f64>()).abs() < 1e-12);
+            prop_assert!((found - fisher_exact(of(c, c + d), of(a, a + b))).abs() < 1e-12);
+        }
+
+        #[test]
+        fn mcnemar_is_twice_the_smaller_tail(b in 0_u64..40, c in 0_u64..40) {
+            let tail: f64 = (0..=b.min(c)).map(|i| choose(b + c, i)).sum::<f64>() / 2_f64.powi((b + c) as i32);
+            prop_assert!((mcnemar_exact(b, c) - (2.0 * tail).min(1.0)).abs() < 1e-12);
+        }
+
+        #[test]
+        fn holm_never_lowers_and_keeps_the_order(p in proptest::collection::vec(0.0_f64..1.0, 0..20)) {
+            let corrected = holm(&p).unwrap();
+            for (i, one) in p.iter().enumerate() {
+                prop_assert!(corrected[i] >= *one && corrected[i] <= 1.0);
+                prop_assert!(p.iter().zip(&corrected).all(|(other, c)| other > one || *c <= corrected[i]));
+            }
+        }
+    }
+
+    #[test]
+    fn large_tables_are_summed_up_as_well() {
+        let p = fisher_exact(of(5_000, 1_000_000), of(5_200, 1_000_000));
+        // Nearly normal: z = 200 / sqrt(10200 * (1 - 0.0051)) = 1.985.
+        assert!((0.046..0.049).contains(&p), "{p}");
+        assert_eq!(fisher_exact(of(0, 9), of(0, 1_000_000)), 1.0);
+    }
+
+    #[test]
+    fn permuting_subjects_sees_that_searches_belong_together() {
+        // Six events in one group and none in the other: six subjects once, or one subject six times.
+        let make = |spread: bool| {
+            let mut members = vec![Member { group: 0, events: 0, trials: 6 }; 60];
+            (30..60).for_each(|index| members[index].group = 1);
+            let events = if spread { 1 } else { 6 };
+            (0..6 / events as usize).for_each(|index| members[index].events = events);
+            permutation(&members, Resampling::usual(3)).unwrap()
+        };
+        let (spread, together) = (make(true), make(false));
+        assert!(spread.p_value < 0.05, "{spread:?}");
+        assert_eq!(together.p_value, 1.0, "one subject always falls into one of the groups");
+        assert!(spread.uncertainty.contains(spread.p_value));
+        let one_group = [Member { group: 4, events: 0, trials: 1 }; 3];
+        assert!(matches!(permutation(&one_group, Resampling::usual(3)), Err(EvaluationError::Empty(_))));
+        assert!(holm(&[f64::NAN]).is_err() && holm(&[1.1]).is_err());
+    }
+}

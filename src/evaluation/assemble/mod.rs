@@ -1,0 +1,294 @@
+//! From searches to an [`Evaluation`]: which figures are worked out, at which thresholds, and what may be said of them.
+//!
+//! The arithmetic is in [`accuracy`](super::accuracy); here is what a report shows of it. What can't be worked out is left out,
+//! and a statement says why.
+
+mod groups;
+mod likelihood;
+mod tables;
+
+use std::collections::BTreeMap;
+
+pub use groups::{AMONG, GroupRow, of_groups};
+
+use crate::evaluation::EvaluationError;
+use crate::evaluation::accuracy::diagnostics::histogram;
+use crate::evaluation::accuracy::paired::compare;
+use crate::evaluation::accuracy::rates::failures;
+use crate::evaluation::accuracy::tail::{DEPTH_MIN, Tails};
+use crate::evaluation::accuracy::thresholds::{TARGETS, for_target};
+use crate::evaluation::accuracy::trials::{Kind, Rank, Search, Threshold, Trials, View};
+use crate::evaluation::arithmetic::bootstrap::Resampling;
+use crate::evaluation::assemble::tables::rate;
+use crate::evaluation::results::{
+    About, ApproximatePairs, Counts, Evaluation, GalleryResult, Histograms, Identity, Latency, Prediction,
+    PredictionRow, RESULTS_VERSION, Statement,
+};
+
+/// Bins of the histograms.
+const BINS: usize = 80;
+/// Candidates of a search that its tail is fitted to, where lists are as long.
+const TAIL_DEPTH: u32 = 50;
+/// Names of lost mates that are listed.
+const LOST_MAX: usize = 1_000;
+
+/// A column of the probes, and of the people in the gallery.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// Its header.
+    pub name: String,
+    /// Its values.
+    pub values: Vec<String>,
+    /// Value of each search of the whole gallery.
+    pub of_searches: Vec<Option<u16>>,
+    /// Value of each enrolled subject, by the subject's number in the candidates.
+    pub of_subjects: BTreeMap<u32, u16>,
+}
+
+/// A measure of the probes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QualityMeasure {
+    /// Its name.
+    pub name: String,
+    /// Of each search of the whole gallery; `None` without a template.
+    pub of_searches: Vec<Option<f64>>,
+}
+
+/// Everything that was found.
+pub struct Findings<'a> {
+    /// Searches of nested galleries, smallest first; the last is the whole gallery.
+    pub galleries: &'a [Trials],
+    /// Images meant for the gallery that could not be enrolled.
+    pub failures_to_enrol: u64,
+    /// Kind of picture, where there is more than one.
+    pub kinds: Option<Column>,
+    /// Group columns.
+    pub groups: Vec<Column>,
+    /// Measures of quality.
+    pub measures: Vec<QualityMeasure>,
+    /// Comparison scores of random non-mated pairs: calibration is worked out where there are some.
+    pub non_mated_pairs: Vec<f32>,
+    /// The whole gallery searched approximately, with the ef.
+    pub approximate: Option<(u32, &'a Trials)>,
+    /// Names of the probes.
+    pub probe_names: Box<dyn Fn(u32) -> String + 'a>,
+    /// How long scoring took.
+    pub latency: Option<Latency>,
+}
+
+/// Works everything out.
+///
+/// # Errors
+/// [`EvaluationError`] where even the plainest figures can't be had: no search at all, say.
+pub fn assemble(identity: Identity, found: Findings<'_>) -> Result<Evaluation, EvaluationError> {
+    let resampling = Resampling::usual(identity.seed);
+    let Some(whole) = found.galleries.last() else { return Err(EvaluationError::Empty("galleries")) };
+    let view = whole.view();
+    let mut statements = Vec::new();
+    let mut galleries = Vec::with_capacity(found.galleries.len());
+    for trials in found.galleries {
+        let is_whole = std::ptr::eq(trials, whole);
+        galleries.push(tables::gallery(trials, identity.seed, is_whole.then_some(resampling))?);
+    }
+    let threshold = groups::threshold(&view);
+    let mut breakdowns = Vec::new();
+    let mut heat_maps = Vec::new();
+    if let Some(kinds) = &found.kinds {
+        breakdowns.push(groups::by_kind(&view, kinds, threshold)?);
+    }
+    for measure in &found.measures {
+        breakdowns.extend(groups::by_quality(&view, measure, threshold)?);
+    }
+    for column in &found.groups {
+        let (breakdown, limits) = groups::by_group(&view, column, threshold, resampling)?;
+        statements.extend(limits);
+        breakdowns.push(breakdown);
+        heat_maps.extend(groups::heat_map(&view, column, threshold));
+    }
+    let discard = found.measures.iter().filter_map(|measure| groups::discard(&view, measure, threshold));
+    let discard = discard.collect();
+    let prediction = note(&mut statements, "No prediction of larger galleries", predict(found.galleries, resampling));
+    let calibration = if found.non_mated_pairs.is_empty() {
+        None
+    } else {
+        note(&mut statements, "No calibration", likelihood::calibrate(&view, &found.non_mated_pairs))
+    };
+    let approximate = found.approximate.as_ref().map(|(ef, other)| pairs(whole, other, *ef, &found.probe_names));
+    let approximate = approximate.transpose()?;
+    statements.extend(general(&identity, &galleries, prediction.is_some()));
+    Ok(Evaluation {
+        version: RESULTS_VERSION,
+        counts: counts(&view, found.failures_to_enrol),
+        galleries,
+        breakdowns,
+        heat_maps,
+        discard,
+        prediction,
+        calibration,
+        approximate,
+        histograms: histograms(&view)?,
+        latency: found.latency,
+        statements,
+        identity,
+    })
+}
+
+/// What could not be worked out becomes a statement.
+fn note<T>(statements: &mut Vec<Statement>, what: &str, result: Result<T, EvaluationError>) -> Option<T> {
+    match result {
+        Ok(found) => Some(found),
+        Err(error) => {
+            statements.push(Statement { about: About::Limit, text: format!("{what}: {error}.") });
+            None
+        }
+    }
+}
+
+fn subjects_of(view: &View, kind: Kind) -> u64 {
+    view.by_subject(|_, search| (search.kind == kind).then_some([1.0])).len() as u64
+}
+
+fn counts(view: &View, failures_to_enrol: u64) -> Counts {
+    let failed = failures(view);
+    Counts {
+        enrolled_subjects: view.trials().enrolled_subjects(),
+        enrolled_templates: view.trials().enrolled_templates(),
+        failures_to_enrol,
+        mated_searches: failed.mated,
+        mated_subjects: subjects_of(view, Kind::Mated),
+        non_mated_searches: failed.non_mated,
+        non_mated_subjects: subjects_of(view, Kind::NonMated),
+        failures_to_extract_mated: failed.mated_not_extracted,
+        failures_to_extract_non_mated: failed.non_mated_not_extracted,
+    }
+}
+
+fn histograms(view: &View) -> Result<Histograms, EvaluationError> {
+    let mated: Vec<f64> = view.mated().filter_map(|search| search.mate).map(|mate| f64::from(mate.score)).collect();
+    let best: Vec<f64> = view.non_mated().filter_map(Search::top_score).map(f64::from).collect();
+    let all = || mated.iter().chain(&best).copied();
+    let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max));
+    if low > high {
+        return Ok(Histograms::default());
+    }
+    // Whole hundredths, so that axes are plain.
+    let (from, to) = ((low * 100.0).floor() / 100.0, ((high * 100.0).ceil() / 100.0).max(low + 0.01));
+    let counts = |scores: &[f64]| histogram(scores.iter().copied(), from, to, BINS).map(|found| found.counts);
+    Ok(Histograms { from, width: (to - from) / BINS as f64, mated: counts(&mated)?, non_mated_best: counts(&best)? })
+}
+
+/// Fits the tails of the gallery before the whole one, and holds the prediction against what was measured.
+fn predict(galleries: &[Trials], resampling: Resampling) -> Result<Prediction, EvaluationError> {
+    let whole = galleries.last().ok_or(EvaluationError::Empty("galleries"))?;
+    let smaller = galleries.len().checked_sub(2).and_then(|before| galleries.get(before)).unwrap_or(whole);
+    // A tail is the best few of all comparisons: a tenth at most.
+    let tenth = u32::try_from(smaller.enrolled_templates() / 10).unwrap_or(u32::MAX).max(DEPTH_MIN);
+    let depth = TAIL_DEPTH.min(smaller.list_length()).min(tenth);
+    let tails = Tails::fit(&smaller.view(), depth)?;
+    let mut rows = Vec::new();
+    for target in TARGETS {
+        let Some(threshold) = for_target(&whole.view(), target)?.threshold() else { continue };
+        let mut at = |people: u64, templates: u64, measured: Option<&Trials>| -> Result<(), EvaluationError> {
+            let predicted = tails.predict(threshold, templates, resampling)?;
+            let measured = measured.map(|trials| tables::fpir_rate(&trials.view(), threshold, None)).transpose()?;
+            rows.push(PredictionRow {
+                people,
+                threshold: f64::from(threshold.get()),
+                predicted: predicted.fpir,
+                interval: Some((predicted.interval.low, predicted.interval.high)),
+                // Where comparisons were not all seen there is no such figure: everything would be a false positive.
+                binomial: predicted.binomial.unwrap_or(1.0),
+                measured,
+            });
+            Ok(())
+        };
+        for trials in galleries {
+            at(trials.enrolled_subjects(), trials.enrolled_templates(), Some(trials))?;
+        }
+        at(10 * whole.enrolled_subjects(), 10 * whole.enrolled_templates(), None)?;
+    }
+    if rows.is_empty() {
+        return Err(EvaluationError::Empty("thresholds that these searches support"));
+    }
+    Ok(Prediction { fitted_at: smaller.enrolled_subjects(), shape: tails.shape().shape, rows })
+}
+
+fn pairs(
+    exact: &Trials,
+    other: &Trials,
+    ef: u32,
+    name: &dyn Fn(u32) -> String,
+) -> Result<ApproximatePairs, EvaluationError> {
+    let found = compare(exact, other, Rank::Within(exact.list_length()), Threshold::NONE)?;
+    Ok(ApproximatePairs {
+        ef,
+        both: found.hits.both,
+        exact_only: found.hits.exact_only,
+        approximate_only: found.hits.other_only,
+        p: found.hits.p_value,
+        lost: found.lost.iter().take(LOST_MAX).map(|lost| name(lost.probe)).collect(),
+    })
+}
+
+/// What is true of every evaluation of this kind.
+fn general(identity: &Identity, galleries: &[GalleryResult], predicted: bool) -> Vec<Statement> {
+    let say = |about, text: &str| Statement { about, text: text.to_owned() };
+    let mut all = vec![if identity.synthetic {
+        say(
+            About::Synthetic,
+            "Every template was made by a generator. Presets reproduce published points by construction: nothing here is \
+             evidence about any model or any person.",
+        )
+    } else {
+        say(
+            About::Real,
+            "Templates were taken from the pictures of the manifest, by the model named on the identity card.",
+        )
+    }];
+    all.push(say(
+        About::Limit,
+        "Error rates hold for pictures, people and gallery like these. They are not the accuracy of an operation: there, \
+         people decide, and the share of searches whose person is enrolled is not known.",
+    ));
+    all.push(say(
+        About::Limit,
+        "Thresholds in the tables were chosen on the very searches that they are shown for; the columns \"other people\" \
+         show the same rule on people who had no part in the choice.",
+    ));
+    all.push(say(
+        About::Limit,
+        "Bootstrap intervals resample the people searched with. What one enrolled person who attracts many probes adds \
+         to the uncertainty is not in them.",
+    ));
+    if galleries.len() < 2 {
+        all.push(say(About::Limit, "One gallery size only: how rates grow with the gallery was not measured."));
+    }
+    if predicted {
+        all.push(say(
+            About::Extrapolated,
+            "FPIR of larger galleries is a model-based prediction from the tails of each search. ISO/IEC 5152 excludes such \
+             predictions for identification; the ratio to what was measured is shown beside them.",
+        ));
+    }
+    all
+}
+
+/// Rates of an operating point: FPIR and FNIR at a threshold that was chosen before.
+///
+/// # Errors
+/// [`EvaluationError`] without mated or non-mated searches.
+pub fn rates_at(
+    view: &View,
+    threshold: Threshold,
+    target: f64,
+) -> Result<(crate::evaluation::results::Rate, crate::evaluation::results::Rate), EvaluationError> {
+    let fpir = tables::fpir_rate(view, threshold, None)?;
+    let supported = tables::supports(&fpir, target)?;
+    let rank = Rank::Within(view.trials().list_length());
+    let fnir =
+        rate(crate::evaluation::accuracy::rates::fnir(view, rank, threshold)?, subjects_of(view, Kind::Mated), None);
+    Ok((crate::evaluation::results::Rate { supported, ..fpir }, fnir))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+//! The tables of one gallery size.
+
+use crate::evaluation::EvaluationError;
+use crate::evaluation::accuracy::rates::{cmc, det, fnir, fnir_resampled, fpir, fpir_resampled, selectivity, thinned};
+use crate::evaluation::accuracy::thresholds::{RANKS, TARGETS, disjoint, for_target};
+use crate::evaluation::accuracy::trials::{Kind, Rank, Threshold, Trials, View};
+use crate::evaluation::accuracy::workload::{predictive_value, workload};
+use crate::evaluation::arithmetic::bootstrap::{Resampled, Resampling};
+use crate::evaluation::arithmetic::intervals::{Coverage, Interval, Proportion, clopper_pearson, support, wilson};
+use crate::evaluation::assemble::subjects_of;
+use crate::evaluation::results::{DetPoint, DisjointRow, GalleryResult, OperatingRow, RankRow, Rate, WorkloadRow};
+
+/// Points of a trade-off that are kept.
+const DET_POINTS: usize = 800;
+/// Shares of searches whose person is enrolled, for workload and predictive value: assumptions, stated.
+const PRIORS: [f64; 3] = [0.02, 0.10, 0.50];
+/// Errors from which on a rate stands by itself (rule of 30).
+const ENOUGH_ERRORS: u64 = 30;
+
+fn both(interval: Interval) -> (f64, f64) {
+    (interval.low, interval.high)
+}
+
+/// A counted rate with its intervals.
+pub(super) fn rate(observed: Proportion, subjects: u64, resampled: Option<Resampled>) -> Rate {
+    Rate {
+        events: observed.events(),
+        trials: observed.trials(),
+        subjects,
+        value: Some(observed.rate()),
+        wilson: Some(both(wilson(observed, Coverage::USUAL))),
+        clopper_pearson: Some(both(clopper_pearson(observed, Coverage::USUAL))),
+        bootstrap: resampled.map(|found| both(found.interval)),
+        supported: observed.events() >= ENOUGH_ERRORS,
+    }
+}
+
+/// A rate of nothing.
+pub(super) fn nothing() -> Rate {
+    Rate {
+        events: 0,
+        trials: 0,
+        subjects: 0,
+        value: None,
+        wilson: None,
+        clopper_pearson: None,
+        bootstrap: None,
+        supported: false,
+    }
+}
+
+/// FPIR at a threshold.
+pub(super) fn fpir_rate(
+    view: &View,
+    threshold: Threshold,
+    resampling: Option<Resampling>,
+) -> Result<Rate, EvaluationError> {
+    let resampled = resampling.map(|how| fpir_resampled(view, threshold, how));
+    Ok(rate(fpir(view, threshold)?, subjects_of(view, Kind::NonMated), where_it_can_be(resampled)?))
+}
+
+/// FNIR at a rank and threshold.
+pub(super) fn fnir_rate(
+    view: &View,
+    rank: Rank,
+    threshold: Threshold,
+    resampling: Option<Resampling>,
+) -> Result<Rate, EvaluationError> {
+    let resampled = resampling.map(|how| fnir_resampled(view, rank, threshold, how));
+    Ok(rate(fnir(view, rank, threshold)?, subjects_of(view, Kind::Mated), where_it_can_be(resampled)?))
+}
+
+/// Nothing is resampled from nothing: there the exact interval stands alone.
+fn where_it_can_be(
+    resampled: Option<Result<Resampled, EvaluationError>>,
+) -> Result<Option<Resampled>, EvaluationError> {
+    match resampled {
+        Some(Err(EvaluationError::ZeroCount { .. } | EvaluationError::Empty(_))) | None => Ok(None),
+        Some(found) => found.map(Some),
+    }
+}
+
+/// Whether "at most `limit`" is supported by the data.
+pub(super) fn supports(found: &Rate, limit: f64) -> Result<bool, EvaluationError> {
+    Ok(support(Proportion::new(found.events, found.trials)?, limit)?.rule.is_some())
+}
+
+/// Everything of one size. Bootstrap intervals only where `resampling` is given: they cost most.
+pub(super) fn gallery(
+    trials: &Trials,
+    seed: u64,
+    resampling: Option<Resampling>,
+) -> Result<GalleryResult, EvaluationError> {
+    let view = trials.view();
+    let has = |kind| view.searches().any(|(_, search)| search.kind == kind);
+    let (mated, non_mated) = (has(Kind::Mated), has(Kind::NonMated));
+    let length = trials.list_length();
+    let ranks: Vec<u32> = RANKS.into_iter().filter(|&rank| rank <= length).collect();
+    let mut by_rank = Vec::new();
+    let mut points = Vec::new();
+    let mut curve = Vec::new();
+    if mated {
+        for &rank in &ranks {
+            let fnir = fnir_rate(&view, Rank::Within(rank), Threshold::NONE, resampling)?;
+            by_rank.push(RankRow { rank, fnir });
+        }
+        curve = cmc(&view)?.iter().zip(1..).map(|(tpir, rank)| (rank, tpir.rate())).collect();
+    }
+    if mated && non_mated {
+        let all = det(&view, Rank::Within(length))?;
+        let point = |at: &crate::evaluation::accuracy::rates::DetPoint| DetPoint {
+            threshold: f64::from(at.threshold),
+            fpir: at.fpir.rate(),
+            fnir: at.fnir.rate(),
+        };
+        points = thinned(&all, DET_POINTS).iter().map(point).collect();
+    }
+    let mut operating = Vec::new();
+    if non_mated && view.non_mated().any(|search| search.top_score().is_some()) {
+        for target in TARGETS {
+            operating.push(row(&view, target, &ranks, seed, resampling)?);
+        }
+    }
+    Ok(GalleryResult { people: trials.enrolled_subjects(), by_rank, operating, det: points, cmc: curve })
+}
+
+fn row(
+    view: &View,
+    target: f64,
+    ranks: &[u32],
+    seed: u64,
+    resampling: Option<Resampling>,
+) -> Result<OperatingRow, EvaluationError> {
+    let empty = OperatingRow {
+        target_fpir: target,
+        threshold: None,
+        fpir: None,
+        fnir: Vec::new(),
+        disjoint: None,
+        selectivity: None,
+        predictive_value: Vec::new(),
+        workload: Vec::new(),
+    };
+    let Some(threshold) = for_target(view, target)?.threshold() else { return Ok(empty) };
+    let fpir = fpir_rate(view, threshold, resampling)?;
+    let fpir = Rate { supported: supports(&fpir, target)?, ..fpir };
+    let selectivity = Some(selectivity(view, threshold)?.mean());
+    let mut row = OperatingRow { threshold: Some(f64::from(threshold.get())), fpir: Some(fpir), selectivity, ..empty };
+    if view.mated().next().is_none() {
+        return Ok(row);
+    }
+    let list = Rank::Within(view.trials().list_length());
+    for &rank in ranks {
+        // The bootstrap is the dearest figure here: for the longest list alone.
+        let resampling = resampling.filter(|_| Some(&rank) == ranks.last());
+        row.fnir.push(RankRow { rank, fnir: fnir_rate(view, Rank::Within(rank), threshold, resampling)? });
+    }
+    row.disjoint = other_people(view, target, list, seed)?;
+    let found = fnir(view, list, threshold)?.complement().rate();
+    for prior in PRIORS {
+        let value = match predictive_value(prior, found, fpir.value.unwrap_or(0.0)) {
+            Err(EvaluationError::Empty(_)) => None,
+            value => Some(value?),
+        };
+        row.predictive_value.push((prior, value));
+        let work = workload(view, list, threshold, prior)?;
+        row.workload.push(WorkloadRow {
+            prior,
+            searches_with_candidates: work.searches_returning,
+            false_candidates: work.candidates - work.mates_found,
+            mates_shown: work.mates_found,
+        });
+    }
+    Ok(row)
+}
+
+/// The threshold of half of the people on the other half; `None` where there are too few.
+fn other_people(view: &View, target: f64, rank: Rank, seed: u64) -> Result<Option<DisjointRow>, EvaluationError> {
+    let split = match disjoint(view, target, rank, seed) {
+        Err(EvaluationError::Empty(_)) => return Ok(None),
+        split => split?,
+    };
+    let (Some(threshold), Some(tested)) = (split.outcome.threshold(), split.tested) else { return Ok(None) };
+    let fpir = rate(tested.fpir, split.tested_on as u64, None);
+    let supported = supports(&fpir, target)?;
+    let fnir = rate(tested.fnir, subjects_of(view, Kind::Mated), None);
+    Ok(Some(DisjointRow { threshold: f64::from(threshold.get()), fpir: Rate { supported, ..fpir }, fnir }))
+}

@@ -1,0 +1,184 @@
+//! Evaluations worked out from made-up searches, and held against counting by hand.
+
+use super::*;
+use crate::evaluation::accuracy::trials::{Candidate, MateScore};
+use crate::evaluation::random::Stream;
+use crate::evaluation::results::{BreakdownKind, Verdict};
+
+const PEOPLE: u32 = 200;
+const LENGTH: usize = 20;
+
+/// A search whose mate scores about 0.7 and others about 0.3; every seventh person is of a group that scores lower.
+fn search(number: u32, kind: Kind, people: u32) -> Search {
+    let mut stream = Stream::new(9, u64::from(number));
+    let subject = if kind == Kind::Mated { number % people } else { PEOPLE + number };
+    let others = (0..people).filter(|&person| person != subject);
+    let mut candidates: Vec<Candidate> = others
+        .map(|person| Candidate {
+            subject: person,
+            template: u64::from(person) + 1,
+            score: 0.3 + 0.05 * stream.normal(),
+        })
+        .collect();
+    let score = 0.7 - if subject % 7 == 0 { 0.25 } else { 0.0 } + 0.1 * stream.normal();
+    if kind == Kind::Mated {
+        candidates.push(Candidate { subject, template: u64::from(subject) + 1, score });
+    }
+    candidates.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.template.cmp(&b.template)));
+    candidates.truncate(LENGTH);
+    let rank = candidates.iter().position(|candidate| candidate.subject == subject).map(|place| place as u32 + 1);
+    let mate = (kind == Kind::Mated).then_some(MateScore { score, rank });
+    Search { probe: number, subject, kind, extracted: true, mate_enrolled_failed: false, candidates, mate }
+}
+
+fn trials(people: u32, mated: u32, non_mated: u32) -> Trials {
+    let searches = (0..mated)
+        .filter(|number| number % PEOPLE < people)
+        .map(|number| search(number, Kind::Mated, people))
+        .chain((mated..mated + non_mated).map(|number| search(number, Kind::NonMated, people)))
+        .collect();
+    Trials::new(u64::from(people), u64::from(people), LENGTH as u32, searches).unwrap()
+}
+
+fn identity() -> Identity {
+    Identity {
+        title: "A test".to_owned(),
+        made_at: "2026-01-01T00:00:00Z".to_owned(),
+        program: "test".to_owned(),
+        commit: None,
+        config_sha256: String::new(),
+        model: "made up".to_owned(),
+        model_sha256: String::new(),
+        dimension: 16,
+        data_sha256: String::new(),
+        data: "made up".to_owned(),
+        synthetic: true,
+        seed: 3,
+        hardware: Vec::new(),
+        protocol: Vec::new(),
+        exclusions: Vec::new(),
+    }
+}
+
+fn findings(galleries: &[Trials]) -> Findings<'_> {
+    let whole = galleries.last().unwrap();
+    let group = |search: &Search| Some(u16::from(search.subject.is_multiple_of(7)));
+    let of_searches = whole.searches().iter().map(group).collect();
+    let of_subjects = (0..PEOPLE).map(|person| (person, u16::from(person.is_multiple_of(7)))).collect();
+    let values = ["six of seven", "one of seven", "nobody"].map(str::to_owned).to_vec();
+    let mut stream = Stream::new(4, 4);
+    let quality = whole.searches().iter().map(|search| search.mate.map(|mate| f64::from(mate.score))).collect();
+    Findings {
+        galleries,
+        failures_to_enrol: 2,
+        kinds: None,
+        groups: vec![Column { name: "group".to_owned(), values, of_searches, of_subjects }],
+        measures: vec![QualityMeasure { name: "sharpness".to_owned(), of_searches: quality }],
+        non_mated_pairs: (0..2_000).map(|_| 0.3 + 0.05 * stream.normal()).collect(),
+        approximate: None,
+        probe_names: Box::new(|probe| format!("probe {probe}")),
+        latency: None,
+    }
+}
+
+#[test]
+fn every_figure_is_the_count_that_it_says() {
+    let galleries = [trials(50, 1_000, 2_000), trials(PEOPLE, 1_000, 2_000)];
+    let found = assemble(identity(), findings(&galleries)).unwrap();
+    let whole = &galleries[1];
+    assert_eq!((found.counts.mated_searches, found.counts.mated_subjects), (1_000, 200));
+    assert_eq!((found.counts.non_mated_searches, found.counts.failures_to_enrol), (2_000, 2));
+    assert_eq!(found.galleries.iter().map(|gallery| gallery.people).collect::<Vec<_>>(), [50, 200]);
+    let last = &found.galleries[1];
+    for row in &last.by_rank {
+        let missed = whole.searches().iter().filter(|search| search.kind == Kind::Mated);
+        let missed = missed.filter(|search| !search.mate.unwrap().rank.is_some_and(|rank| rank <= row.rank)).count();
+        assert_eq!((row.fnir.events, row.fnir.trials, row.fnir.subjects), (missed as u64, 1_000, 200));
+    }
+    assert_eq!(last.by_rank.iter().map(|row| row.rank).collect::<Vec<_>>(), [1, 10], "lists are 20 long");
+    for row in &last.operating {
+        let Some(threshold) = row.threshold else {
+            assert!(row.target_fpir < 1.0 / 2_000.0 && row.fpir.is_none());
+            continue;
+        };
+        let above = whole.searches().iter().filter(|search| search.kind == Kind::NonMated);
+        let above = above.filter(|search| f64::from(search.candidates[0].score) >= threshold).count() as u64;
+        let fpir = row.fpir.unwrap();
+        assert_eq!((fpir.events, fpir.trials), (above, 2_000));
+        assert!(fpir.value.unwrap() <= row.target_fpir);
+        assert_eq!(fpir.supported, above >= 30, "the rule of 30");
+        let other = row.disjoint.unwrap();
+        assert!(other.fpir.trials == 1_000 && other.fnir.trials == 1_000);
+        let work = row.workload[2];
+        assert!((work.mates_shown - 500.0 * (1.0 - row.fnir.last().unwrap().fnir.value.unwrap())).abs() < 15.0);
+    }
+    assert_eq!(found.histograms.mated.iter().sum::<u64>(), 1_000);
+    assert_eq!(found.histograms.non_mated_best.iter().sum::<u64>(), 2_000);
+    assert!(last.det.len() > 10 && last.det.windows(2).all(|two| two[0].threshold > two[1].threshold));
+}
+
+#[test]
+fn groups_that_differ_are_said_to_and_few_people_leave_it_open() {
+    let galleries = [trials(PEOPLE, 4_000, 4_000)];
+    let found = assemble(identity(), findings(&galleries)).unwrap();
+    let groups = found.breakdowns.iter().find(|one| one.kind == BreakdownKind::Group).unwrap();
+    assert_eq!(groups.rows.iter().map(|row| row.value.as_str()).collect::<Vec<_>>(), ["six of seven", "one of seven"]);
+    let fnir = groups.fnir_differences.as_ref().unwrap();
+    assert_eq!((fnir.pairs.len(), fnir.pairs[0].verdict), (1, Verdict::Different));
+    let small = [trials(PEOPLE, 7, 60)];
+    let found = assemble(identity(), findings(&small)).unwrap();
+    let groups = found.breakdowns.iter().find(|one| one.kind == BreakdownKind::Group).unwrap();
+    let verdicts = [&groups.fnir_differences, &groups.fpir_differences];
+    assert!(verdicts.iter().all(|one| one.as_ref().unwrap().pairs[0].verdict == Verdict::Undetermined));
+    assert!(found.statements.iter().any(|one| one.text.contains("undetermined")));
+    assert_eq!(found.heat_maps.len(), 1);
+}
+
+#[test]
+fn predictions_calibration_and_quality_are_there_or_the_reason_is() {
+    let galleries = [trials(50, 1_000, 2_000), trials(PEOPLE, 1_000, 2_000)];
+    let found = assemble(identity(), findings(&galleries)).unwrap();
+    let prediction = found.prediction.unwrap();
+    assert_eq!(prediction.fitted_at, 50);
+    for row in prediction.rows.iter().filter(|row| row.people == 200 && row.measured.unwrap().events >= 20) {
+        let ratio = row.predicted / row.measured.unwrap().value.unwrap();
+        assert!((0.5..2.0).contains(&ratio), "scores without heterogeneity: {row:?}");
+    }
+    assert!(prediction.rows.iter().any(|row| row.people == 2_000 && row.measured.is_none()));
+    let calibration = found.calibration.unwrap();
+    assert!(calibration.slope > 0.0 && calibration.cllr < 0.3 && calibration.cllr_min <= calibration.cllr);
+    let curve = &found.discard[0];
+    assert!(curve.points[0].1 >= curve.points[20].1, "the poorest are the ones that fail");
+    // The smallest evaluation there is.
+    let one = [trials(PEOPLE, 1, 0)];
+    let mut findings = findings(&one);
+    findings.non_mated_pairs.clear();
+    let found = assemble(identity(), findings).unwrap();
+    assert!(found.prediction.is_none() && found.calibration.is_none() && found.galleries[0].operating.is_empty());
+    assert!(found.statements.iter().any(|one| one.text.starts_with("No prediction")));
+    let text = serde_json::to_string(&found).unwrap();
+    assert_eq!(serde_json::from_str::<Evaluation>(&text).unwrap(), found);
+}
+
+#[test]
+fn mates_that_approximate_searches_lose_are_named() {
+    let exact = trials(PEOPLE, 300, 300);
+    let mut searches = exact.searches().to_vec();
+    let lost: Vec<u32> = searches
+        .iter()
+        .filter(|one| one.mate.is_some_and(|mate| mate.rank.is_some()))
+        .map(|one| one.probe)
+        .take(3)
+        .collect();
+    for search in searches.iter_mut().filter(|search| lost.contains(&search.probe)) {
+        search.candidates.retain(|candidate| candidate.subject != search.subject);
+        search.mate = None;
+    }
+    let other = Trials::new(200, 200, LENGTH as u32, searches).unwrap();
+    let galleries = [exact];
+    let mut findings = findings(&galleries);
+    findings.approximate = Some((64, &other));
+    let pairs = assemble(identity(), findings).unwrap().approximate.unwrap();
+    assert_eq!((pairs.exact_only, pairs.approximate_only, pairs.ef), (3, 0, 64));
+    assert_eq!(pairs.lost, lost.iter().map(|probe| format!("probe {probe}")).collect::<Vec<_>>());
+}

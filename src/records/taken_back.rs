@@ -1,0 +1,90 @@
+//! Imports that are taken back: their references never counted, and what they said about people is overwritten.
+//!
+//! Nothing is deleted from the append-only tables, as a deletion may move the rows beside it, and leave copies of them in the
+//! slack of a page that their own erasure would not reach. So the rows stay, and their template ids are `void`: given once,
+//! and never again.
+
+use std::time::Instant;
+
+use crate::base::ids::GalleryName;
+use crate::base::limits::{QUALITY_BYTES_MAX, RECORD_TEXT_BYTES_MAX};
+use crate::records::templates::IDS_PER_STATEMENT;
+use crate::records::{Change, Records, RecordsError};
+
+/// The longest text that a reference may have.
+const TEXT_BYTES_MAX: usize =
+    if QUALITY_BYTES_MAX > RECORD_TEXT_BYTES_MAX { QUALITY_BYTES_MAX } else { RECORD_TEXT_BYTES_MAX };
+
+impl Records {
+    /// Overwrites the references that were never committed: those above the gallery's last template, which an import that
+    /// ended early left. Some hundred in a transaction, with pauses, so that other processes get their turn; how many there
+    /// were. To be called again where it was cut short.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn void_uncommitted(&self, gallery: &GalleryName) -> Result<u64, RecordsError> {
+        let mut voided = 0;
+        let last = "SELECT last_template_id FROM gallery WHERE name = $1";
+        let last = sqlx::query_scalar::<_, i64>(last).bind(gallery.as_str()).fetch_optional(&self.pool).await;
+        let Some(mut after) = last.map_err(self.sql())? else { return Ok(0) };
+        loop {
+            let select =
+                "SELECT id FROM template WHERE gallery = $1 AND id > $2 AND state = 'live' ORDER BY id LIMIT $3";
+            let query = sqlx::query_scalar::<_, i64>(select).bind(gallery.as_str()).bind(after);
+            let ids = query.bind(IDS_PER_STATEMENT as i64).fetch_all(&self.pool).await.map_err(self.sql())?;
+            let (Some(&from), Some(&to)) = (ids.first(), ids.last()) else { return Ok(voided) };
+            let began = Instant::now();
+            let mut change = self.begin().await?;
+            change.void(gallery, from, to).await?;
+            change.commit().await?;
+            voided += ids.len() as u64;
+            after = to;
+            // Other processes look again only now and then whether they may write: they are to find it free.
+            tokio::time::sleep(began.elapsed() / 2).await;
+        }
+    }
+
+    /// The highest template id that was ever given to a reference, whether it counts or not; 0 when there is none.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn last_given(&self, gallery: &GalleryName) -> Result<u64, RecordsError> {
+        let select = "SELECT id FROM template WHERE gallery = $1 ORDER BY id DESC LIMIT 1";
+        let query = sqlx::query_scalar::<_, i64>(select).bind(gallery.as_str());
+        let last = query.fetch_optional(&self.pool).await.map_err(self.sql())?;
+        Ok(last.map_or(0, |id| id as u64))
+    }
+}
+
+impl Change {
+    /// Makes the ids `from` to `to` void. Texts are overwritten with as many bytes, so that the rows keep their lengths and
+    /// stay in their places.
+    async fn void(&mut self, gallery: &GalleryName, from: i64, to: i64) -> Result<(), RecordsError> {
+        let filler = "x".repeat(TEXT_BYTES_MAX);
+        for (statement, filled) in [
+            (
+                "UPDATE reference_detail SET subject = substr($4, 1, octet_length(subject)), \
+                 image_sha256 = substr($4, 1, octet_length(image_sha256)), \
+                 source = substr($4, 1, octet_length(source)), quality = substr($4, 1, octet_length(quality)) \
+                 WHERE gallery = $1 AND template_id BETWEEN $2 AND $3",
+                true,
+            ),
+            (
+                "UPDATE reference_attribute SET value = substr($4, 1, octet_length(value)) \
+                 WHERE gallery = $1 AND template_id BETWEEN $2 AND $3",
+                true,
+            ),
+            ("DELETE FROM template_attribute WHERE gallery = $1 AND template_id BETWEEN $2 AND $3", false),
+            (
+                "UPDATE template SET state = 'void', subject_key = NULL, image_key = NULL \
+                 WHERE gallery = $1 AND id BETWEEN $2 AND $3",
+                false,
+            ),
+        ] {
+            let query = sqlx::query(statement).bind(gallery.as_str()).bind(from).bind(to);
+            let query = if filled { query.bind(filler.as_str()) } else { query };
+            query.execute(&mut *self.transaction).await.map_err(self.sql())?;
+        }
+        Ok(())
+    }
+}
