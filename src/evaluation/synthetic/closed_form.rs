@@ -3,6 +3,7 @@
 //! Two strangers score as `N(0, 1 / d_eff)`; a probe and its mate as `a_p a_g + sqrt((1 - a_p^2) (1 - a_g^2) / d_eff) N(0, 1)`.
 //! Groups, relatives, goats, drift, ageing and failures are not in it: with them, an evaluation should come out otherwise.
 
+use crate::evaluation::arithmetic::distributions::normal_tail;
 use crate::evaluation::synthetic::draws::{exp, ln};
 use crate::evaluation::synthetic::parameters::{Fidelity, Parameters, ProbeType};
 
@@ -10,28 +11,10 @@ use crate::evaluation::synthetic::parameters::{Fidelity, Parameters, ProbeType};
 const POINTS: usize = 400;
 const BISECTIONS: u32 = 80;
 
-/// Share of a normal distribution above `z`: to 13 digits, by a series near 0 and the continued fraction beyond.
-fn above(z: f64) -> f64 {
-    if z < 0.0 {
-        return 1.0 - above(-z);
-    }
-    let density = exp(-0.5 * z * z) / (2.0 * std::f64::consts::PI).sqrt();
-    if z < 3.0 {
-        let (mut term, mut sum) = (z, z);
-        for odd in (3..200).step_by(2) {
-            term *= z * z / f64::from(odd);
-            sum += term;
-        }
-        return 0.5 - density * sum;
-    }
-    let fraction = (1..=200_u32).rev().fold(z, |below, step| z + f64::from(step) / below);
-    density / fraction
-}
-
 /// FMR(T): share of comparisons of strangers that score `threshold` or more.
 #[must_use]
 pub fn false_match_rate(parameters: &Parameters, threshold: f64) -> f64 {
-    above(threshold * parameters.effective_dimension.sqrt())
+    normal_tail(threshold * parameters.effective_dimension.sqrt())
 }
 
 /// FPIR(N, T): share of non-mated searches with a candidate at or above `threshold`.
@@ -64,7 +47,7 @@ pub fn miss_rate(parameters: &Parameters, threshold: f64) -> f64 {
         for (a, weight) in points(probe.fidelity) {
             for (b, other_weight) in &gallery {
                 let deviation = ((1.0 - a * a) * (1.0 - b * b) / parameters.effective_dimension).sqrt();
-                missed += weight * other_weight * above((a * b - threshold) / deviation);
+                missed += weight * other_weight * normal_tail((a * b - threshold) / deviation);
             }
         }
         probe.share * missed
@@ -105,29 +88,14 @@ mod tests {
     use crate::evaluation::synthetic::Preset;
 
     #[test]
-    fn the_normal_tail_is_right() {
-        // scipy.stats.norm.sf
-        for (z, wanted) in [
-            (0.0, 0.5),
-            (1.0, 0.158_655_253_931_457_05),
-            (-2.0, 0.977_249_868_051_820_8),
-            (2.999, 0.001_354_336_533_7),
-            (3.001, 0.001_345_472_825_1),
-            (6.22, 2.485_774_408e-10),
-        ] {
-            assert!((above(z) / wanted - 1.0).abs() < 1e-6, "{z}: {}", above(z));
-        }
-    }
-
-    #[test]
     fn presets_meet_what_was_published() {
-        // Threshold, mean and deviation of mated scores: the table that the fidelities were chosen by.
+        // Threshold, mean and deviation of mated scores: the table of docs/SYNTHETIC.md, worked out with scipy.
         let table = [
-            (0.508, 0.688, 0.051),
+            (0.508, 0.691, 0.051),
             (0.508, 0.672, 0.052),
             (0.481, 0.660, 0.064),
-            (0.481, 0.616, 0.073),
-            (0.490, 0.657, 0.054),
+            (0.481, 0.615, 0.073),
+            (0.490, 0.658, 0.054),
             (0.451, 0.577, 0.100),
             (0.318, 0.371, 0.171),
         ];
@@ -137,7 +105,7 @@ mod tests {
             let threshold = threshold_at(&parameters, published.people, published.fpir);
             assert!((threshold - wanted_threshold).abs() < 0.0006, "{}: T {threshold}", preset.name());
             let fnir = miss_rate(&parameters, threshold);
-            assert!((fnir / published.fnir - 1.0).abs() < 0.06, "{}: FNIR {fnir}", preset.name());
+            assert!((fnir / published.fnir - 1.0).abs() < 0.005, "{}: FNIR {fnir}", preset.name());
             let (mean, deviation) = mated_scores(&parameters, &parameters.probes[0]);
             assert!((mean - wanted_mean).abs() < 0.001, "{}: {mean}", preset.name());
             assert!((deviation - wanted_deviation).abs() < 0.001, "{}: {deviation}", preset.name());
