@@ -113,3 +113,27 @@ fn both_detectors_put_the_points_in_the_same_places() {
         assert!(mean < 0.08, "{name} {mean}");
     }
 }
+
+/// Real people's scores beside the generator's, after a fit: a few figures say how far synthetic galleries may be believed.
+#[test]
+fn the_synthetic_generator_can_be_fitted_to_real_faces() {
+    use bertillon::evaluation::synthetic::fit::{Labelled, fit};
+    let Some(people) = faces::frll() else { return };
+    // The largest distances allowed are for 102 mated scores that were seen: two in ten lie within chance of a perfect fit.
+    for set in ["mtcnn-dlib", "yunet-omz"] {
+        let Some(vision) = faces::load(set, 1) else { continue };
+        let mut templates = Vec::new();
+        for (subject, (_, neutral, smiling)) in people.iter().enumerate() {
+            for picture in [neutral, smiling] {
+                let template = only_face(&vision, picture).template;
+                templates.push(Labelled { subject: subject as u32, group: 0, template });
+            }
+        }
+        let fitted = fit(&templates, &["everybody".to_owned()], "Face Research Lab London Set").unwrap();
+        println!("{set}: {}", fitted.parameters.to_json().unwrap());
+        println!("{set}: mated {:?}", fitted.mated);
+        println!("{set}: non-mated {:?}", fitted.non_mated);
+        assert!(fitted.mated.distance < 0.2, "{set}: {:?}", fitted.mated);
+        assert!(fitted.non_mated.distance < 0.1, "{set}: {:?}", fitted.non_mated);
+    }
+}

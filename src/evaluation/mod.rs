@@ -5,6 +5,7 @@
 //! them, [`arithmetic`] knows only numbers.
 
 pub mod accuracy;
+pub mod ahead;
 pub mod arithmetic;
 pub mod assemble;
 pub mod crowd;

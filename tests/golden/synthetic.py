@@ -155,9 +155,10 @@ class Generator:
         self.p, self.d, self.seed, self.enrolled = p, d, seed, enrolled
         self.spread = spectrum(d, p["effective_dimension"], p["strongest"])
         self.groups = []
-        for g in range(len(p["groups"])):
+        for g in (*range(len(p["groups"])), 1 << 32):
             stream = self.stream("GDIR", g)
             self.groups.append(unit([-s if stream.bits() & 1 else s for s in self.spread]))
+        self.everybody = self.groups.pop()
         stream = self.stream("LDIR", 0)
         self.poor = unit([stream.twelve() for _ in range(d)])
 
@@ -226,17 +227,20 @@ class Generator:
 
     def of_group(self, group, stream):
         own = self.direction(stream)
-        closeness = self.p["groups"][group][1]
-        if closeness == 0.0:
+        c, r = self.p["common"], self.p["groups"][group][1]
+        if c + r == 0.0:
             return own
-        a, b = math.sqrt(closeness), math.sqrt(1.0 - closeness)
-        return unit([a * c + b * o for c, o in zip(self.groups[group], own)])
+        x, y, z = math.sqrt(c), math.sqrt(r), math.sqrt(1.0 - (c + r))
+        return unit([(x * e + y * g) + z * o for e, g, o in zip(self.everybody, self.groups[group], own)])
 
     def centroid(self, i):
         kind, other, cosine = self.relation(i)
         stream = self.stream("PDIR", i)
         if kind == "duplicate":
             return self.centroid(other)
+        if cosine is not None:
+            anyway = self.p["common"] + self.p["groups"][self.person(i)[0]][1]
+            cosine = anyway + (1.0 - anyway) * cosine
         if kind == "relative":
             return lean(self.centroid(other), cosine, self.direction(stream))
         if kind == "cluster":
@@ -298,10 +302,10 @@ def fingerprint(parameters, d):
     return h
 
 
-PLAIN = {"effective_dimension": 150.0, "strongest": 0.035, "gallery": (0.9, 120.0), "groups": [(1.0, 0.0)], "twins": 0.0,
+PLAIN = {"effective_dimension": 150.0, "strongest": 0.035, "common": 0.0, "gallery": (0.9, 120.0), "groups": [(1.0, 0.0)], "twins": 0.0,
          "siblings": 0.0, "look_alikes": 0.0, "duplicates": 0.0, "goats": 0.0, "drift": 0.0, "ageing_per_year": 0.0,
          "years_max": 0.0, "quality_noise": 0.0, "failures": 0.0, "probes": [(1.0, (0.76737, 90.0))]}
-CROWDED = {**PLAIN, "effective_dimension": 24.0, "strongest": 0.1, "probes": [(1.0, (0.41214, 6.0))],
+CROWDED = {**PLAIN, "effective_dimension": 24.0, "strongest": 0.1, "common": 0.3, "probes": [(1.0, (0.41214, 6.0))],
            "groups": [(1.0 / 3, 0.05 * g / 2) for g in range(3)], "twins": 0.2, "siblings": 0.2, "look_alikes": 0.2,
            "duplicates": 0.2, "goats": 0.03, "drift": 0.5, "ageing_per_year": 0.004, "years_max": 15.0,
            "quality_noise": 0.05, "failures": 0.2}

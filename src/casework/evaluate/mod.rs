@@ -3,9 +3,11 @@
 
 pub mod extract;
 pub mod figures;
+pub mod fit;
 pub mod pictures;
 pub mod samples;
 pub mod searches;
+pub mod synthetic;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

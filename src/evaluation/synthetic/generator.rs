@@ -15,6 +15,8 @@ const POOR: f64 = 0.6;
 /// Mean fidelities stay between these whatever goats and years do to them.
 const MEAN_LEAST: f64 = 0.02;
 const MEAN_MOST: f64 = 0.999;
+/// Number of the group of everybody.
+const EVERYBODY: u64 = 1 << 32;
 const LANES: usize = 8;
 
 /// An image of a person, as far as it is known without its template.
@@ -41,6 +43,8 @@ pub struct Generator {
     spectrum: Spectrum,
     /// Direction of each group.
     groups: Vec<Vec<f64>>,
+    /// Direction of everybody.
+    common: Vec<f64>,
     /// Direction of very poor templates.
     poor: Vec<f64>,
 }
@@ -67,12 +71,13 @@ impl Generator {
         let spectrum = Spectrum::new(dimension, parameters.effective_dimension, parameters.strongest)?;
         let groups = (0..parameters.groups.len()).map(|group| group_direction(seed, group as u64, &spectrum));
         let groups = groups.collect();
+        let common = group_direction(seed, EVERYBODY, &spectrum);
         let mut poor = vec![0.0; dimension.get()];
         let mut stream = Purpose::PoorDirection.stream(seed, 0);
         poor.iter_mut().for_each(|value| *value = f64::from(stream.normal()));
         unit(&mut poor);
         let people = People::new(parameters, seed, enrolled);
-        Ok(Self { parameters: parameters.clone(), seed, people, spectrum, groups, poor })
+        Ok(Self { parameters: parameters.clone(), seed, people, spectrum, groups, common, poor })
     }
 
     /// Who `identity` is: from 0 the enrolled, from [`OUTSIDERS`](super::people::OUTSIDERS) the others.
@@ -165,21 +170,27 @@ impl Generator {
             }
         };
         self.direction(&mut stream, work);
-        lean(out, cosine, work);
+        // Relatives are that much closer than two of the group are anyway.
+        let closeness = self.parameters.groups.get(group).map_or(0.0, |group| group.closeness);
+        let anyway = self.parameters.common + closeness;
+        lean(out, anyway + (1.0 - anyway) * cosine, work);
     }
 
-    /// A direction of a group: `sqrt(closeness)` of the group's own and the rest of `stream`'s, scaled to length 1.
+    /// A direction of a group: parts of everybody's, of the group's and of `stream`'s own, scaled to length 1.
     fn of_group(&self, group: usize, stream: &mut Stream, out: &mut [f64]) {
         self.direction(stream, out);
         let Some((Group { closeness, .. }, direction)) = self.parameters.groups.get(group).zip(self.groups.get(group))
         else {
             return;
         };
-        if *closeness == 0.0 {
+        let common = self.parameters.common;
+        if common + closeness == 0.0 {
             return;
         }
-        let (common, own) = (closeness.sqrt(), (1.0 - closeness).sqrt());
-        out.iter_mut().zip(direction).for_each(|(value, direction)| *value = common * direction + own * *value);
+        let (everybody, ours, own) = (common.sqrt(), closeness.sqrt(), (1.0 - (common + closeness)).sqrt());
+        for ((value, direction), common) in out.iter_mut().zip(direction).zip(&self.common) {
+            *value = (everybody * common + ours * direction) + own * *value;
+        }
         unit(out);
     }
 

@@ -19,6 +19,7 @@
 pub mod closed_form;
 pub mod draws;
 
+pub mod fit;
 pub mod generator;
 pub mod parameters;
 pub mod people;

@@ -60,7 +60,7 @@ pub struct Group {
     pub name: String,
     /// Share of all people.
     pub share: f64,
-    /// Mean cosine of two centroids of the group.
+    /// Mean cosine of two centroids of the group, beyond what all have in common.
     pub closeness: f64,
 }
 
@@ -90,6 +90,8 @@ pub struct Parameters {
     pub effective_dimension: f64,
     /// Share of the strongest direction in all variance.
     pub strongest: f64,
+    /// Mean cosine of any two centroids: what a model gives every face.
+    pub common: f64,
     /// Fidelity of enrolled templates.
     pub gallery: Fidelity,
     /// Types of probes; their shares add up to 1.
@@ -127,6 +129,7 @@ impl Parameters {
             source,
             effective_dimension,
             strongest,
+            common: 0.0,
             gallery,
             probes: vec![probe],
             groups: vec![Group { name: "everybody".to_owned(), share: 1.0, closeness: 0.0 }],
@@ -196,7 +199,8 @@ impl Parameters {
     /// [`SyntheticError`] with the first such figure.
     pub fn check(&self) -> Result<(), SyntheticError> {
         let Self { format, source: _, effective_dimension, strongest, gallery, probes, groups, relatives, .. } = self;
-        let Self { goats, drift, ageing_per_year, years_max, quality_noise, failures, .. } = self;
+        figure("closeness of everybody", self.common, 0.0, 0.99)?;
+        let Self { common, goats, drift, ageing_per_year, years_max, quality_noise, failures, .. } = self;
         if format != FORMAT {
             return Err(SyntheticError::Unreadable(format!("they don't begin with the format {FORMAT:?}")));
         }
@@ -210,6 +214,7 @@ impl Parameters {
         }
         for group in groups {
             figure("closeness of a group", group.closeness, 0.0, 0.99)?;
+            figure("closeness of a group and of everybody", group.closeness + common, 0.0, 0.99)?;
         }
         names("probe types", probes.iter().map(|probe| probe.name.as_str()))?;
         names("groups", groups.iter().map(|group| group.name.as_str()))?;
