@@ -6,6 +6,7 @@ mod faces;
 
 use std::path::Path;
 
+use bertillon::evaluation::synthetic::fit::{Labelled, fit};
 use bertillon::vector::score::exact_score;
 use bertillon::vision::{Face, Vision};
 
@@ -47,6 +48,23 @@ fn rank_one(set: &str, enrolled: &[Face], probes: &[Face]) -> usize {
     first
 }
 
+/// Real people's scores beside those of the generator that was fitted to them; prints its figures and the distances.
+fn fitted_generator(set: &str, enrolled: &[Face], probes: &[Face]) {
+    let both = enrolled.iter().zip(probes).enumerate();
+    let labelled = both.flat_map(|(subject, (one, other))| {
+        let label = |face: &Face| Labelled { subject: subject as u32, group: 0, template: face.template.clone() };
+        [label(one), label(other)]
+    });
+    let labelled: Vec<Labelled> = labelled.collect();
+    let fitted = fit(&labelled, &["everybody".to_owned()], "Face Research Lab London Set").unwrap();
+    println!("{set}: {}", fitted.parameters.to_json().unwrap());
+    println!("{set}: mated {:?}", fitted.mated);
+    println!("{set}: non-mated {:?}", fitted.non_mated);
+    // 102 scores are by chance alone farther than 0.135 from the truth in one case of twenty.
+    assert!(fitted.mated.distance < 0.135, "{set}: {:?}", fitted.mated);
+    assert!(fitted.non_mated.distance < 0.08, "{set}: {:?}", fitted.non_mated);
+}
+
 /// One of the measures of a face.
 type Figure = fn(&Face) -> f32;
 
@@ -78,6 +96,7 @@ fn smiling_people_are_found() {
         let probes: Vec<Face> = people.iter().map(|(_, _, smiling)| only_face(&vision, smiling)).collect();
         quality_figures(set, &[enrolled.clone(), probes.clone()].concat());
         assert!(rank_one(set, &enrolled, &probes) >= wanted, "{set}");
+        fitted_generator(set, &enrolled, &probes);
         for face in enrolled.iter().chain(&probes) {
             assert!(face.quality.reasons.is_empty(), "{set}: {:?}", face.quality);
         }
@@ -111,29 +130,5 @@ fn both_detectors_put_the_points_in_the_same_places() {
             sy * 100.0
         );
         assert!(mean < 0.08, "{name} {mean}");
-    }
-}
-
-/// Real people's scores beside the generator's, after a fit: a few figures say how far synthetic galleries may be believed.
-#[test]
-fn the_synthetic_generator_can_be_fitted_to_real_faces() {
-    use bertillon::evaluation::synthetic::fit::{Labelled, fit};
-    let Some(people) = faces::frll() else { return };
-    // The largest distances allowed are for 102 mated scores that were seen: two in ten lie within chance of a perfect fit.
-    for set in ["mtcnn-dlib", "yunet-omz"] {
-        let Some(vision) = faces::load(set, 1) else { continue };
-        let mut templates = Vec::new();
-        for (subject, (_, neutral, smiling)) in people.iter().enumerate() {
-            for picture in [neutral, smiling] {
-                let template = only_face(&vision, picture).template;
-                templates.push(Labelled { subject: subject as u32, group: 0, template });
-            }
-        }
-        let fitted = fit(&templates, &["everybody".to_owned()], "Face Research Lab London Set").unwrap();
-        println!("{set}: {}", fitted.parameters.to_json().unwrap());
-        println!("{set}: mated {:?}", fitted.mated);
-        println!("{set}: non-mated {:?}", fitted.non_mated);
-        assert!(fitted.mated.distance < 0.2, "{set}: {:?}", fitted.mated);
-        assert!(fitted.non_mated.distance < 0.1, "{set}: {:?}", fitted.non_mated);
     }
 }

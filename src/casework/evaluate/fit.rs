@@ -37,7 +37,7 @@ pub fn of_files(templates: &Path, subjects: &Path, group: Option<&str>) -> Resul
             "{rows} templates, at most {FIT_TEMPLATES_MAX} are fitted to: take a part of them"
         )));
     }
-    let (list, names) = read_list(subjects, group)?;
+    let List { rows: list, groups: names } = read_list(subjects, group)?;
     if list.len() as u64 != rows {
         let reason = format!("{} rows here, {rows} templates: row n of the list is row n of the templates", list.len());
         return Err(CaseworkError::Subjects { path: subjects.to_owned(), line: list.len() as u64 + 1, reason });
@@ -59,8 +59,16 @@ fn file_name(path: &Path) -> String {
     printable(&path.file_name().unwrap_or_default().to_string_lossy())
 }
 
-/// Subject and group of each row, and the groups' names.
-fn read_list(path: &Path, group: Option<&str>) -> Result<(Vec<(u32, usize)>, Vec<String>), CaseworkError> {
+/// What a list of subjects says.
+struct List {
+    /// Number of the subject and place of the group, by row.
+    rows: Vec<(u32, usize)>,
+    /// Names of the groups.
+    groups: Vec<String>,
+}
+
+/// Numbers subjects and groups in the order in which they come.
+fn read_list(path: &Path, group: Option<&str>) -> Result<List, CaseworkError> {
     let wrong = |line: u64, reason: String| CaseworkError::Subjects { path: path.to_owned(), line, reason };
     let file = fs::File::open(path).map_err(|error| wrong(0, error.to_string()))?;
     let bytes = file.metadata().map_err(|error| wrong(0, error.to_string()))?.len();
@@ -100,7 +108,7 @@ fn read_list(path: &Path, group: Option<&str>) -> Result<(Vec<(u32, usize)>, Vec
         }
         list.push((number, place));
     }
-    Ok((list, groups))
+    Ok(List { rows: list, groups })
 }
 
 #[cfg(test)]

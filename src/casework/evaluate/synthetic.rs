@@ -150,7 +150,7 @@ impl SyntheticSamples {
         let among = u64::from(options.mates_among);
         // Near the golden section, which spreads few people evenly.
         let near = among * 987 / 1_597;
-        let step = (near.max(1)..).find(|step| common_divisor(*step, among) == 1).unwrap_or(1);
+        let step = (near.max(1)..=near + among).find(|step| common_divisor(*step, among) == 1).unwrap_or(1);
         let made = Arc::new(Made { options, dimension, generator, missing });
         Ok(Self { made, step, ahead: Mutex::default(), threads })
     }

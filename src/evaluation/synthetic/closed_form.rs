@@ -78,7 +78,9 @@ fn points(fidelity: Fidelity) -> Vec<(f64, f64)> {
     let most = log(fidelity.mean);
     let mut points: Vec<(f64, f64)> = (0..POINTS).map(|point| (at(point), exp(log(at(point)) - most))).collect();
     let sum: f64 = points.iter().map(|(_, weight)| weight).sum();
-    points.iter_mut().for_each(|(_, weight)| *weight /= sum);
+    for (_, weight) in &mut points {
+        *weight /= sum;
+    }
     points
 }
 

@@ -74,7 +74,9 @@ impl Generator {
         let common = group_direction(seed, EVERYBODY, &spectrum);
         let mut poor = vec![0.0; dimension.get()];
         let mut stream = Purpose::PoorDirection.stream(seed, 0);
-        poor.iter_mut().for_each(|value| *value = f64::from(stream.normal()));
+        for value in &mut poor {
+            *value = f64::from(stream.normal());
+        }
         unit(&mut poor);
         let people = People::new(parameters, seed, enrolled);
         Ok(Self { parameters: parameters.clone(), seed, people, spectrum, groups, common, poor })
@@ -225,7 +227,9 @@ fn lean(vector: &mut [f64], cosine: f64, noise: &mut [f64]) {
 fn unit(vector: &mut [f64]) {
     let length = dot(vector, vector).sqrt();
     if length > 0.0 {
-        vector.iter_mut().for_each(|value| *value /= length);
+        for value in vector {
+            *value /= length;
+        }
     }
 }
 

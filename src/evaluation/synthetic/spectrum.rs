@@ -95,7 +95,9 @@ fn variances(logarithms: &[f64], effective: f64) -> (f64, Vec<f64>) {
     let of = |alpha: f64| {
         let mut variances: Vec<f64> = logarithms.iter().map(|ln_k| exp(-alpha * ln_k)).collect();
         let sum = variances.iter().fold(0.0, |sum, variance| sum + variance);
-        variances.iter_mut().for_each(|variance| *variance /= sum);
+        for variance in &mut variances {
+            *variance /= sum;
+        }
         variances
     };
     let (mut low, mut high) = (0.0, ALPHA_MAX);

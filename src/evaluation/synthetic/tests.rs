@@ -5,6 +5,7 @@ use super::generator::{PROBE_IMAGES, Room};
 use super::parameters::{Parameters, Relatives};
 use super::people::{Kin, OUTSIDERS, Relation};
 use super::{Generator, Preset};
+use crate::evaluation::arithmetic::intervals::{Coverage, Proportion, clopper_pearson};
 use crate::vector::dimension::Dimension;
 
 fn generator(parameters: &Parameters, dimension: usize) -> Generator {
@@ -137,6 +138,15 @@ fn the_false_match_rate_lies_where_the_closed_form_has_it() {
         // The tail is the normal one to a tenth here (spectrum.rs); comparisons with one template hang together, hence five errors.
         let allowed = 0.1 * expected + 5.0 * expected.sqrt();
         assert!((found - expected).abs() < allowed, "FMR({threshold}): {found} of {comparisons}, not {expected}");
+    }
+    // Searches of different people are independent: the closed form lies in Clopper and Pearson's interval of what was found.
+    for fpir in [0.3, 0.1, 0.03, 0.01] {
+        let threshold = threshold_at(&parameters, enrolled.len() as u64, fpir);
+        let searches = scores.chunks(enrolled.len());
+        let found = searches.filter(|search| search.iter().any(|score| *score >= threshold)).count() as u64;
+        let found = Proportion::new(found, probes.len() as u64).unwrap();
+        let interval = clopper_pearson(found, Coverage::new(0.999).unwrap());
+        assert!(interval.contains(fpir), "FPIR {fpir} at T {threshold}: {found:?}");
     }
 }
 
