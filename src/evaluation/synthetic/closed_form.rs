@@ -1,6 +1,7 @@
 //! What a plain population's error rates are, without making a template: by quadrature over the fidelities.
 //!
 //! Two strangers score as `N(0, 1 / d_eff)`; a probe and its mate as `a_p a_g + sqrt((1 - a_p^2) (1 - a_g^2) / d_eff) N(0, 1)`.
+//! FPIR takes comparisons of one search as independent, which they are not quite: docs/SYNTHETIC.md has how far that is off.
 //! Groups, relatives, goats, drift, ageing and failures are not in it: with them, an evaluation should come out otherwise.
 
 use crate::evaluation::arithmetic::distributions::normal_tail;

@@ -2,6 +2,7 @@
 //! published figure. They are evidence about no model, and agreement with a publication is no finding.
 //!
 //! The fidelities' concentrations are assumptions, and their means were solved for by quadrature (`closed_form` checks them).
+//! FNIR is met at the closed form's threshold; what FPIR a synthetic run has there is in docs/SYNTHETIC.md.
 //! Assumptions of all: 150 effective dimensions, enrolled templates of fidelity 0.90 and concentration 120, nobody resembling anybody.
 
 use crate::evaluation::synthetic::SyntheticError;
