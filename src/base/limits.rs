@@ -187,6 +187,24 @@ pub const INSTALL_TOOL_S_MAX: u64 = 600;
 /// Bytes kept from the end of what a tool prints, for the error message.
 pub const TOOL_OUTPUT_BYTES_MAX: usize = 4096;
 
+/// Points of one curve of a report; what is drawn of longer ones is said beside the plot.
+pub const REPORT_POINTS_MAX: usize = 1_000;
+/// Groups of people that a report's tables and plots show of one column.
+pub const REPORT_GROUPS_MAX: usize = 64;
+/// Columns of the manifest of each kind by which a report breaks rates down.
+pub const REPORT_COLUMNS_MAX: usize = 16;
+/// Pairs of groups that a report lists, those that differ first.
+pub const REPORT_PAIRS_MAX: usize = 40;
+/// Rows of a report's other tables and lists.
+pub const REPORT_ROWS_MAX: usize = 200;
+/// Letters of a text from the data that a report shows.
+pub const REPORT_TEXT_CHARS_MAX: usize = 2_000;
+/// Gallery sizes of one evaluation.
+pub const REPORT_GALLERIES_MAX: usize = 64;
+/// Ranks, operating points and shares of mated searches of one gallery.
+pub const REPORT_TARGETS_MAX: usize = 16;
+/// Bins of a histogram of scores.
+pub const REPORT_BINS_MAX: usize = 4_096;
 /// Images of one evaluation.
 pub const EVALUATION_IMAGES_MAX: usize = 2_000_000;
 /// Columns of an evaluation's manifest that put people into groups.
@@ -221,3 +239,5 @@ pub const EVALUATION_SEARCHES_MAX: usize = 4_000_000;
 pub const EVALUATION_GROUPS_MAX: usize = 64;
 /// Most replicates of a bootstrap or a permutation test.
 pub const RESAMPLES_MAX: u32 = 1_000_000;
+/// Pairs of a one-to-one evaluation.
+pub const EVALUATION_PAIRS_MAX: usize = 2_000_000;

@@ -8,6 +8,8 @@ use clap::{Parser, Subcommand};
 use crate::base::ids::{GalleryName, SubjectRef};
 use crate::casework::faces::FaceChoice;
 use crate::cli::bench::BenchCommand;
+use crate::cli::degrade::Degrade;
+use crate::cli::eval::EvalCommand;
 use crate::settings::back_end::BackEnd;
 use crate::settings::flags::Flags;
 
@@ -82,6 +84,8 @@ impl Args {
             | Command::Jobs(_)
             | Command::Models(_)
             | Command::Bench(_)
+            | Command::Eval(_)
+            | Command::Degrade(_)
             | Command::Config(_) => (None, None, None, None),
         };
         Flags {
@@ -125,6 +129,11 @@ pub enum Command {
     /// Measure this machine's speed, on synthetic templates.
     #[command(subcommand)]
     Bench(BenchCommand),
+    /// Measure identification accuracy, and make operating points of what was found.
+    #[command(subcommand)]
+    Eval(EvalCommand),
+    /// Make pictures poor, for measuring what that costs.
+    Degrade(Degrade),
     /// Show the settings in force.
     Config(ConfigArgs),
 }

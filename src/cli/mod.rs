@@ -3,8 +3,10 @@
 
 pub mod args;
 pub mod bench;
+pub mod degrade;
 pub mod demo;
 pub mod enrol;
+pub mod eval;
 pub mod gallery;
 pub mod jobs;
 pub mod models;
@@ -52,6 +54,8 @@ pub fn run() -> Result<()> {
         Command::Serve(_) => runtime.block_on(serve::run(settings)),
         Command::Jobs(command) => runtime.block_on(jobs::run(settings, command)),
         Command::Bench(command) => runtime.block_on(bench::run(settings, command)),
+        Command::Eval(command) => runtime.block_on(eval::run(settings, command)),
+        Command::Degrade(degrade) => degrade::run(&degrade),
         Command::Demo(demo) => demo::run(&runtime, settings, &demo),
     };
     // What still runs on blocking threads has no reader any more; a picture under way must not hold up the end.

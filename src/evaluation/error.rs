@@ -89,4 +89,18 @@ pub enum EvaluationError {
     /// An iteration that did not settle.
     #[error("{0} did not settle: the data do not determine it")]
     NotSettled(&'static str),
+    /// Results of another version of the format.
+    #[error("these results are of version {found} of their format, this program reads version {wanted}")]
+    ResultsVersion {
+        /// Version that the results carry.
+        found: u32,
+        /// Version that is read.
+        wanted: u32,
+    },
+    /// Results whose parts do not fit together, or of which there are more than a report can show.
+    #[error("the results can not be shown: {0}")]
+    Results(String),
+    /// A plot that the library could not draw.
+    #[error("a plot could not be drawn: {0}")]
+    Drawing(String),
 }

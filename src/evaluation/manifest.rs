@@ -16,6 +16,8 @@ use crate::base::limits::{
 const CELL_CHARS_MAX: usize = 256;
 /// Columns with a meaning of their own; every other one is a group column.
 const KNOWN: [&str; 6] = ["image", "subject", "session", "type", "capture_date", "role"];
+/// What stands in group columns for what nobody knows.
+const UNKNOWN: [&str; 5] = ["", "na", "n/a", "unknown", "?"];
 /// Endings of pictures that can be read.
 const ENDINGS: [&str; 8] = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "jpe"];
 
@@ -360,7 +362,7 @@ impl Building {
         let mut groups = Vec::with_capacity(self.places.len());
         for ((place, column), index) in self.places.iter().zip(&mut self.columns).zip(&mut self.indices) {
             let value = cells.get(*place).map_or("", String::as_str);
-            if value.is_empty() {
+            if UNKNOWN.iter().any(|unknown| value.eq_ignore_ascii_case(unknown)) {
                 groups.push(None);
                 continue;
             }

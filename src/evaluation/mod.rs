@@ -15,10 +15,12 @@ pub mod latency;
 pub mod manifest;
 pub mod operating_point;
 pub mod protocol;
+pub mod report;
 pub mod results;
 pub mod statistics;
 pub mod synthetic;
 mod turn;
+pub mod verification;
 
 pub use crate::base::random;
 pub use error::EvaluationError;

@@ -343,8 +343,8 @@ pub struct PredictionRow {
     pub predicted: f64,
     /// Its interval at 95 %, by resampling probes.
     pub interval: Option<(f64, f64)>,
-    /// As if comparisons were independent: an upper bound in practice.
-    pub binomial: f64,
+    /// As if comparisons were independent: an upper bound in practice. Absent where it is not known.
+    pub binomial: Option<f64>,
     /// What was measured at that size, where it was.
     pub measured: Option<Rate>,
 }

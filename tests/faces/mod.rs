@@ -63,7 +63,7 @@ pub(crate) fn portraits() -> Option<Vec<PathBuf>> {
     Some(pictures)
 }
 
-fn lacking<T>(what: &str) -> Option<T> {
+pub(crate) fn lacking<T>(what: &str) -> Option<T> {
     assert!(std::env::var_os("BERTILLON_REQUIRE_MODEL_TESTS").is_none(), "{what}");
     eprintln!("SKIPPED: {what}");
     None

@@ -3,7 +3,7 @@
 use super::source::{Fault, Source};
 
 /// A library and the rooms that may name it outside tests.
-const OWNERS: [(&str, &[&str]); 13] = [
+const OWNERS: [(&str, &[&str]); 15] = [
     // The command line starts the runtime that the server runs on.
     ("actix_web", &["http", "cli"]),
     ("actix_multipart", &["http"]),
@@ -15,6 +15,9 @@ const OWNERS: [(&str, &[&str]); 13] = [
     ("hnsw_rs", &["graph"]),
     ("indicatif", &["cli"]),
     ("memmap2", &["store"]),
+    // The plots and the typeface of reports.
+    ("notosans", &["evaluation"]),
+    ("plotters", &["evaluation"]),
     ("ort", &["vision"]),
     // The pool of threads that scan galleries.
     ("rayon", &["scoring"]),

@@ -8,7 +8,7 @@ use crate::base::clock;
 use crate::base::hex;
 use crate::casework::CaseworkError;
 use crate::casework::evaluate::extract::MEASURES;
-use crate::casework::evaluate::pictures::{PicturePlan, PictureProbe, PictureRun};
+use crate::casework::evaluate::pictures::{APPROXIMATE_SERIES, PicturePlan, PictureProbe, PictureRun};
 use crate::casework::evaluate::samples::Samples;
 use crate::casework::evaluate::searches::{self, BatchTimes, Searched};
 use crate::casework::evaluate::{RunFolder, io, sha256_of, store};
@@ -94,7 +94,6 @@ pub fn of_pictures(
     settings: &Settings,
     plan: &PicturePlan,
     done: &PictureRun,
-    non_mated_pairs: Vec<f32>,
     title: &str,
     data: &str,
 ) -> Result<Evaluation, CaseworkError> {
@@ -116,6 +115,12 @@ pub fn of_pictures(
         galleries.push(trials);
         of_whole = probes;
     }
+    let people = done.split.sizes.last().copied().unwrap_or(0) as u32;
+    let by_graphs = plan.approximate.map(|ef| {
+        let found = trials(&journal, APPROXIMATE_SERIES, samples, people, plan.list_length, &who)?.0;
+        Ok::<_, CaseworkError>((ef, found))
+    });
+    let by_graphs = by_graphs.transpose()?;
     let searched: Vec<&PictureProbe> = of_whole.iter().filter_map(|&probe| done.probes.get(probe as usize)).collect();
     let findings = Findings {
         galleries: &galleries,
@@ -123,8 +128,8 @@ pub fn of_pictures(
         kinds: kinds(&plan.manifest, &searched),
         groups: groups(&plan.manifest, &searched),
         measures: measures(&searched),
-        non_mated_pairs,
-        approximate: None,
+        non_mated_pairs: done.non_mated_pairs.clone(),
+        approximate: by_graphs.as_ref().map(|(ef, found)| (*ef, found)),
         probe_names: Box::new(|probe| name_of(plan, done.probes.get(probe as usize))),
         latency: latency(&done.back_end, &done.times),
     };

@@ -4,7 +4,9 @@
 pub mod extract;
 pub mod figures;
 pub mod fit;
+pub mod pairs;
 pub mod pictures;
+pub mod points;
 pub mod samples;
 pub mod searches;
 pub mod synthetic;

@@ -21,6 +21,11 @@ use crate::vector::dimension::Dimension;
 use crate::vector::template::Template;
 use crate::vision::degrade::Preset;
 
+/// The journal's number of the approximate searches.
+pub(super) const APPROXIMATE_SERIES: u64 = 200;
+/// Random non-mated pairs that calibration looks at.
+const CALIBRATION_PAIRS: usize = 50_000;
+
 /// What is to be measured on pictures.
 #[derive(Debug, Clone)]
 pub struct PicturePlan {
@@ -32,6 +37,10 @@ pub struct PicturePlan {
     pub degraded: Vec<Preset>,
     /// Candidates on a list.
     pub list_length: usize,
+    /// Searches the whole gallery by graphs as well, with so many rows in view.
+    pub approximate: Option<u32>,
+    /// Whether scores are calibrated as likelihood ratios.
+    pub calibrate: bool,
     /// Where everything goes.
     pub folder: PathBuf,
 }
@@ -67,6 +76,8 @@ pub struct PictureRun {
     pub not_enrolled: Vec<(usize, String)>,
     /// The samples.
     pub samples: Arc<PictureSamples>,
+    /// Scores of random non-mated pairs, for calibration.
+    pub non_mated_pairs: Vec<f32>,
     /// What each batch took, by size of the gallery; of those that were scored in this run.
     pub times: Vec<(u32, BatchTimes)>,
     /// What scored.
@@ -94,7 +105,7 @@ fn key(plan: &PicturePlan, model: &ModelId) -> RunKey {
         data_sha256: plan.manifest.sha256.clone(),
         model_sha256: crate::base::hex::encode(&model.hash),
         settings: json!({
-            "protocol": plan.protocol, "list_length": plan.list_length, "degraded": degraded, "kind": "pictures",
+            "protocol": plan.protocol, "list_length": plan.list_length, "degraded": degraded, "approximate": plan.approximate, "kind": "pictures",
         }),
     }
 }
@@ -112,7 +123,7 @@ async fn run_at(
     let journal = extract::extract(&vision, items, &run, threads, seed, watch).await?;
     let (samples, not_enrolled) = PictureSamples::new(journal, &split, &mut probes, vision.dimension())?;
     let (samples, model) = (Arc::new(samples), vision.model().clone());
-    let mut times = Vec::new();
+    let (mut times, mut non_mated_pairs) = (Vec::new(), Vec::new());
     let source: Arc<dyn Samples> = Arc::<PictureSamples>::clone(&samples);
     for (number, &people) in split.sizes.iter().enumerate() {
         let people = people as u32;
@@ -132,9 +143,18 @@ async fn run_at(
             synthetic: false,
         };
         times.push((people, searches::search(desk, &source, &gallery, &series, &run, watch).await?));
+        if plan.calibrate && number + 1 == split.sizes.len() {
+            let drawn = searches::non_mated_pairs(desk, &source, &gallery, people, CALIBRATION_PAIRS, seed);
+            non_mated_pairs = drawn.await?;
+        }
+        if let Some(ef) = plan.approximate.filter(|_| number + 1 == split.sizes.len()) {
+            let mode = searches::approximate(desk, &gallery, ef, watch).await?;
+            let series = Series { mode, number: APPROXIMATE_SERIES, ..series };
+            searches::search(desk, &source, &gallery, &series, &run, watch).await?;
+        }
     }
     let (dimension, back_end) = (vision.dimension(), desk.engine.scorer.name());
-    Ok(PictureRun { run, split, model, dimension, probes, not_enrolled, samples, times, back_end })
+    Ok(PictureRun { run, split, model, dimension, probes, not_enrolled, samples, non_mated_pairs, times, back_end })
 }
 
 /// Gallery pictures first, then each probe as it is, then each degradation of all.

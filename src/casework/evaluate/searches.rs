@@ -12,9 +12,12 @@ use crate::casework::evaluate::{RunFolder, Watch, store};
 use crate::casework::{CaseworkError, Desk};
 use crate::evaluation::journal::Journal;
 use crate::evaluation::random::Stream;
-use crate::gallery::{GalleryError, ImportedReference, Snapshot, TemplateImport};
-use crate::identify::Mode;
+use crate::gallery::{GalleryError, ImportedReference, IndexRequest, Snapshot, TemplateImport};
+use crate::graph::Policy;
+use crate::graph::audit::Extent;
+use crate::graph::build::{Plan, Step};
 use crate::identify::search::best_templates;
+use crate::identify::{Approach, Mode};
 use crate::segment::Precision;
 use crate::vector::score::exact_score;
 use crate::vector::template::Template;
@@ -22,6 +25,13 @@ use crate::vector::topk::Scored;
 
 /// The file of searches.
 pub const JOURNAL: &str = "searches.journal";
+/// The graphs of an evaluation: those that `gallery index` builds unless asked otherwise.
+const GRAPH_M: usize = 16;
+const GRAPH_EF_CONSTRUCTION: usize = 128;
+/// The audit is not what is asked for here, and short.
+const AUDIT_PROBES: usize = 100;
+/// One of the cosines that audits know; nothing is refused by it.
+const AUDIT_COSINE: f32 = 0.6;
 /// Bits of a journal's key for the number of a batch; those above tell gallery sizes and modes apart.
 const BATCH_BITS: u32 = 40;
 
@@ -158,6 +168,32 @@ pub async fn search(
     journal.sync().map_err(store)?;
     watch.at("searching", u64::from(probes), u64::from(probes))?;
     Ok(times)
+}
+
+/// Builds the gallery's graphs and gives the mode that searches by them, whatever their recall: that is what is to be measured.
+///
+/// # Errors
+/// What building says; that it is to end.
+pub async fn approximate(desk: &Desk, gallery: &GalleryName, ef: u32, watch: &Watch) -> Result<Mode, CaseworkError> {
+    let threads = desk.scoring_threads();
+    let progress = Arc::clone(&watch.progress);
+    let request = IndexRequest {
+        plan: Plan { m: GRAPH_M, ef_construction: GRAPH_EF_CONSTRUCTION, threads },
+        extent: Extent { probes: AUDIT_PROBES, threads, ..Extent::default() },
+        again: false,
+        rows_min: 0,
+        exhaustive: Arc::clone(&desk.engine.scorer),
+        cancel: Arc::clone(&watch.stop),
+        progress: Arc::new(move |_segment, step| match step {
+            Step::Linking { done, rows } => progress.tell("linking", done, rows),
+            Step::Mending => progress.tell("mending", 0, 1),
+            Step::Auditing { done, probes } => progress.tell("auditing", done, probes),
+        }),
+    };
+    desk.vault.index(gallery, request).await?;
+    let policy = Policy { recall_min: 0.0, mate_cosine: AUDIT_COSINE };
+    let exhaustive = Arc::clone(&desk.engine.scorer);
+    Ok(Mode::Approximate(Approach { ef: Some(ef), policy, threads, exhaustive }))
 }
 
 /// Comparison scores of `count` random pairs of a probe and somebody else in the gallery, drawn by `seed`: what calibration holds

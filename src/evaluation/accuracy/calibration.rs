@@ -181,8 +181,8 @@ mod tests {
 
     #[test]
     fn it_finds_the_true_line_whatever_the_numbers_of_each_kind() {
-        for (mated, non_mated) in [(5_000, 5_000), (1_000, 20_000)] {
-            let found = Logistic::fit(&normals(mated, non_mated, 3), Fit::default()).unwrap();
+        for (mated, non_mated, prior) in [(5_000, 5_000, 0.5), (1_000, 20_000, 0.5), (5_000, 5_000, 0.2)] {
+            let found = Logistic::fit(&normals(mated, non_mated, 3), Fit { prior, ..Fit::default() }).unwrap();
             assert!((found.slope - 2.0).abs() < 0.2 && (found.offset + 2.0).abs() < 0.25, "{found:?}");
         }
     }

@@ -147,14 +147,14 @@ mod tests {
     proptest! {
         #[test]
         fn whole_discards_are_averages_over_orders(outcomes in any_outcomes(), seed in any::<u64>()) {
-            use crate::evaluation::arithmetic::bootstrap::shuffle;
+            use crate::evaluation::arithmetic::bootstrap::shuffle_front;
             let discard = Discard::new(outcomes.iter().copied()).unwrap();
             let drop = outcomes.len() / 3;
             let mut mean = 0.0;
             let orders = 400;
             for index in 0..orders {
                 let mut shuffled = outcomes.clone();
-                shuffle(&mut shuffled, seed, index);
+                let _ = shuffle_front(&mut shuffled, outcomes.len(), seed, index);
                 shuffled.sort_by(|a, b| a.0.unwrap_or(-1.0).total_cmp(&b.0.unwrap_or(-1.0)));
                 let rest = &shuffled[drop..];
                 mean += rest.iter().filter(|(_, failed)| *failed).count() as f64 / rest.len() as f64 / orders as f64;

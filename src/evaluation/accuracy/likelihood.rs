@@ -208,7 +208,7 @@ pub fn bounds(llrs: &Labelled) -> Bounds {
         sorted
     };
     let (mated, non_mated) = (ascending(&llrs.mated), ascending(&llrs.non_mated));
-    // With the LRs in ((steps)), misses and false acceptances are constant from one observed LR up to the next.
+    // Both are constant from one observed LR up to the next; the added misleading ones are the + 1.
     let missed = |at: f64| (mated.partition_point(|&llr| llr <= at) + 1) as f64 / (mated.len() + 1) as f64;
     let accepted = |at: f64| {
         let above = non_mated.len() - non_mated.partition_point(|&llr| llr <= at);

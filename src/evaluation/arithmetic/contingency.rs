@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::bootstrap::{Resampling, shuffle};
+use super::bootstrap::{Resampling, shuffle_front, unshuffle};
 use super::distributions::ln_choose;
 use super::intervals::{Coverage, Proportion};
 use super::intervals::{Interval, clopper_pearson};
@@ -109,6 +109,52 @@ pub struct Member {
     pub trials: u32,
 }
 
+/// Subjects with the commonest outcome last: which of them have what label makes no difference, so they are not shuffled.
+struct Arranged {
+    /// Events and searches of the subjects with another outcome than the commonest.
+    rare: Vec<(u64, u64)>,
+    /// Events and searches of each of the rest.
+    common: (u64, u64),
+    /// Groups of the rare ones, then of the rest.
+    labels: Vec<u16>,
+    /// Subjects of each group.
+    sizes: Vec<u64>,
+}
+
+impl Arranged {
+    fn new(members: &[Member], groups: usize) -> Self {
+        let outcome = |member: &Member| (u64::from(member.events), u64::from(member.trials));
+        let mut counts = std::collections::BTreeMap::new();
+        for member in members {
+            *counts.entry(outcome(member)).or_insert(0_u64) += 1;
+        }
+        let common = counts.into_iter().max_by_key(|(_, count)| *count).map_or((0, 0), |(outcome, _)| outcome);
+        let (rest, rare): (Vec<&Member>, Vec<&Member>) = members.iter().partition(|member| outcome(member) == common);
+        let labels: Vec<u16> = rare.iter().chain(&rest).map(|member| member.group).collect();
+        let mut sizes = vec![0; groups];
+        for label in &labels {
+            if let Some(size) = sizes.get_mut(usize::from(*label)) {
+                *size += 1;
+            }
+        }
+        Self { rare: rare.into_iter().map(outcome).collect(), common, labels, sizes }
+    }
+
+    /// Logarithm of the table's probability, but for what depends on its margins only.
+    fn likelihood(&self) -> f64 {
+        // As if all were common, then each rare one put right.
+        let of = |size: &u64| ((size * self.common.0) as f64, (size * self.common.1) as f64);
+        let mut table: Vec<(f64, f64)> = self.sizes.iter().map(of).collect();
+        for (label, rare) in self.labels.iter().zip(&self.rare) {
+            if let Some((events, trials)) = table.get_mut(usize::from(*label)) {
+                *events += rare.0 as f64 - self.common.0 as f64;
+                *trials += rare.1 as f64 - self.common.1 as f64;
+            }
+        }
+        table.iter().map(|&(events, trials)| ln_choose(trials, events)).sum()
+    }
+}
+
 /// Whether all groups have one rate: permutes the groups over subjects, each of which keeps its searches together. The
 /// statistic is the probability of the table of events given its margins, so for one search a subject this is the test of
 /// Fisher, Freeman and Halton (1951).
@@ -123,27 +169,17 @@ pub fn permutation(members: &[Member], resampling: Resampling) -> Result<Permute
         return Err(EvaluationError::Figure { what: "a subject's events", found, wanted: "at most one a search" });
     }
     let groups = members.iter().map(|member| usize::from(member.group) + 1).max().unwrap_or(0);
-    let mut labels: Vec<u16> = members.iter().map(|member| member.group).collect();
-    if labels.iter().all(|label| Some(label) == labels.first()) {
+    if members.iter().all(|member| Some(member.group) == members.first().map(|first| first.group)) {
         return Err(EvaluationError::Empty("two groups to compare"));
     }
-    let mut table = vec![(0_u64, 0_u64); groups];
-    let mut likelihood = |labels: &[u16]| {
-        table.fill((0, 0));
-        for (member, label) in members.iter().zip(labels) {
-            if let Some(cell) = table.get_mut(usize::from(*label)) {
-                cell.0 += u64::from(member.events);
-                cell.1 += u64::from(member.trials);
-            }
-        }
-        table.iter().map(|&(events, trials)| ln_choose(trials as f64, events as f64)).sum::<f64>()
-    };
-    let observed = likelihood(&labels);
+    let mut arranged = Arranged::new(members, groups);
+    let observed = arranged.likelihood();
     let level = observed + TIE * observed.abs().max(1.0);
     let mut extreme = 0_u64;
-    for index in 0..resampling.replicates {
-        shuffle(&mut labels, resampling.seed, u64::from(index));
-        extreme += u64::from(likelihood(&labels) <= level);
+    for index in 0..u64::from(resampling.replicates) {
+        let swaps = shuffle_front(&mut arranged.labels, arranged.rare.len(), resampling.seed, index);
+        extreme += u64::from(arranged.likelihood() <= level);
+        unshuffle(&mut arranged.labels, &swaps);
     }
     let permutations = resampling.replicates;
     let p_value = (1 + extreme) as f64 / (1 + u64::from(permutations)) as f64;
@@ -175,6 +211,26 @@ mod tests {
             let found = fisher_exact(of(a, a + b), of(c, c + d));
             prop_assert!((found - less / tables.iter().sum::<f64>()).abs() < 1e-12);
             prop_assert!((found - fisher_exact(of(c, c + d), of(a, a + b))).abs() < 1e-12);
+        }
+
+        #[test]
+        fn what_is_not_shuffled_is_counted_all_the_same(
+            outcomes in proptest::collection::vec((0_u16..3, 0_u32..3, 0_u32..2), 1..30), seed in any::<u64>(),
+        ) {
+            let member = |&(group, events, more): &(u16, u32, u32)| Member { group, events, trials: events + more };
+            let members: Vec<Member> = outcomes.iter().map(member).collect();
+            let mut arranged = Arranged::new(&members, 3);
+            let swaps = shuffle_front(&mut arranged.labels, arranged.rare.len(), seed, 1);
+            prop_assert_eq!(swaps.len(), arranged.rare.len());
+            let mut table = [(0, 0); 3];
+            let rest = arranged.labels.len() - arranged.rare.len();
+            let sums = arranged.rare.iter().copied().chain(std::iter::repeat_n(arranged.common, rest));
+            for (label, (events, trials)) in arranged.labels.iter().zip(sums) {
+                table[usize::from(*label)].0 += events;
+                table[usize::from(*label)].1 += trials;
+            }
+            let direct: f64 = table.iter().map(|&(events, trials)| ln_choose(trials as f64, events as f64)).sum();
+            prop_assert!((arranged.likelihood() - direct).abs() < 1e-9);
         }
 
         #[test]

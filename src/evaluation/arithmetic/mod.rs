@@ -3,6 +3,7 @@
 //! Everything is f64, deterministic, and checked against other people's programs in `tests/golden`. Random numbers come from
 //! [`crate::base::random`], one stream a replicate, so that any replicate can be made alone.
 
+pub mod binomial;
 pub mod bootstrap;
 pub mod contingency;
 pub mod distributions;

@@ -196,8 +196,8 @@ fn predict(galleries: &[Trials], resampling: Resampling) -> Result<Prediction, E
                 threshold: f64::from(threshold.get()),
                 predicted: predicted.fpir,
                 interval: Some((predicted.interval.low, predicted.interval.high)),
-                // Where comparisons were not all seen there is no such figure: everything would be a false positive.
-                binomial: predicted.binomial.unwrap_or(1.0),
+                // Where comparisons were not all seen there is no such figure.
+                binomial: predicted.binomial,
                 measured,
             });
             Ok(())

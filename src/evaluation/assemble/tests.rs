@@ -182,3 +182,17 @@ fn mates_that_approximate_searches_lose_are_named() {
     assert_eq!((pairs.exact_only, pairs.approximate_only, pairs.ef), (3, 0, 64));
     assert_eq!(pairs.lost, lost.iter().map(|probe| format!("probe {probe}")).collect::<Vec<_>>());
 }
+
+#[test]
+fn what_was_put_together_can_be_shown() {
+    for (mated, non_mated) in [(1_000, 2_000), (7, 60), (1, 1), (1, 0), (0, 1)] {
+        let galleries = [trials(50, mated, non_mated), trials(PEOPLE, mated, non_mated)];
+        let mut findings = findings(&galleries);
+        if mated == 0 {
+            findings.non_mated_pairs.clear();
+        }
+        let found = assemble(identity(), findings).unwrap();
+        let shown = crate::evaluation::report::html(&found).unwrap();
+        assert!(shown.contains("What is real, what is synthetic"));
+    }
+}

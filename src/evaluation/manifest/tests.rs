@@ -23,7 +23,7 @@ fn faults(text: &str) -> Vec<Fault> {
 fn columns_mean_what_their_names_say_and_others_are_groups() {
     let text = "subject,image,gender,type,capture_date,role,session,age\n\
          p1,a.jpg,female,custody,2020-01-31,gallery,s1,24\n\
-         p2,b/c.jpg,male,cctv,,probe,,\n\
+         p2,b/c.jpg,male,cctv,,probe,,NA\n\
          p1,d.jpg,female,,,,,24\n";
     let manifest = read(text).unwrap();
     assert_eq!(manifest.subjects, ["p1", "p2"]);

@@ -53,6 +53,15 @@ fn many_false_positives_determine_something() {
 }
 
 #[test]
+fn three_comparisons_need_more_than_one() {
+    let alone = verdict(&[(20, 2_000), (20, 2_000)], 1);
+    assert_eq!(alone.verdict, Verdict::Equivalent, "{:?}", alone.pairs);
+    let among_three = verdict(&[(20, 2_000), (20, 2_000), (20, 2_000)], 1);
+    assert!(among_three.pairs.iter().all(|pair| pair.equivalence_p == alone.pairs[0].equivalence_p));
+    assert_eq!(among_three.verdict, Verdict::Undetermined, "{:?}", among_three.pairs);
+}
+
+#[test]
 fn dependent_searches_carry_less() {
     // 60 false positives of three subjects are three, not sixty.
     let found = verdict(&[(60, 2_000), (20, 2_000)], 20);

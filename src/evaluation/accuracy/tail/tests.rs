@@ -113,6 +113,35 @@ fn failures_to_extract_count_as_searches() {
 }
 
 #[test]
+fn the_interval_is_that_of_fitting_each_replicate_anew() {
+    let small = trials(1_000, true);
+    let view = small.view();
+    let part = Trials::new(
+        1_000,
+        1_000,
+        DEPTH,
+        view.filter(|number, _| number < 60).searches().map(|(_, search)| search.clone()).collect(),
+    );
+    let part = part.unwrap();
+    let threshold = Threshold::new(0.45).unwrap();
+    let found = Tails::fit(&part.view(), DEPTH).unwrap().predict(threshold, 1_000_000, quick()).unwrap();
+    let mut again = Vec::new();
+    for index in 0..200 {
+        let mut stream = Stream::new(77, index);
+        let drawn = (0..60).map(|subject| {
+            let at = (stream.uniform() * 60.0) as usize;
+            Search { probe: subject, subject, ..part.searches()[at].clone() }
+        });
+        let drawn = Trials::new(1_000, 1_000, DEPTH, drawn.collect()).unwrap();
+        let tails = Tails::fit(&drawn.view(), DEPTH).unwrap();
+        again.push(tails.predict(threshold, 1_000_000, Resampling { replicates: 1, ..quick() }).unwrap().fpir);
+    }
+    let refitted = between(&mut again, Coverage::USUAL).unwrap();
+    let width = |interval: Interval| interval.high - interval.low;
+    assert!((width(found.interval) / width(refitted) - 1.0).abs() < 0.3, "{found:?} {refitted:?}");
+}
+
+#[test]
 fn what_cannot_be_fitted_is_refused() {
     let small = trials(500, false);
     let view = small.view();

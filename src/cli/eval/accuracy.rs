@@ -1,0 +1,130 @@
+//! `bertillon eval accuracy`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::casework::CaseworkError;
+use crate::casework::evaluate::Watch;
+use crate::casework::evaluate::figures::of_pictures;
+use crate::casework::evaluate::pairs::run as run_pairs;
+use crate::casework::evaluate::pictures::{PicturePlan, PictureRun, run as run_pictures};
+use crate::cli::eval::{Accuracy, Pairs, print_figures};
+use crate::cli::{print, progress};
+use crate::evaluation::manifest::Manifest;
+use crate::evaluation::protocol::Protocol;
+use crate::settings::Settings;
+
+/// Between two looks at how far it is.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Measures, writes everything into the folder, and prints what was found.
+///
+/// # Errors
+/// When pictures, model or folder can't be used; when it was stopped.
+pub(super) async fn run(mut settings: Settings, asked: Accuracy) -> Result<()> {
+    if let Some(set) = &asked.model {
+        settings.models.set.clone_from(set);
+    }
+    let plan = plan(&asked)?;
+    let done = watched(&settings, &plan).await?;
+    let evaluation = of_pictures(&settings, &plan, &done, &asked.title, &asked.data_source)?;
+    if !asked.keep {
+        done.run.remove_work()?;
+    }
+    if asked.json {
+        return print::json(&evaluation);
+    }
+    print_figures::evaluation(&evaluation)?;
+    print::line(&format!(
+        "\neverything is in {}: evaluation.json, candidates.csv (every list), failures.csv",
+        asked.out.display()
+    ))
+}
+
+fn plan(asked: &Accuracy) -> Result<PicturePlan> {
+    let mut manifest = match (&asked.manifest, &asked.images) {
+        (Some(path), _) => Manifest::read(path)?,
+        (None, Some(folder)) => Manifest::of_folders(folder, asked.groups.as_deref())?,
+        (None, None) => bail!("say which pictures: --manifest or --images"),
+    };
+    let mut bounds = BTreeMap::new();
+    for text in &asked.classes {
+        let (column, list) =
+            text.split_once('=').with_context(|| format!("{text:?}: give a column and bounds, as age=25,40"))?;
+        let list: Result<Vec<f64>, _> = list.split(',').map(|bound| bound.trim().parse::<f64>()).collect();
+        let list = list.with_context(|| format!("{text:?}: a bound is no number"))?;
+        anyhow::ensure!(list.is_sorted() && list.iter().all(|bound| bound.is_finite()), "{text:?}: bounds ascend");
+        bounds.insert(column.trim().to_owned(), list);
+    }
+    manifest.put_into_classes(&bounds).map_err(anyhow::Error::msg)?;
+    let people = (manifest.subjects.len() as f64 * (1.0 - asked.non_mated)).round() as usize;
+    let sizes = asked.sizes.clone().unwrap_or_else(|| vec![people / 100, people / 10]);
+    let protocol = Protocol { enrolment: asked.enrol, non_mated_share: asked.non_mated, sizes, seed: asked.seed };
+    let mut degraded = asked.degrade.clone();
+    degraded.dedup();
+    Ok(PicturePlan {
+        manifest,
+        protocol,
+        degraded,
+        list_length: asked.list as usize,
+        approximate: asked.approximate,
+        calibrate: asked.calibrate,
+        folder: asked.out.clone(),
+    })
+}
+
+/// Compares pairs and prints what was found.
+///
+/// # Errors
+/// As [`run`].
+pub(super) async fn pairs(mut settings: Settings, asked: Pairs) -> Result<()> {
+    if let Some(set) = &asked.model {
+        settings.models.set.clone_from(set);
+    }
+    let Pairs { images, pairs, out, keep, json, .. } = asked;
+    let watch = Watch::default();
+    let running = run_pairs(&settings, &images, &pairs, &out, keep, &watch);
+    let (found, model) = with_a_bar(running, &watch, &out).await?;
+    if json { print::json(&found) } else { print_figures::verification(&found, &model) }
+}
+
+async fn watched(settings: &Settings, plan: &PicturePlan) -> Result<PictureRun> {
+    let watch = Watch::default();
+    with_a_bar(run_pictures(settings, plan, &watch), &watch, &plan.folder).await
+}
+
+/// Does it with a bar; ctrl-C ends it where it is.
+async fn with_a_bar<T>(
+    running: impl Future<Output = Result<T, CaseworkError>>,
+    watch: &Watch,
+    folder: &Path,
+) -> Result<T> {
+    let bar = progress::bar(0, "beginning");
+    let mut running = std::pin::pin!(running);
+    let done = loop {
+        tokio::select! {
+            done = &mut running => break done,
+            _ = tokio::signal::ctrl_c() => watch.stop.store(true, Ordering::Relaxed),
+            () = tokio::time::sleep(LOOK) => {
+                let (step, done, total) = watch.progress.now();
+                bar.set_length(total);
+                bar.set_position(done);
+                if !step.is_empty() {
+                    bar.set_message(step);
+                }
+            }
+        }
+    };
+    bar.finish_and_clear();
+    match done {
+        Err(error) if error.is_stop() => {
+            bail!("stopped; the same command goes on from here ({} has what is done)", folder.display())
+        }
+        Err(error @ CaseworkError::Vision(_)) => Err(error).context("the model can't be used"),
+        done => Ok(done?),
+    }
+}

@@ -1,0 +1,114 @@
+//! Figures of an evaluation on a terminal: the few that are asked for first. The report has all of them.
+
+use anyhow::Result;
+
+use crate::base::ids::ModelId;
+use crate::cli::print::line;
+use crate::evaluation::operating_point::OperatingPoint;
+use crate::evaluation::results::{Evaluation, GalleryResult, Rate, Verdict};
+use crate::evaluation::verification::Verification;
+
+/// Lost mates that are shown; the rest is in evaluation.json.
+const LOST_SHOWN: usize = 20;
+
+/// A rate with its counts and an interval.
+fn rate(rate: &Rate) -> String {
+    let Some(value) = rate.value else { return "nothing to count".to_owned() };
+    let interval = rate.clopper_pearson.map(|(low, high)| format!(", {low:.4} to {high:.4}")).unwrap_or_default();
+    format!("{value:.4} ({} of {}{interval})", rate.events, rate.trials)
+}
+
+/// Prints what was found.
+pub(super) fn evaluation(found: &Evaluation) -> Result<()> {
+    let Evaluation { identity, counts, .. } = found;
+    if identity.synthetic {
+        line("SYNTHETIC: templates made by a generator. Nothing here is about any person or model.")?;
+    }
+    line(&format!("{}: model {}, {}", identity.title, identity.model, identity.data))?;
+    line(&format!(
+        "{} people enrolled ({} failures to enrol); {} mated searches for {} people, {} non-mated for {}; failures to extract {} and {}",
+        counts.enrolled_subjects,
+        counts.failures_to_enrol,
+        counts.mated_searches,
+        counts.mated_subjects,
+        counts.non_mated_searches,
+        counts.non_mated_subjects,
+        counts.failures_to_extract_mated,
+        counts.failures_to_extract_non_mated
+    ))?;
+    found.galleries.iter().try_for_each(gallery)?;
+    if let Some(pairs) = &found.approximate {
+        line(&format!(
+            "\nby graphs, ef {}: {} mates found both ways, {} by the exact search alone, {} by graphs alone; McNemar p {:.3}",
+            pairs.ef, pairs.both, pairs.exact_only, pairs.approximate_only, pairs.p
+        ))?;
+        pairs.lost.iter().take(LOST_SHOWN).try_for_each(|name| line(&format!("  lost: {name}")))?;
+    }
+    for table in &found.breakdowns {
+        for (what, differences) in [("FNIR", &table.fnir_differences), ("FPIR", &table.fpir_differences)] {
+            let Some(differences) = differences else { continue };
+            let count = |verdict| differences.pairs.iter().filter(|pair| pair.verdict == verdict).count();
+            line(&format!(
+                "{what} by {}: {} pairs of groups equivalent, {} different, {} undetermined",
+                table.column,
+                count(Verdict::Equivalent),
+                count(Verdict::Different),
+                count(Verdict::Undetermined)
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+fn gallery(found: &GalleryResult) -> Result<()> {
+    line(&format!("\nN = {}", found.people))?;
+    for row in &found.by_rank {
+        line(&format!("  FNIR within rank {:<3} {}", row.rank, rate(&row.fnir)))?;
+    }
+    for row in &found.operating {
+        let target = row.target_fpir;
+        let (Some(threshold), Some(fpir)) = (row.threshold, &row.fpir) else {
+            line(&format!("  FPIR {target:.5}: not supported, too few non-mated searches"))?;
+            continue;
+        };
+        let fnir = row.fnir.last().map(|last| format!("; FNIR within rank {} {}", last.rank, rate(&last.fnir)));
+        let claim = if fpir.supported { "supported by the data" } else { "not supported by the data" };
+        line(&format!(
+            "  FPIR {target:.5}: threshold {threshold:.4}, found {} ({claim}){}",
+            rate(fpir),
+            fnir.unwrap_or_default()
+        ))?;
+    }
+    Ok(())
+}
+
+/// Prints an operating point in two lines.
+pub(super) fn point(point: &OperatingPoint) -> Result<()> {
+    let synthetic = if point.synthetic { "  SYNTHETIC" } else { "" };
+    let (least, most) = point.templates;
+    line(&format!(
+        "{}  threshold {:.4} for FPIR {}  model {}  {}, {least} to {most} templates{synthetic}",
+        point.name, point.threshold, point.target_fpir, point.model, point.gallery_class
+    ))?;
+    let list = point.list_length;
+    line(&format!("    found: FPIR {}; FNIR within rank {list} {}", rate(&point.fpir), rate(&point.fnir)))
+}
+
+/// Prints what pairs showed.
+pub(super) fn verification(found: &Verification, model: &ModelId) -> Result<()> {
+    let Verification { mated, non_mated, failed, folds, accuracy, standard_error, rates } = found;
+    line(&format!(
+        "one-to-one: {mated} mated and {non_mated} non-mated pairs, {failed} without a template; model {}",
+        model.name
+    ))?;
+    let error = standard_error.map(|error| format!(" ± {error:.4} (standard error over {} folds)", folds.len()));
+    line(&format!("right decisions {accuracy:.4}{}", error.unwrap_or_default()))?;
+    for rate in rates {
+        let (low, high) = rate.interval;
+        line(&format!(
+            "  at an FMR of {:.4} (aimed at {}): threshold {:.4}, FNMR {:.4} ({low:.4} to {high:.4})",
+            rate.false_match, rate.target, rate.threshold, rate.false_non_match
+        ))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! How good scores are as likelihood ratios.
+
+use super::super::markup::Markup;
+use super::super::words;
+use super::cells::{figure, head, missing, note, part, row, table};
+use crate::evaluation::results::Evaluation;
+
+/// Table 8.
+pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
+    part(page, "8", "Calibration of scores as likelihood ratios", |page| {
+        let Some(found) = &evaluation.calibration else {
+            return missing(page, "no calibration was fitted; it is off unless asked for.");
+        };
+        table(page, "log₁₀ LR = slope × comparison score + offset", &head(&["", "value"]), |page| {
+            let rows = [
+                ("slope", found.slope),
+                ("offset", found.offset),
+                ("Cllr, calibrated scores (bits)", found.cllr),
+                ("Cllr, best monotonous calibration (bits)", found.cllr_min),
+                ("lost by calibration (bits)", found.cllr_cal),
+                ("smallest log₁₀ LR that the data support", found.bounds.0),
+                ("largest log₁₀ LR that the data support", found.bounds.1),
+            ];
+            for (name, value) in rows {
+                row(page, name, |page| figure(page, Some(value), words::figure));
+            }
+        });
+        note(
+            page,
+            "A Cllr of 1 is that of a system that says nothing. A likelihood ratio is of one pair of pictures; that of the first \
+             candidate of a search is another one, and none of them is a probability that two pictures show one person.",
+        );
+    });
+}

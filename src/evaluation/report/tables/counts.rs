@@ -1,0 +1,63 @@
+//! How many of what, and misses by rank.
+
+use super::super::markup::Markup;
+use super::super::words;
+use super::cells::{count, head, missing, note, part, rate, row, table};
+use crate::evaluation::results::{Evaluation, RankRow};
+
+/// Table 1.
+pub(super) fn counts(page: &mut Markup, evaluation: &Evaluation) {
+    let counts = &evaluation.counts;
+    part(page, "1", "Counts", |page| {
+        table(page, "Searches, people and failures", &head(&["", "images or searches", "people"]), |page| {
+            let rows = [
+                ("enrolled references", counts.enrolled_templates, Some(counts.enrolled_subjects)),
+                ("failures to enrol (FTE)", counts.failures_to_enrol, None),
+                ("mated searches", counts.mated_searches, Some(counts.mated_subjects)),
+                ("of these failures to extract (FTX)", counts.failures_to_extract_mated, None),
+                ("non-mated searches", counts.non_mated_searches, Some(counts.non_mated_subjects)),
+                ("of these failures to extract (FTX)", counts.failures_to_extract_non_mated, None),
+            ];
+            for (name, images, people) in rows {
+                row(page, name, |page| {
+                    count(page, images);
+                    match people {
+                        Some(people) => count(page, people),
+                        None => page.leaf("td", &[("class", "figure")], "–"),
+                    }
+                });
+            }
+        });
+        note(
+            page,
+            "Failures are errors in every rate of this report: a mated probe without a template is a miss, a non-mated one a \
+             search without a candidate, and somebody whose reference could not be enrolled can't be found.",
+        );
+    });
+}
+
+/// Table 2.
+pub(super) fn ranks(page: &mut Markup, evaluation: &Evaluation) {
+    part(page, "2", "Misses by rank without a threshold: FNIR(N, R, 0)", |page| {
+        let galleries = &evaluation.galleries;
+        let ranks = galleries.last().map_or(&[][..], |gallery| &gallery.by_rank);
+        if ranks.is_empty() {
+            return missing(page, "there were no mated searches.");
+        }
+        let names = [String::from("N")].into_iter().chain(ranks.iter().map(|row| format!("rank {}", row.rank)));
+        table(page, "By people enrolled (N) and length of the list (R)", &names.collect::<Vec<_>>(), |page| {
+            for gallery in galleries {
+                row(page, &words::counted(gallery.people, "person", "people"), |page| {
+                    for asked in ranks {
+                        rate(page, at_rank(&gallery.by_rank, asked.rank));
+                    }
+                });
+            }
+        });
+    });
+}
+
+/// The row of a rank.
+pub(super) fn at_rank(rows: &[RankRow], rank: u32) -> Option<&crate::evaluation::results::Rate> {
+    rows.iter().find(|row| row.rank == rank).map(|row| &row.fnir)
+}

@@ -1,0 +1,53 @@
+//! Every table of the report. Each figure stands beside what it rests on, and carries its unrounded value for machines.
+
+mod approximate;
+mod calibration;
+mod cells;
+mod counts;
+mod errors;
+mod groups;
+mod latency;
+mod probes;
+mod workload;
+
+use super::markup::Markup;
+use crate::evaluation::latency::percentiles;
+use crate::evaluation::results::Evaluation;
+
+/// Writes all tables.
+pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
+    legend(page);
+    counts::counts(page, evaluation);
+    counts::ranks(page, evaluation);
+    errors::targets(page, evaluation);
+    errors::sizes(page, evaluation);
+    probes::write(page, evaluation);
+    groups::write(page, evaluation);
+    workload::write(page, evaluation);
+    calibration::write(page, evaluation);
+    approximate::write(page, evaluation);
+    latency::write(page, evaluation);
+}
+
+/// How a rate is to be read.
+fn legend(page: &mut Markup) {
+    page.element("p", &[("class", "legend")], |page| {
+        page.text("How to read a rate: the value; errors among searches, and the people behind the searches; ");
+        page.leaf("b", &[], "W");
+        page.text(" Wilson's interval at 95 %, as if searches were independent; ");
+        page.leaf("b", &[], "CP");
+        page.text(" the interval of Clopper and Pearson, where a claim is supported or nothing was counted; ");
+        page.leaf("b", &[], "B");
+        page.text(
+            " percentiles of a bootstrap over people, where people were searched for more than once. “Supported by the data” \
+             stands only where the rule of 3 or of 30 allows the rate to be claimed; without it a rate is an observation.",
+        );
+    });
+}
+
+/// Percentiles of sorted times that the sample is large enough for.
+pub(super) fn percentiles(sorted_ms: &[f64]) -> Vec<(String, f64)> {
+    let found = percentiles::ASKED.map(|permille| percentiles::nearest_rank(sorted_ms, permille));
+    let named = found.iter().filter_map(|one| Some((format!("p{}", f64::from(one.permille) / 10.0), one.value?)));
+    named.collect()
+}

@@ -1,0 +1,298 @@
+//! `bertillon eval` through the built program, on real faces: the same lists as the product's own searches, runs that are cut
+//! short and go on, thresholds that searches then use, and what is refused.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod faces;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use faces::{frll, lacking, models_dir};
+use serde_json::Value;
+
+/// People whose pictures are taken: enough for a threshold, few enough for seconds.
+const PEOPLE: usize = 30;
+
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    /// A folder with one subfolder a person, and a file of their groups.
+    fn new() -> Option<Self> {
+        let people = frll()?;
+        if !models_dir().join("dlib_face_resnet.onnx").is_file() {
+            return lacking("the default model set is not installed (BERTILLON_MODELS)");
+        }
+        let place = Self { folder: tempfile::tempdir().unwrap() };
+        let mut groups = "id,parity\n".to_owned();
+        for (number, (name, neutral, smiling)) in people.into_iter().take(PEOPLE).enumerate() {
+            let folder = place.path("faces").join(&name);
+            fs_err::create_dir_all(&folder).unwrap();
+            for picture in [neutral, smiling] {
+                fs_err::copy(&picture, folder.join(picture.file_name().unwrap())).unwrap();
+            }
+            groups.push_str(&format!("{name},{}\n", if number % 2 == 0 { "even" } else { "odd" }));
+        }
+        fs_err::write(place.path("groups.csv"), groups).unwrap();
+        Some(place)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        Path::new(self.folder.path()).join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bertillon"));
+        command.args(arguments).current_dir(self.folder.path()).env("BERTILLON_DATA", self.path("data"));
+        // Relative in the environment of the tests.
+        command.env("BERTILLON_MODELS", std::path::absolute(models_dir()).unwrap());
+        command.env("BERTILLON_SCORING_BACK_END", "cpu").stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn good(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn bad(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(!output.status.success(), "{arguments:?} should fail");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    fn evaluation(&self, out: &str) -> Value {
+        serde_json::from_slice(&fs_err::read(self.path(out).join("evaluation.json")).unwrap()).unwrap()
+    }
+}
+
+const ACCURACY: [&str; 8] = ["eval", "accuracy", "--images", "faces", "--groups", "groups.csv", "--sizes", "10"];
+
+fn accuracy<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [ACCURACY.as_slice(), more].concat()
+}
+
+/// What must be the same in two runs: everything but the clock.
+fn figures(mut evaluation: Value) -> Value {
+    evaluation["latency"].take();
+    evaluation["identity"]["made_at"].take();
+    evaluation
+}
+
+#[test]
+fn lists_are_those_of_the_products_own_searches() {
+    let Some(place) = Place::new() else { return };
+    place.good(&accuracy(&["--non-mated", "0.4", "--out", "found", "--json"]));
+    let found = place.evaluation("found");
+    let counts = &found["counts"];
+    assert_eq!((&counts["enrolled_subjects"], &counts["mated_searches"]), (&18.into(), &18.into()));
+    assert_eq!((&counts["non_mated_searches"], &counts["non_mated_subjects"]), (&12.into(), &12.into()));
+    assert_eq!(found["galleries"].as_array().unwrap().iter().map(|one| &one["people"]).collect::<Vec<_>>(), [10, 18]);
+    place.good(&["eval", "report", "found"]);
+    let report = fs_err::read_to_string(place.path("found").join("report.html")).unwrap();
+    assert!(report.contains("<svg") && report.contains("mtcnn-dlib") && report.contains("undetermined"));
+    assert!(!place.path("found").join("work").exists(), "templates and galleries are gone");
+    assert!(!place.path("found").join("templates.journal").exists());
+
+    // The same people enrolled by `enrol`, the same probes searched with by `search`.
+    let mut reader = csv::Reader::from_path(place.path("found").join("candidates.csv")).unwrap();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).filter(|row| &row[0] == "18").collect();
+    let mut enrolled: Vec<&str> = rows.iter().map(|row| &row[5]).collect();
+    enrolled.sort_unstable();
+    enrolled.dedup();
+    assert_eq!(enrolled.len(), 18, "lists are as long as the gallery");
+    let mut list = "file,subject\n".to_owned();
+    for name in &enrolled {
+        list.push_str(&format!("{name}/neutral.jpg,{name}\n"));
+    }
+    fs_err::write(place.path("list.csv"), list).unwrap();
+    place.good(&["enrol", "custody", "faces", "--subjects", "list.csv"]);
+    let mut probes: Vec<&str> = rows.iter().map(|row| &row[1]).collect();
+    probes.dedup();
+    for probe in [probes[0], probes[7], probes[29]] {
+        let theirs: Vec<(String, f32)> = rows
+            .iter()
+            .filter(|row| &row[1] == probe)
+            .map(|row| (row[5].to_owned(), row[6].parse().unwrap()))
+            .collect();
+        let answer = place.good(&["search", "custody", &format!("faces/{probe}"), "--top", "50", "--json"]);
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        let candidates = answer["pictures"][0]["probes"][0]["candidates"].as_array().unwrap();
+        let ours: Vec<(String, f32)> = candidates
+            .iter()
+            .map(|one| (one["subject"].as_str().unwrap().to_owned(), one["score"].as_f64().unwrap() as f32))
+            .collect();
+        assert_eq!(ours, theirs, "{probe}");
+    }
+}
+
+#[test]
+fn a_run_that_is_killed_goes_on_and_finds_the_same() {
+    let Some(place) = Place::new() else { return };
+    let whole = ["--degrade", "cctv", "--calibrate", "--approximate", "50", "--non-mated", "0.4", "--out", "whole"];
+    place.good(&accuracy(&whole));
+    let cut =
+        accuracy(&["--degrade", "cctv", "--calibrate", "--approximate", "50", "--non-mated", "0.4", "--out", "cut"]);
+    let journal = place.path("cut").join("templates.journal");
+    for kills in 0..3 {
+        let mut child = place.command(&cut).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let before = fs_err::metadata(&journal).map_or(0, |found| found.len());
+        let began = Instant::now();
+        // In the middle of taking templates, each time a little further.
+        while fs_err::metadata(&journal).map_or(0, |found| found.len()) <= before && child.try_wait().unwrap().is_none()
+        {
+            assert!(began.elapsed() < Duration::from_mins(2));
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(kills > 0 || !place.path("cut").join("evaluation.json").exists(), "killed before it was done");
+    }
+    place.good(&cut);
+    let (whole, cut) = (place.evaluation("whole"), place.evaluation("cut"));
+    assert_eq!(figures(whole.clone()), figures(cut));
+    let lists = |out: &str| fs_err::read(place.path(out).join("candidates.csv")).unwrap();
+    assert!(lists("whole") == lists("cut"));
+    // Clean and degraded are told apart; two groups of fifteen people tell nothing.
+    let kinds = &whole["breakdowns"][0];
+    assert_eq!(kinds["kind"], "probe_type");
+    assert_eq!(kinds["rows"].as_array().unwrap().len(), 2);
+    let groups = whole["breakdowns"].as_array().unwrap().iter().find(|one| one["kind"] == "group").unwrap();
+    assert_eq!(groups["fnir_differences"]["pairs"][0]["verdict"], "undetermined");
+    let by_graphs = &whole["approximate"];
+    assert_eq!((&by_graphs["ef"], &by_graphs["approximate_only"]), (&50.into(), &0.into()));
+    assert_eq!(by_graphs["both"].as_u64().unwrap() + by_graphs["exact_only"].as_u64().unwrap(), 36);
+    assert!(whole["calibration"]["cllr"].as_f64().unwrap() > 0.0);
+
+    // Other rules are another run.
+    let refused = place.bad(&accuracy(&["--seed", "2", "--out", "cut"]));
+    assert!(refused.contains("Give another folder with --out"), "{refused}");
+    fs_err::create_dir(place.path("full")).unwrap();
+    fs_err::write(place.path("full").join("letter.txt"), "dear").unwrap();
+    assert!(place.bad(&accuracy(&["--out", "full"])).contains("is not empty"));
+}
+
+#[test]
+fn a_threshold_that_was_measured_is_asked_for_and_cited() {
+    let Some(place) = Place::new() else { return };
+    place.good(&accuracy(&["--non-mated", "0.4", "--out", "found"]));
+    let make = |name: &str, rate: &str| {
+        vec!["eval", "operating-point", "found", "--name", name, "--target-fpir", rate, "--gallery-class", "a test"]
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let run = |arguments: &[String]| place.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    let refused = run(&make("strict", "0.003"));
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        !refused.status.success()
+            && words.contains("12 non-mated searches do not support")
+            && words.contains("0.10000"),
+        "{words}"
+    );
+    assert!(run(&make("tenth", "0.1")).status.success());
+    assert!(!run(&make("tenth", "0.1")).status.success(), "never replaced");
+    assert!(place.good(&["eval", "operating-points"]).contains("tenth"));
+
+    place.good(&["enrol", "custody", "faces", "--only", "neutral.jpg"]);
+    let found = place.evaluation("found");
+    let operating = found["galleries"][1]["operating"].as_array().unwrap();
+    let threshold = operating[0]["threshold"].as_f64().unwrap();
+    let probe = format!("faces/{}/smiling.jpg", "001");
+    // Thirty people are more than the eighteen of the evaluation.
+    let refused = place.bad(&["search", "custody", &probe, "--target-fpir", "0.1"]);
+    assert!(refused.contains("holds for") || refused.contains("no operating point keeps"), "{refused}");
+    let mut list = "file,subject\n".to_owned();
+    for folder in fs_err::read_dir(place.path("faces")).unwrap().take(10) {
+        let name = folder.unwrap().file_name().into_string().unwrap();
+        list.push_str(&format!("{name}/neutral.jpg,{name}\n"));
+    }
+    fs_err::write(place.path("few.csv"), list).unwrap();
+    place.good(&["enrol", "few", "faces", "--subjects", "few.csv"]);
+    let answer = place.good(&["search", "few", &probe, "--target-fpir", "0.1", "--json"]);
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(answer["operating_point"]["name"], "tenth");
+    assert!((answer["threshold"].as_f64().unwrap() - threshold).abs() < 1e-6);
+    let shown = answer["pictures"][0]["probes"][0]["candidates"].as_array().unwrap();
+    assert!(shown.iter().all(|one| one["score"].as_f64().unwrap() >= threshold - 1e-6));
+    assert!(place.good(&["search", "few", &probe, "--operating-point", "tenth"]).contains("chosen for an FPIR of 0.1"));
+}
+
+#[test]
+fn pairs_in_folds_are_compared() {
+    let Some(place) = Place::new() else { return };
+    // Named as in Labeled Faces in the Wild.
+    let names: Vec<String> = (0..PEOPLE).map(|number| format!("P_{number}")).collect();
+    let mut folders: Vec<PathBuf> =
+        fs_err::read_dir(place.path("faces")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    for (name, folder) in names.iter().zip(folders) {
+        let to = place.path("lfw").join(name);
+        fs_err::create_dir_all(&to).unwrap();
+        fs_err::copy(folder.join("neutral.jpg"), to.join(format!("{name}_0001.jpg"))).unwrap();
+        fs_err::copy(folder.join("smiling.jpg"), to.join(format!("{name}_0002.jpg"))).unwrap();
+    }
+    let mut list = "3\t10\n".to_owned();
+    for fold in 0..3 {
+        for number in 10 * fold..10 * fold + 10 {
+            list.push_str(&format!("{}\t1\t2\n", names[number]));
+        }
+        for number in 10 * fold..10 * fold + 10 {
+            list.push_str(&format!("{}\t1\t{}\t2\n", names[number], names[(number + 1) % PEOPLE]));
+        }
+    }
+    fs_err::write(place.path("pairs.txt"), list).unwrap();
+    let pairs = ["eval", "pairs", "--images", "lfw", "--pairs", "pairs.txt", "--out", "found"];
+    let found: Value = serde_json::from_str(&place.good(&[&pairs[..], &["--json"]].concat())).unwrap();
+    assert_eq!((&found["mated"], &found["non_mated"], &found["failed"]), (&30.into(), &30.into(), &0.into()));
+    let accuracy = found["accuracy"].as_f64().unwrap();
+    assert!(accuracy > 0.9, "{found}");
+    assert_eq!(found["folds"].as_array().unwrap().len(), 3);
+    fs_err::remove_file(place.path("lfw/P_3/P_3_0002.jpg")).unwrap();
+    let again = [&pairs[..7], &["again", "--json"]].concat();
+    let without: Value = serde_json::from_str(&place.good(&again)).unwrap();
+    assert_eq!(without["failed"], 2, "in a mated and in a non-mated pair");
+}
+
+#[test]
+fn what_cant_be_evaluated_is_named_with_its_line() {
+    let place = Place { folder: tempfile::tempdir().unwrap() };
+    fs_err::write(place.path("bad.csv"), "image,subject,role\na.jpg,p,gallery\nb.jpg,,\nc.jpg,q,suspect\n").unwrap();
+    let refused = place.bad(&["eval", "accuracy", "--manifest", "bad.csv", "--out", "found"]);
+    assert!(
+        refused.contains("2 of its lines are wrong") && refused.contains("line 3:") && refused.contains("line 4:"),
+        "{refused}"
+    );
+    assert!(!place.path("found").exists(), "nothing was begun");
+    fs_err::write(place.path("one.csv"), "image,subject\na.jpg,p\n").unwrap();
+    let refused = place.bad(&["eval", "accuracy", "--manifest", "one.csv", "--non-mated", "0", "--out", "found"]);
+    assert!(refused.contains("no image is left to search with"), "{refused}");
+    assert!(
+        place
+            .bad(&["eval", "operating-point", "found", "--name", "a", "--target-fpir", "0.1", "--gallery-class", "c"])
+            .contains("evaluation.json")
+    );
+    assert!(place.bad(&["eval", "accuracy", "--manifest", "nowhere.csv", "--out", "found"]).contains("can't be read"));
+    assert!(place.good(&["eval", "operating-points"]).contains("no operating points"));
+}
+
+#[test]
+fn pictures_are_degraded_the_same_way_twice() {
+    let Some(place) = Place::new() else { return };
+    let picture = "faces/001/neutral.jpg";
+    let shown = place.good(&["degrade", picture, "--out", "poor", "--preset", "night", "--seed", "5"]);
+    assert!(shown.contains("neutral.night.jpg"), "{shown}");
+    place.good(&["degrade", picture, "--out", "again", "--preset", "night", "--seed", "5"]);
+    let read = |folder: &str| fs_err::read(place.path(folder).join("neutral.night.jpg")).unwrap();
+    assert!(read("poor") == read("again"));
+    assert!(place.bad(&["degrade", picture, "--out", "poor", "--preset", "night"]).contains("is there already"));
+    assert!(place.bad(&["degrade", picture, "--out", "poor", "--preset", "fog"]).contains("mild, cctv or night"));
+}
