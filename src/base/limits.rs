@@ -219,6 +219,20 @@ pub const EVALUATION_RECORD_BYTES_MAX: usize = 64 << 20;
 pub const OPERATING_POINTS_MAX: usize = 1_000;
 /// Bytes of one.
 pub const OPERATING_POINT_BYTES_MAX: usize = 1 << 20;
+/// Groups of people that a generator of synthetic templates knows.
+pub const SYNTHETIC_GROUPS_MAX: usize = EVALUATION_VALUES_MAX;
+/// Types of probes that it knows.
+pub const SYNTHETIC_PROBE_TYPES_MAX: usize = 16;
+/// Most people that it makes for one evaluation, enrolled ones and others.
+pub const SYNTHETIC_PEOPLE_MAX: u32 = 100_000_000;
+/// Most images of each that are enrolled.
+pub const SYNTHETIC_IMAGES_MAX: u32 = 64;
+/// Most probes that it makes for one evaluation.
+pub const SYNTHETIC_PROBES_MAX: u32 = 10_000_000;
+/// Bytes of a file of its parameters.
+pub const SYNTHETIC_PARAMETERS_BYTES_MAX: usize = 64 << 10;
+/// Most templates from which its parameters are fitted: scores of all pairs are looked at.
+pub const FIT_TEMPLATES_MAX: usize = 8_192;
 /// Most searches of one evaluation.
 pub const EVALUATION_SEARCHES_MAX: usize = 4_000_000;
 /// Most groups that are compared with each other, each with each.

@@ -25,6 +25,7 @@ use crate::base::ids::{GalleryName, IdError, ModelId};
 use crate::evaluation::EvaluationError;
 use crate::evaluation::manifest::ManifestError;
 use crate::evaluation::protocol::ProtocolError;
+use crate::evaluation::synthetic::SyntheticError;
 use crate::gallery::GalleryError;
 use crate::graph::GraphError;
 use crate::identify::IdentifyError;
@@ -111,6 +112,9 @@ pub enum CaseworkError {
     /// Rules of an evaluation that leave nothing to measure.
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
+    /// A synthetic population that can't be made.
+    #[error(transparent)]
+    Synthetic(#[from] SyntheticError),
     /// A folder that holds something else than the evaluation that is asked for.
     #[error("{}: {what}. Give another folder with --out, or remove this one", .path.display())]
     OtherRun {

@@ -5,6 +5,7 @@
 //! them, [`arithmetic`] knows only numbers.
 
 pub mod accuracy;
+pub mod ahead;
 pub mod arithmetic;
 pub mod assemble;
 pub mod crowd;
@@ -17,6 +18,8 @@ pub mod protocol;
 pub mod report;
 pub mod results;
 pub mod statistics;
+pub mod synthetic;
+mod turn;
 pub mod verification;
 
 pub use crate::base::random;

@@ -39,6 +39,7 @@ impl From<CaseworkError> for Problem {
             | CaseworkError::Protocol(_)
             | CaseworkError::Subjects { .. }
             | CaseworkError::Evaluation(_)
+            | CaseworkError::Synthetic(_)
             | CaseworkError::Stopped(_) => failed(error.to_string()),
         }
     }

@@ -3,11 +3,13 @@
 
 pub mod extract;
 pub mod figures;
+pub mod fit;
 pub mod pairs;
 pub mod pictures;
 pub mod points;
 pub mod samples;
 pub mod searches;
+pub mod synthetic;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

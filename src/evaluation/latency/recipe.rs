@@ -7,6 +7,7 @@
 //! order.
 
 use crate::evaluation::random::{Stream, mix};
+use crate::evaluation::turn::turn;
 use crate::vector::VectorError;
 use crate::vector::dimension::Dimension;
 use crate::vector::template::Template;
@@ -104,20 +105,6 @@ impl Generator {
     pub fn mate(&self, index: u64) -> Option<u64> {
         MATES[(index % MATES.len() as u64) as usize]?;
         mix(mix(self.recipe.seed ^ PROBE_SEED) ^ index).checked_rem(self.recipe.rows)
-    }
-}
-
-/// The Walsh-Hadamard transform of a power of two of numbers, in place and not scaled.
-fn turn(values: &mut [f32]) {
-    let mut half = 1;
-    while half < values.len() {
-        for pair in values.chunks_exact_mut(2 * half) {
-            let (low, high) = pair.split_at_mut(half);
-            for (a, b) in low.iter_mut().zip(high) {
-                (*a, *b) = (*a + *b, *a - *b);
-            }
-        }
-        half *= 2;
     }
 }
 

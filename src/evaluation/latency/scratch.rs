@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Instant;
 
 use fs_err as fs;
 
 use crate::base::ids::{GalleryName, ModelId};
 use crate::base::limits::IMPORT_ROWS_MAX;
+use crate::evaluation::ahead::RowSource;
 use crate::evaluation::latency::recipe::Recipe;
 use crate::evaluation::latency::{LatencyError, Stop};
 use crate::gallery::{Access, Snapshot, Vault, VaultOptions};
@@ -24,10 +24,6 @@ const COMPLETE: &str = "RECIPE";
 const LOCK_SUFFIX: &str = ".lock";
 /// The gallery inside.
 const GALLERY: &str = "synthetic";
-/// Rows that a generating thread hands over at a time.
-const CHUNK_ROWS: u64 = 1_024;
-/// Chunks that wait for the writer, a thread: bounds memory.
-const CHUNKS_WAITING: usize = 2;
 /// Bytes left free beside the gallery, for records and journals.
 const SPARE_BYTES: u64 = 256 << 20;
 
@@ -131,11 +127,15 @@ impl Scratch {
         let (name, recipe) = (gallery_name()?, self.recipe);
         let purpose = "synthetic templates for benchmarks";
         vault.create_gallery(&name, &model(), recipe.dimension, Precision::F16, purpose).await?;
-        let mut rows = RowSource::start(&recipe, threads);
+        let maker = move || {
+            let generator = recipe.generator();
+            move |row: u64, out: &mut [f32]| generator.row(row, out)
+        };
+        let mut rows = RowSource::start(0..recipe.rows, recipe.dimension.get(), threads, maker);
         let stop = Arc::clone(stop);
         let fill = move |row: u64, out: &mut [f32]| {
             if !stop.asked() {
-                rows.next_into(row, out);
+                rows.take(row, out);
             }
         };
         vault.import_synthetic(&name, recipe.rows, fill, move |done| progress(done)).await?;
@@ -235,56 +235,10 @@ fn model() -> ModelId {
     ModelId { name: "synthetic-benchmark".to_owned(), hash: *b"bertillon: benchmark templates 1" }
 }
 
-/// Rows made by several threads, handed out in order.
-struct RowSource {
-    parts: Vec<Receiver<Vec<f32>>>,
-    chunk: Vec<f32>,
-}
-
-impl RowSource {
-    /// Threads end when the source is dropped.
-    fn start(recipe: &Recipe, threads: usize) -> Self {
-        let threads = threads.max(1) as u64;
-        let part = |first: u64| {
-            let (sender, receiver) = sync_channel(CHUNKS_WAITING);
-            let recipe = *recipe;
-            std::thread::spawn(move || make_chunks(&recipe, first, threads, &sender));
-            receiver
-        };
-        Self { parts: (0..threads).map(part).collect(), chunk: Vec::new() }
-    }
-
-    /// Writes row `row` into `out`. Rows are asked for in order, from 0; past the last one `out` is left as it is.
-    fn next_into(&mut self, row: u64, out: &mut [f32]) {
-        let inside = (row % CHUNK_ROWS) as usize;
-        if inside == 0 {
-            let part = self.parts.get((row / CHUNK_ROWS) as usize % self.parts.len());
-            self.chunk = part.and_then(|part| part.recv().ok()).unwrap_or_default();
-        }
-        if let Some(values) = self.chunk.chunks_exact(out.len()).nth(inside) {
-            out.copy_from_slice(values);
-        }
-    }
-}
-
-fn make_chunks(recipe: &Recipe, first: u64, step: u64, sender: &SyncSender<Vec<f32>>) {
-    let generator = recipe.generator();
-    let dimension = recipe.dimension.get();
-    for chunk in (first..recipe.rows.div_ceil(CHUNK_ROWS)).step_by(step as usize) {
-        let rows = chunk * CHUNK_ROWS..((chunk + 1) * CHUNK_ROWS).min(recipe.rows);
-        let mut values = vec![0.0; (rows.end - rows.start) as usize * dimension];
-        for (row, out) in rows.zip(values.chunks_exact_mut(dimension)) {
-            generator.row(row, out);
-        }
-        if sender.send(values).is_err() {
-            return;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluation::ahead::CHUNK_ROWS;
     use crate::vector::dimension::Dimension;
     use crate::vector::template::Template;
 
