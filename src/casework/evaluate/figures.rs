@@ -136,7 +136,9 @@ pub fn of_pictures(
     let identity = identity(settings, plan, done, title, data)?;
     let evaluation = assemble(identity, findings)?;
     write(&done.run, &evaluation)?;
-    write_candidates(plan, done, &galleries)?;
+    let subject = |number: u32| plan.manifest.subjects.get(number as usize).cloned().unwrap_or_default();
+    let name = |probe: u32| name_of(plan, done.probes.get(probe as usize));
+    write_candidates(&done.run, &galleries, &name, &subject)?;
     write_failures(plan, done)?;
     Ok(evaluation)
 }
@@ -205,7 +207,7 @@ fn measures(searched: &[&PictureProbe]) -> Vec<QualityMeasure> {
     MEASURES.iter().enumerate().map(of).collect()
 }
 
-fn latency(back_end: &str, times: &[(u32, BatchTimes)]) -> Option<Latency> {
+pub(super) fn latency(back_end: &str, times: &[(u32, BatchTimes)]) -> Option<Latency> {
     let (_, whole) = times.last()?;
     let batch = whole.iter().map(|(probes, _)| *probes).max()?;
     // Batches that were filled: a short one says nothing of the others.
@@ -299,15 +301,21 @@ fn csv_error(error: csv::Error) -> CaseworkError {
     CaseworkError::Stopped("a table can't be written".to_owned())
 }
 
-fn write_candidates(plan: &PicturePlan, done: &PictureRun, galleries: &[Trials]) -> Result<(), CaseworkError> {
-    let file = fs::File::create(done.run.file(CANDIDATES)).map_err(io)?;
+/// Writes every list, for whoever wants to recompute.
+pub(super) fn write_candidates(
+    run: &RunFolder,
+    galleries: &[Trials],
+    name: &dyn Fn(u32) -> String,
+    subject: &dyn Fn(u32) -> String,
+) -> Result<(), CaseworkError> {
+    let file = fs::File::create(run.file(CANDIDATES)).map_err(io)?;
     let mut out = csv::Writer::from_writer(std::io::BufWriter::new(file));
     let head = ["people", "probe", "subject", "mated", "rank", "candidate", "score", "mate_score"];
     out.write_record(head).map_err(csv_error)?;
-    let subject = |number: u32| plan.manifest.subjects.get(number as usize).cloned().unwrap_or_default();
-    for (trials, people) in galleries.iter().zip(&done.split.sizes) {
+    for trials in galleries {
+        let people = trials.enrolled_subjects();
         for search in trials.searches() {
-            let probe = name_of(plan, done.probes.get(search.probe as usize));
+            let probe = name(search.probe);
             let mated = (search.kind == Kind::Mated).to_string();
             let mate = search.mate.map_or_else(String::new, |mate| mate.score.to_string());
             let row = |rank: String, candidate: String, score: String| {

@@ -98,7 +98,7 @@ async fn watched(settings: &Settings, plan: &PicturePlan) -> Result<PictureRun> 
 }
 
 /// Does it with a bar; ctrl-C ends it where it is.
-async fn with_a_bar<T>(
+pub(super) async fn with_a_bar<T>(
     running: impl Future<Output = Result<T, CaseworkError>>,
     watch: &Watch,
     folder: &Path,

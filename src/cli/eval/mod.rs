@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod print_figures;
+mod synthetic;
 
 use std::path::PathBuf;
 
@@ -28,6 +29,13 @@ pub enum EvalCommand {
     /// non-mated ones. Everything goes through the product's own vision, gallery and exact scoring. A run that was cut short
     /// goes on when the same command is given again.
     Accuracy(Box<Accuracy>),
+    /// Measure the same on synthetic people, made by a seeded generator: for galleries that nobody has, and for testing the evaluator.
+    ///
+    /// Presets meet published points by construction (mugshot, mugshot_median, webcam, profile, aged, lfr_npl, cctv); they are
+    /// evidence about no model. docs/SYNTHETIC.md has the generator to the bit.
+    Synthetic(synthetic::Synthetic),
+    /// Fit the generator's few figures to a real model's templates, and say how well it then imitates them.
+    Fit(synthetic::Fit),
     /// Write the report of a finished evaluation: one HTML file, to be read in any browser and printed to PDF from there.
     Report {
         /// Folder of the evaluation.
@@ -186,6 +194,8 @@ pub struct Point {
 pub async fn run(settings: Settings, command: EvalCommand) -> Result<()> {
     match command {
         EvalCommand::Accuracy(accuracy) => accuracy::run(settings, *accuracy).await,
+        EvalCommand::Synthetic(asked) => synthetic::run(settings, asked).await,
+        EvalCommand::Fit(asked) => synthetic::fit(&asked),
         EvalCommand::Report { folder, out, json } => {
             let (evaluation, _) = read(&folder)?;
             if json {

@@ -1,0 +1,178 @@
+//! An evaluation on synthetic people: the generator's templates through the product's own galleries and exact scoring. It measures
+//! the arithmetic, the engine and the protocol; nothing in it is evidence about any model or person.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::base::clock;
+use crate::base::hex;
+use crate::base::ids::ModelId;
+use crate::casework::evaluate::figures::{self, People, hardware, latency, trials, write_candidates};
+use crate::casework::evaluate::samples::Samples;
+use crate::casework::evaluate::searches::{self, Series};
+use crate::casework::evaluate::synthetic::{Options, SyntheticSamples};
+use crate::casework::evaluate::{RunFolder, RunKey, Watch, sha256_of, store};
+use crate::casework::{CaseworkError, Desk};
+use crate::evaluation::assemble::{Findings, assemble};
+use crate::evaluation::journal::Journal;
+use crate::evaluation::results::{Evaluation, Identity};
+use crate::identify::Mode;
+use crate::settings::Settings;
+
+/// Pairs that calibration looks at.
+const CALIBRATION_PAIRS: u32 = 50_000;
+/// Name of the model that synthetic templates belong to; its hash is that of what was made.
+const MODEL: &str = "synthetic";
+
+/// What is to be measured on synthetic people.
+#[derive(Debug, Clone)]
+pub struct CrowdPlan {
+    /// What is made.
+    pub options: Options,
+    /// People in each smaller, nested gallery.
+    pub sizes: Vec<u32>,
+    /// Candidates on a list.
+    pub list_length: usize,
+    /// Whether scores are calibrated as likelihood ratios.
+    pub calibrate: bool,
+    /// Whether every list is written as CSV.
+    pub lists: bool,
+    /// Title of the report.
+    pub title: String,
+    /// Where everything goes.
+    pub folder: PathBuf,
+    /// Leaves the galleries there.
+    pub keep: bool,
+}
+
+/// Makes galleries, searches, and works the figures out.
+///
+/// # Errors
+/// [`CaseworkError`]; after an interruption the same call goes on.
+pub async fn run(settings: &Settings, plan: &CrowdPlan, watch: &Watch) -> Result<Evaluation, CaseworkError> {
+    let data_sha256 = plan.options.sha256()?;
+    let hash = hex::decode_32(&data_sha256).unwrap_or_default();
+    let model = ModelId { name: MODEL.to_owned(), hash };
+    let key = RunKey {
+        data_sha256: data_sha256.clone(),
+        model_sha256: data_sha256,
+        settings: json!({ "kind": "synthetic", "sizes": plan.sizes, "list_length": plan.list_length }),
+    };
+    let run = RunFolder::take(&plan.folder, &key)?;
+    let desk = run.desk(settings).await?;
+    let found = run_at(&desk, settings, plan, &model, &run, watch).await;
+    desk.vault.clone().close().await;
+    let found = found?;
+    if !plan.keep {
+        run.remove_work()?;
+    }
+    Ok(found)
+}
+
+async fn run_at(
+    desk: &Desk,
+    settings: &Settings,
+    plan: &CrowdPlan,
+    model: &ModelId,
+    run: &RunFolder,
+    watch: &Watch,
+) -> Result<Evaluation, CaseworkError> {
+    let samples = Arc::new(SyntheticSamples::new(plan.options.clone(), desk.scoring_threads())?);
+    let source: Arc<dyn Samples> = Arc::<SyntheticSamples>::clone(&samples);
+    let mut sizes: Vec<u32> = plan.sizes.iter().copied().filter(|&size| size < plan.options.people).collect();
+    sizes.push(plan.options.people);
+    sizes.sort_unstable();
+    sizes.dedup();
+    let mut times = Vec::new();
+    for (number, &people) in sizes.iter().enumerate() {
+        let gallery = searches::gallery(desk, model, &source, people, true, watch).await?;
+        let series = Series {
+            people,
+            list_length: plan.list_length,
+            join_people: plan.options.images > 1,
+            mode: Mode::Exact,
+            number: number as u64,
+            synthetic: true,
+        };
+        times.push((people, searches::search(desk, &source, &gallery, &series, run, watch).await?));
+    }
+    let back_end = desk.engine.scorer.name();
+    let identity = identity(settings, plan, &back_end)?;
+    let (plan, run, samples) = (plan.clone(), run.clone(), Arc::clone(&samples));
+    crate::casework::enrol::blocking(move || {
+        let latency = latency(&back_end, &times);
+        work_out(&plan, &sizes, &samples, &run, identity, latency)
+    })
+    .await?
+}
+
+fn work_out(
+    plan: &CrowdPlan,
+    sizes: &[u32],
+    samples: &SyntheticSamples,
+    run: &RunFolder,
+    identity: Identity,
+    latency: Option<crate::evaluation::results::Latency>,
+) -> Result<Evaluation, CaseworkError> {
+    let journal = Journal::open(&run.file(searches::JOURNAL)).map_err(store)?;
+    let who = People {
+        of_gallery: &|person| person,
+        of_probe: &|probe| samples.subject_of(probe),
+        is_enrolled: &|person| samples.is_enrolled(person),
+    };
+    let (mut galleries, mut probes) = (Vec::new(), Vec::new());
+    for (number, &people) in sizes.iter().enumerate() {
+        let found = trials(&journal, number as u64, samples, people, plan.list_length, &who)?;
+        galleries.push(found.0);
+        probes = found.1;
+    }
+    let name = |probe: u32| format!("synthetic probe {probe}");
+    if plan.lists {
+        write_candidates(run, &galleries, &name, &|subject| format!("synthetic #{subject}"))?;
+    }
+    let findings = Findings {
+        galleries: &galleries,
+        failures_to_enrol: samples.failures_to_enrol(),
+        kinds: samples.kinds(&probes),
+        groups: samples.groups(&probes).into_iter().collect(),
+        measures: samples.measures(&probes),
+        non_mated_pairs: if plan.calibrate { samples.non_mated_pairs(CALIBRATION_PAIRS)? } else { Vec::new() },
+        approximate: None,
+        probe_names: Box::new(name),
+        latency,
+    };
+    let evaluation = assemble(identity, findings)?;
+    figures::write(run, &evaluation)?;
+    Ok(evaluation)
+}
+
+fn identity(settings: &Settings, plan: &CrowdPlan, back_end: &str) -> Result<Identity, CaseworkError> {
+    let options = &plan.options;
+    let line = |name: &str, value: String| (name.to_owned(), value);
+    let sha256 = options.sha256()?;
+    Ok(Identity {
+        title: plan.title.clone(),
+        made_at: clock::now_rfc3339(),
+        program: format!("bertillon {}", env!("CARGO_PKG_VERSION")),
+        commit: option_env!("BERTILLON_COMMIT").map(str::to_owned),
+        config_sha256: sha256_of(&settings.to_toml().map_err(|error| CaseworkError::Stopped(error.to_string()))?),
+        model: MODEL.to_owned(),
+        model_sha256: sha256.clone(),
+        dimension: options.dimension,
+        data_sha256: sha256,
+        data: options.parameters.source.clone(),
+        synthetic: true,
+        seed: options.seed,
+        hardware: hardware(back_end),
+        protocol: vec![
+            line("enrolment", format!("{} synthetic images a person, under one identity", options.images)),
+            line("mated probes", format!("{}, of the first {} people", options.mated, options.mates_among)),
+            line("non-mated probes", format!("{}, each of somebody else who is not enrolled", options.non_mated)),
+            line("longest candidate list", plan.list_length.to_string()),
+            line("search", "exact".to_owned()),
+        ],
+        exclusions: Vec::new(),
+    })
+}
