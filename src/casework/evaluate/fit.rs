@@ -135,7 +135,7 @@ mod tests {
             samples.row(at, &mut row).unwrap();
             bytes.extend(row.iter().flat_map(|value| value.to_le_bytes()));
             let person = samples.person_of(at);
-            list += &format!("person {person},{}\n", if person % 3 == 0 { "north" } else { "south" });
+            list.extend(["person ", &person.to_string(), if person % 3 == 0 { ",north\n" } else { ",south\n" }]);
         }
         fs::write(folder.join("t.npy"), bytes).unwrap();
         fs::write(folder.join("s.csv"), list).unwrap();

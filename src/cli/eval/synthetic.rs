@@ -17,6 +17,7 @@ use crate::settings::Settings;
 
 /// Measure accuracy on synthetic people.
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct Synthetic {
     /// Which published point is met: mugshot, mugshot_median, webcam, profile, aged, lfr_npl or cctv.
     #[arg(long, value_name = "PRESET", required_unless_present = "parameters")]

@@ -302,7 +302,7 @@ mod tests {
         refused(&|p| p.failures = 0.3, "failures");
         refused(&|p| p.years_max = f64::INFINITY, "years");
         refused(&|p| p.format = "other".to_owned(), "format");
-        assert!(Parameters::from_json(&[b' '; 1 << 20]).is_err());
+        assert!(Parameters::from_json(&vec![b' '; 1 << 20]).is_err());
         assert!(Parameters::from_json(b"{}").is_err());
     }
 }

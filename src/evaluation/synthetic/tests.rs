@@ -66,7 +66,7 @@ fn the_same_bits_on_every_machine() {
     assert_eq!(fingerprint(&Preset::Mugshot.parameters(), 256), 685_642_576_262_567_579);
     let mut parameters = crowded();
     parameters.common = 0.3;
-    assert_eq!(fingerprint(&parameters, 48), 9339652793938128309);
+    assert_eq!(fingerprint(&parameters, 48), 9_339_652_793_938_128_309);
 }
 
 #[test]
