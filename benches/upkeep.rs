@@ -61,7 +61,6 @@ enum Beside {
 
 /// Imports, erases and compacts until it is told to stop; rows imported.
 async fn work(vault: Vault, beside: Beside, name: GalleryName, stop: Arc<AtomicBool>, done: Arc<AtomicU64>) {
-    let mut last = ROWS;
     while !stop.load(Ordering::Relaxed) {
         let from = done.load(Ordering::Relaxed);
         let erased = match beside {
@@ -72,8 +71,9 @@ async fn work(vault: Vault, beside: Beside, name: GalleryName, stop: Arc<AtomicB
             }
             Beside::Itself => {
                 import_people(&vault, &name, from).await;
-                last -= 2;
-                [TemplateId(last), TemplateId(last + 1)]
+                // Two others each time, over all rounds.
+                let last = ROWS - 2 * (from / BATCH);
+                [TemplateId(last), TemplateId(last - 1)]
             }
         };
         for id in erased {

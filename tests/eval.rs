@@ -196,11 +196,13 @@ fn a_threshold_that_was_measured_is_asked_for_and_cited() {
     assert!(
         !refused.status.success()
             && words.contains("12 non-mated searches do not support")
-            && words.contains("0.10000"),
+            && words.contains("those they do: none"),
         "{words}"
     );
-    assert!(run(&make("tenth", "0.1")).status.success());
-    assert!(!run(&make("tenth", "0.1")).status.success(), "never replaced");
+    assert!(!run(&make("tenth", "0.1")).status.success(), "one event of twelve supports nothing");
+    let anyhow = [make("tenth", "0.1"), vec!["--unsupported".to_owned()]].concat();
+    assert!(run(&anyhow).status.success());
+    assert!(!run(&anyhow).status.success(), "never replaced");
     assert!(place.good(&["eval", "operating-points"]).contains("tenth"));
 
     place.good(&["enrol", "custody", "faces", "--only", "neutral.jpg"]);
@@ -224,7 +226,11 @@ fn a_threshold_that_was_measured_is_asked_for_and_cited() {
     assert!((answer["threshold"].as_f64().unwrap() - threshold).abs() < 1e-6);
     let shown = answer["pictures"][0]["probes"][0]["candidates"].as_array().unwrap();
     assert!(shown.iter().all(|one| one["score"].as_f64().unwrap() >= threshold - 1e-6));
-    assert!(place.good(&["search", "few", &probe, "--operating-point", "tenth"]).contains("chosen for an FPIR of 0.1"));
+    assert!(
+        place
+            .good(&["search", "few", &probe, "--operating-point", "tenth"])
+            .contains("chosen for an FPIR of 0.1, which its data do not support")
+    );
 }
 
 #[test]

@@ -223,6 +223,32 @@ fn a_job_is_cancelled_and_leaves_nothing() {
 }
 
 #[test]
+fn an_import_is_cancelled_or_goes_on_after_the_servers_end() {
+    let place = Place::new();
+    let import = place.bulk(60_000);
+    let server = place.serve();
+    for (job, after) in [(1, 1), (2, 130_000)] {
+        let mut command = place.command(&import).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // While the list is checked or templates are written, and while references are recorded.
+        place.wait_for(job, |job| job["state"] == "running" && job["done"].as_u64() >= Some(after));
+        place.good(&["jobs", "cancel", &job.to_string()]);
+        let ended = place.wait_for(job, |job| job["ended"].is_string());
+        assert_eq!(ended["state"], "cancelled", "{ended}");
+        assert!(!command.wait().unwrap().success());
+        assert_eq!(place.gallery()["templates"], 0);
+    }
+    let mut command = place.command(&import).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    place.wait_for(3, |job| job["done"].as_u64() >= Some(130_000));
+    server.stop();
+    assert_eq!(place.json(&["jobs", "show", "3", "--json"])["state"], "waiting", "put back in good order");
+    command.wait().unwrap();
+    let server = place.serve();
+    assert_eq!(place.wait_for(3, |job| job["ended"].is_string())["state"], "done");
+    assert_eq!(place.gallery()["templates"], 60_000);
+    server.stop();
+}
+
+#[test]
 fn a_server_takes_a_backup_back_in() {
     let place = Place::new();
     let import = place.bulk(2_000);

@@ -72,7 +72,7 @@ pub async fn import(
     .await?;
     checked?;
     let mut list = List::open(&import.subjects)?;
-    let stopped = Arc::clone(&stop);
+    let (stopped, asked) = (Arc::clone(&stop), Arc::clone(&stop));
     let fill = move |_row: u64, out: &mut [f32]| {
         if stopped.load(Ordering::Relaxed) {
             return Err(STOPPED.to_owned());
@@ -91,7 +91,11 @@ pub async fn import(
     };
     let tell = move |done| progress(rows + done, 3 * rows);
     let import = TemplateImport { gallery: import.gallery.clone(), model, count: rows, job };
-    Ok(desk.vault.import_templates(import, fill, describe, tell).await?)
+    match desk.vault.import_templates(import, fill, describe, tell).await {
+        // Whatever row it was at: nothing is wrong with it.
+        Err(GalleryError::ImportRow { .. }) if asked.load(Ordering::Relaxed) => Err(GalleryError::Interrupted.into()),
+        imported => Ok(imported?),
+    }
 }
 
 fn open_templates(path: &Path) -> Result<Npy<BufReader<fs::File>>, CaseworkError> {

@@ -65,7 +65,9 @@ impl Cited {
     #[must_use]
     pub fn in_words(&self) -> String {
         let synthetic = if self.point.synthetic { ", from synthetic data" } else { "" };
-        format!("{} (sha256 {}), FPIR {}{synthetic}", self.point.name, self.sha256, self.point.target_fpir)
+        let supported = if self.point.fpir.supported { "" } else { ", not supported by the data" };
+        let Self { point, sha256 } = self;
+        format!("{} (sha256 {sha256}), FPIR {}{supported}{synthetic}", point.name, point.target_fpir)
     }
 }
 

@@ -64,8 +64,9 @@ pub fn answer(answer: &Answer) -> Result<()> {
     }
     if let Some(cited) = &answer.operating_point {
         let synthetic = if cited.point.synthetic { "; SYNTHETIC data: it says nothing about people" } else { "" };
+        let supported = if cited.point.fpir.supported { "" } else { ", which its data do not support" };
         line(&format!(
-            "\nthreshold {:.4}: operating point {}, chosen for an FPIR of {}{synthetic} (sha256 {:.16}…)",
+            "\nthreshold {:.4}: operating point {}, chosen for an FPIR of {}{supported}{synthetic} (sha256 {:.16}…)",
             cited.point.threshold, cited.point.name, cited.point.target_fpir, cited.sha256
         ))?;
     }

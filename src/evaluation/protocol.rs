@@ -93,9 +93,13 @@ impl Protocol {
         }
         let mut left_out = LeftOut::default();
         let people = images_by_person(manifest, *enrolment, &mut left_out);
-        let non_mated_people = (people.len() as f64 * non_mated_share).round() as usize;
-        let drawn = shuffled((0..people.len()).collect(), *seed, NON_MATED_STREAM);
+        // Whoever has no gallery picture is declared to be outside; of the others the seed draws a share.
+        let (declared, others): (Vec<usize>, Vec<usize>) =
+            (0..people.len()).partition(|&place| people.get(place).is_some_and(|person| person.gallery.is_empty()));
+        let non_mated_people = (others.len() as f64 * non_mated_share).round() as usize;
+        let drawn = shuffled(others, *seed, NON_MATED_STREAM);
         let (outside, inside) = drawn.split_at(non_mated_people.min(drawn.len()));
+        let outside = [outside, &declared].concat();
         let mut inside: Vec<usize> = inside.to_vec();
         inside.sort_unstable();
         let inside = shuffled(inside, *seed, ORDER_STREAM);
@@ -108,10 +112,6 @@ impl Protocol {
             exclusions: Vec::new(),
         };
         for person in inside.iter().filter_map(|&place| people.get(place)) {
-            if person.gallery.is_empty() {
-                left_out.no_gallery_image += person.probes.len() as u64;
-                continue;
-            }
             split.enrolled.push(person.subject);
             split.gallery.push(person.gallery.clone());
             split.mated.extend(&person.probes);
@@ -152,7 +152,6 @@ struct Person {
 #[derive(Default)]
 struct LeftOut {
     later_gallery_images: u64,
-    no_gallery_image: u64,
     gallery_of_non_mated: u64,
 }
 
@@ -160,7 +159,6 @@ impl LeftOut {
     fn in_words(&self) -> Vec<(String, u64)> {
         let all = [
             ("gallery images beside the earliest of a person", self.later_gallery_images),
-            ("probes of people without a gallery image", self.no_gallery_image),
             ("gallery images of people who are not enrolled", self.gallery_of_non_mated),
         ];
         all.into_iter().filter(|(_, count)| *count > 0).map(|(what, count)| (what.to_owned(), count)).collect()
@@ -183,11 +181,17 @@ fn images_by_person(manifest: &Manifest, enrolment: Enrolment, left_out: &mut Le
         images.sort_by_key(|&place| at(place).map(|image| (&image.captured, &image.session, place)));
         let role = |place: usize| at(place).and_then(|image| image.role);
         let any_gallery = images.iter().any(|&place| role(place) == Some(Role::Gallery));
+        let last = images.last().copied();
         let (mut gallery, mut probes) = (Vec::new(), Vec::new());
         for place in images {
             match role(place) {
                 Some(Role::Gallery) => gallery.push(place),
-                None if !any_gallery && gallery.is_empty() => gallery.push(place),
+                // Where all are enrolled, the latest is left to search with.
+                None if !any_gallery
+                    && (gallery.is_empty() || (enrolment != Enrolment::OneImage && Some(place) != last)) =>
+                {
+                    gallery.push(place);
+                }
                 Some(Role::Probe) | None => probes.push(place),
             }
         }
@@ -256,10 +260,10 @@ mod tests {
         let images =
             manifest(&[(0, Some(Gallery), "2"), (0, Some(Gallery), "1"), (0, Some(Probe), ""), (1, Some(Probe), "")]);
         let one = protocol(Enrolment::OneImage, 0.0, 1).split(&images).unwrap();
-        assert_eq!((&one.gallery, &one.mated), (&vec![vec![1]], &vec![2]));
-        assert_eq!(one.exclusions.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [1, 1]);
+        assert_eq!((&one.gallery, &one.mated, &one.non_mated), (&vec![vec![1]], &vec![2], &vec![3]));
+        assert_eq!(one.exclusions.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [1]);
         let all = protocol(Enrolment::Consolidated, 0.0, 1).split(&images).unwrap();
-        assert_eq!((all.gallery, all.exclusions.len()), (vec![vec![1, 0]], 1));
+        assert_eq!((all.gallery, all.exclusions.len()), (vec![vec![1, 0]], 0));
     }
 
     #[test]

@@ -89,22 +89,64 @@ impl Inner {
         let present = self.records.gallery(&origin).await?;
         let same = present.is_some_and(|there| (there.created_at, there.model) == (record.created_at, record.model));
         let erased = if same { self.records.not_live(&origin).await? } else { Vec::new() };
-        let (aside, source, gone) = (self.aside(&name), from.to_owned(), erased.clone());
+        let last_template = record.last_template_id;
+        let (aside, source) = (self.aside(&name), from.to_owned());
         let copied = tokio::task::spawn_blocking(move || {
-            copy_in(&source, &aside, record.last_template_id, &gone, |done| {
+            copy_in(&source, &aside, last_template, &erased, |done| {
                 progress(all.saturating_add(done), all.saturating_mul(2))
             })
         });
-        let erased_since = copied.await.map_err(|_| GalleryError::Interrupted)??;
-        let last_template = record.last_template_id;
-        let restored = Restored { gallery: name.clone(), from: origin, last_template, erased_since };
-        let done = job.map(|job| (job, serde_json::to_string(&restored).unwrap_or_default()));
-        let taken = TakenIn { from: &restored.from, name: &name, erased: &erased, job: done };
-        self.records.take_in_gallery(&from.join(RECORDS), &taken, &clock::now_rfc3339()).await?;
+        let copied = copied.await.map_err(|_| GalleryError::Interrupted).flatten();
+        let counted = match copied {
+            Ok(erased_since) => {
+                let restored = Restored { gallery: name.clone(), from: origin, last_template, erased_since };
+                self.make_count(from, restored, same, job).await
+            }
+            Err(error) => Err(error),
+        };
+        let restored = match counted {
+            Ok(restored) => restored,
+            Err(error) => {
+                // Not left for the next start: there are templates in it, perhaps of people who are erased.
+                let aside = self.aside(&name);
+                if aside.is_dir() && self.records.gallery(&name).await?.is_none() {
+                    fs::remove_dir_all(aside).map_err(StoreError::Io)?;
+                }
+                return Err(error);
+            }
+        };
         // It counts. A start finishes the rest, should this not come to its end.
         self.finish_restore(&name)?;
         let Some(record) = self.records.gallery(&name).await? else { return Err(GalleryError::NoGallery(name)) };
         self.open_room(&record).await?;
+        Ok(restored)
+    }
+
+    /// The transaction by which a copied gallery counts. From the last look at what was erased from the gallery it came from
+    /// until then, nothing is erased from that.
+    async fn make_count(
+        &self,
+        from: &Path,
+        mut restored: Restored,
+        same: bool,
+        job: Option<i64>,
+    ) -> Result<Restored, GalleryError> {
+        let origin = if same { self.room(&restored.from).ok() } else { None };
+        let _no_erasure_begins = match &origin {
+            Some(room) => Some(room.lock_anyhow().await),
+            None => None,
+        };
+        let erased = if same { self.records.not_live(&restored.from).await? } else { Vec::new() };
+        let (aside, gone) = (self.aside(&restored.gallery), erased.clone());
+        let late = tokio::task::spawn_blocking(move || {
+            let folder = DiskFolder::open(&aside)?;
+            let segments = Manifest::load(&folder)?.segments;
+            erase_in(&folder, &segments, &gone)
+        });
+        restored.erased_since += late.await.map_err(|_| GalleryError::Interrupted)??;
+        let done = job.map(|job| (job, serde_json::to_string(&restored).unwrap_or_default()));
+        let taken = TakenIn { from: &restored.from, name: &restored.gallery, erased: &erased, job: done };
+        self.records.take_in_gallery(&from.join(RECORDS), &taken, &clock::now_rfc3339()).await?;
         Ok(restored)
     }
 

@@ -422,6 +422,8 @@ pub struct OperatingPointShape {
     pub fpir_interval: Option<[f64; 2]>,
     /// False negative identification rate as measured, where the mate is enrolled: 95 % interval of Clopper and Pearson.
     pub fnir_interval: Option<[f64; 2]>,
+    /// Whether the searches behind it were enough for the rate to be claimed.
+    pub supported: bool,
     /// Whether it was measured on synthetic templates: then it says nothing about people.
     pub synthetic: bool,
 }
@@ -436,6 +438,7 @@ impl From<&Cited> for OperatingPointShape {
             target_fpir: point.target_fpir,
             fpir_interval: point.fpir.clopper_pearson.map(both),
             fnir_interval: point.fnir.clopper_pearson.map(both),
+            supported: point.fpir.supported,
             synthetic: point.synthetic,
         }
     }

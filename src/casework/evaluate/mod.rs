@@ -102,8 +102,11 @@ impl RunFolder {
         if work.exists() {
             fs::remove_dir_all(work).map_err(io)?;
         }
-        if templates.exists() {
-            fs::remove_file(templates).map_err(io)?;
+        // Lists name rows, and rows are those of these templates: they go together.
+        for journal in [templates, self.path.join(searches::JOURNAL)] {
+            if journal.exists() {
+                fs::remove_file(journal).map_err(io)?;
+            }
         }
         Ok(())
     }

@@ -20,6 +20,8 @@ pub struct NewPoint {
     pub target_fpir: f64,
     /// For galleries of which kind.
     pub gallery_class: String,
+    /// Takes a rate that the data do not support, too: its record then says so.
+    pub unsupported: bool,
 }
 
 /// Takes a threshold out of the evaluation in `folder`. It holds for galleries no larger than the evaluated one: in larger ones
@@ -33,17 +35,19 @@ pub fn take(folder: &Path, new: &NewPoint) -> Result<OperatingPoint, CaseworkErr
     let whole = evaluation.galleries.last().ok_or_else(|| bad("the evaluation has no gallery".to_owned()))?;
     let is_it = |row: &&OperatingRow| (row.target_fpir - new.target_fpir).abs() <= new.target_fpir * 1e-3;
     let supported = || {
-        let rows = whole.operating.iter().filter(|row| row.threshold.is_some());
+        let rows = whole.operating.iter().filter(|row| row.fpir.is_some_and(|fpir| fpir.supported));
         rows.map(|row| format!("{:.5}", row.target_fpir)).collect::<Vec<_>>().join(", ")
     };
-    let row = whole.operating.iter().find(is_it).filter(|row| row.threshold.is_some());
+    let row = whole.operating.iter().find(is_it);
+    let row = row.filter(|row| new.unsupported || row.fpir.is_some_and(|fpir| fpir.supported));
     let found = row.and_then(|row| Some((row, row.threshold?, row.fpir?, row.fnir.last()?)));
     let Some((row, threshold, fpir, fnir)) = found else {
         return Err(bad(format!(
-            "the evaluation's {} non-mated searches do not support an FPIR of {}; those they do: {}",
+            "the evaluation's {} non-mated searches do not support an FPIR of {} (30 false positives are wanted, or none in \
+             enough searches); those they do: {}",
             evaluation.counts.non_mated_searches,
             new.target_fpir,
-            supported()
+            Some(supported()).filter(|rates| !rates.is_empty()).unwrap_or_else(|| "none".to_owned())
         )));
     };
     let identity = &evaluation.identity;

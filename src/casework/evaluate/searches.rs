@@ -289,6 +289,11 @@ impl Finder {
             seen.push(person);
             candidates.push((row, score));
         }
+        // What an approximate search did not come by is not known to it.
+        let approximate = !matches!(series.mode, Mode::Exact);
+        let own = self.samples.mate_of(probe);
+        let listed = || candidates.iter().find(|(row, _)| Some(self.samples.person_of(*row)) == own).map(|one| one.1);
+        let mate = if approximate { mate.and_then(|_| listed()) } else { mate };
         Searched { extracted: template.is_some(), mate, candidates }
     }
 

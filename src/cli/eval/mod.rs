@@ -94,8 +94,8 @@ pub struct Accuracy {
     /// Folder for everything that is found; a run that was cut short goes on there.
     #[arg(long, value_name = "FOLDER")]
     pub out: PathBuf,
-    /// How people are enrolled: one (their earliest image), consolidated (all images, one identity) or unconsolidated (each image
-    /// by itself).
+    /// How people are enrolled: one (their earliest gallery image), consolidated (all gallery images, one identity) or unconsolidated
+    /// (each by itself). Without roles, the first enrols the earliest image, the others all but the latest.
     #[arg(long, value_name = "HOW", default_value = "one", value_parser = enrolment)]
     pub enrol: Enrolment,
     /// Share of the people who are not enrolled.
@@ -179,6 +179,9 @@ pub struct Point {
     /// For galleries of which kind, in words.
     #[arg(long, value_name = "TEXT")]
     pub gallery_class: String,
+    /// Take a rate that the evaluation's searches do not support, too; the point then says so wherever it is cited.
+    #[arg(long)]
+    pub unsupported: bool,
     /// Write it there instead of into the data folder.
     #[arg(long, value_name = "FILE.json")]
     pub out: Option<PathBuf>,
@@ -221,8 +224,8 @@ pub async fn run(settings: Settings, command: EvalCommand) -> Result<()> {
 }
 
 fn make_point(settings: &Settings, asked: Point) -> Result<()> {
-    let Point { folder, name, target_fpir, gallery_class, out, json } = asked;
-    let point = take(&folder, &NewPoint { name, target_fpir, gallery_class })?;
+    let Point { folder, name, target_fpir, gallery_class, unsupported, out, json } = asked;
+    let point = take(&folder, &NewPoint { name, target_fpir, gallery_class, unsupported })?;
     let path = match out {
         Some(path) if path.exists() => bail!("{}: is there already", path.display()),
         Some(path) => {

@@ -4,7 +4,7 @@ use crate::evaluation::EvaluationError;
 use crate::evaluation::accuracy::rates::{cmc, det, fnir, fnir_resampled, fpir, fpir_resampled, selectivity, thinned};
 use crate::evaluation::accuracy::thresholds::{RANKS, TARGETS, disjoint, for_target};
 use crate::evaluation::accuracy::trials::{Kind, Rank, Threshold, Trials, View};
-use crate::evaluation::accuracy::workload::{predictive_value, workload};
+use crate::evaluation::accuracy::workload::workload;
 use crate::evaluation::arithmetic::bootstrap::{Resampled, Resampling};
 use crate::evaluation::arithmetic::intervals::{Coverage, Interval, Proportion, clopper_pearson, support, wilson};
 use crate::evaluation::assemble::subjects_of;
@@ -156,14 +156,9 @@ fn row(
         row.fnir.push(RankRow { rank, fnir: fnir_rate(view, Rank::Within(rank), threshold, resampling)? });
     }
     row.disjoint = other_people(view, target, list, seed)?;
-    let found = fnir(view, list, threshold)?.complement().rate();
     for prior in PRIORS {
-        let value = match predictive_value(prior, found, fpir.value.unwrap_or(0.0)) {
-            Err(EvaluationError::Empty(_)) => None,
-            value => Some(value?),
-        };
-        row.predictive_value.push((prior, value));
         let work = workload(view, list, threshold, prior)?;
+        row.predictive_value.push((prior, work.predictive_value));
         row.workload.push(WorkloadRow {
             prior,
             searches_with_candidates: work.searches_returning,

@@ -142,7 +142,7 @@ fn predictions_calibration_and_quality_are_there_or_the_reason_is() {
     assert_eq!(prediction.fitted_at, 100);
     for row in prediction.rows.iter().filter(|row| row.people == 200 && row.measured.unwrap().events >= 20) {
         let ratio = row.predicted / row.measured.unwrap().value.unwrap();
-        assert!((0.25..4.0).contains(&ratio), "a hundred templates are few for a tail: {row:?}");
+        assert!((0.25..6.0).contains(&ratio), "a hundred templates are few for a tail: {row:?}");
     }
     assert!(prediction.rows.iter().any(|row| row.people == 2_000 && row.measured.is_none()));
     let calibration = found.calibration.unwrap();
