@@ -62,6 +62,8 @@ pub const MERGE_ROWS_MAX: u64 = 1 << 22;
 pub const COMPACT_ERASED_PERCENT: u64 = 20;
 /// Rows that background work copies in one go: a few milliseconds, for which enrolments and searches may wait.
 pub const MAINTENANCE_SLICE_ROWS: usize = 2_048;
+/// The same while somebody searches: about a millisecond.
+pub const MAINTENANCE_SLICE_SEARCHED_ROWS: usize = 256;
 /// Rows of one chunk of the tail in memory: what an enrolment copies at most when a snapshot still reads the chunk.
 pub const TAIL_CHUNK_ROWS: usize = 1_024;
 /// Most segments of one gallery.
@@ -82,6 +84,8 @@ pub const ERASE_BATCH_MAX: usize = 100_000;
 pub const IMPORT_ROWS_MAX: u64 = 100_000_000;
 /// Rows of references that an import writes in one transaction: some milliseconds in which nobody else records anything.
 pub const IMPORT_RECORDS_BATCH: usize = 500;
+/// The same while somebody searches, whose record waits for it.
+pub const IMPORT_RECORDS_SEARCHED_BATCH: usize = 50;
 /// What the records take for an imported reference, journal included: 570 bytes were measured with short texts and one
 /// attribute, without journal.
 pub const IMPORT_RECORD_BYTES: u64 = 1_024;

@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 use crate::base::clock;
 use crate::base::ids::{GalleryName, ModelId, SubjectRef, TemplateId};
 use crate::base::limits::{
-    IMPORT_DISK_RESERVE_BYTES, IMPORT_RECORD_BYTES, IMPORT_ROWS_MAX, RECORD_TEXT_BYTES_MAX, SEGMENT_ROWS_MAX,
-    TEMPLATE_ID_MAX,
+    IMPORT_DISK_RESERVE_BYTES, IMPORT_RECORD_BYTES, IMPORT_RECORDS_SEARCHED_BATCH, IMPORT_ROWS_MAX,
+    RECORD_TEXT_BYTES_MAX, SEGMENT_ROWS_MAX, TEMPLATE_ID_MAX,
 };
 use crate::gallery::GalleryError;
 use crate::gallery::maintenance::GIVE_WAY;
@@ -29,7 +29,10 @@ use crate::vector::template::Template;
 /// Rows between two calls of an import's progress.
 const PROGRESS_ROWS: u64 = 8_192;
 /// Rows after which searches are given way to.
-const SLICE_ROWS: u64 = 512;
+const SLICE_ROWS: u64 = 128;
+/// Rows after which an import puts its file on the medium while somebody searches: the record of a search waits for what
+/// else is on its way there.
+const SYNC_ROWS: u64 = 1_024;
 
 /// What was imported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -182,7 +185,9 @@ impl Inner {
         let enrolled_at = clock::now_rfc3339();
         let mut row = 0;
         while row < count {
-            let end = count.min(row + self.options.import_records.max(1) as u64);
+            let searched = if self.traffic.lately() { IMPORT_RECORDS_SEARCHED_BATCH } else { usize::MAX };
+            let batch = self.options.import_records.clamp(1, searched);
+            let end = count.min(row + batch as u64);
             let mut details = Vec::with_capacity((end - row) as usize);
             for row in row..end {
                 let of = describe(row).map_err(|what| GalleryError::ImportRow { row, what })?;
@@ -275,7 +280,8 @@ impl Inner {
                 Job { folder, spec: shelf.spec().clone(), first_id, next_segment, count, segment_rows, synthetic };
             let rest = || {
                 inner.give_way_blocking(GIVE_WAY);
-                inner.check_open()
+                inner.check_open()?;
+                Ok(inner.traffic.lately())
             };
             let written = job.write(fill, progress, rest).and_then(|entries| {
                 shelf.list_import(&entries)?;
@@ -328,7 +334,7 @@ impl Job {
         &self,
         mut fill: impl FnMut(u64, &mut [f32]) -> Result<(), String>,
         mut progress: impl FnMut(u64),
-        rest: impl Fn() -> Result<(), GalleryError>,
+        rest: impl Fn() -> Result<bool, GalleryError>,
     ) -> Result<Vec<SegmentEntry>, GalleryError> {
         let spec = self.spec.of_segment(self.synthetic);
         let mut raw = vec![0.0; spec.dimension.get()];
@@ -347,7 +353,10 @@ impl Job {
                 let original = spec.originals.round(template.values());
                 writer.push(TemplateId(self.first_id + row), &original, &Code::of(&original))?;
                 if (row + 1).is_multiple_of(SLICE_ROWS) {
-                    rest()?;
+                    let searched = rest()?;
+                    if searched && (row + 1).is_multiple_of(SYNC_ROWS) {
+                        writer.sync()?;
+                    }
                 }
                 if (row + 1).is_multiple_of(PROGRESS_ROWS) {
                     progress(row + 1);

@@ -11,7 +11,9 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use crate::base::ids::GalleryName;
-use crate::base::limits::{COMPACT_ERASED_PERCENT, MAINTENANCE_SLICE_ROWS, MERGE_ROWS_MAX};
+use crate::base::limits::{
+    COMPACT_ERASED_PERCENT, MAINTENANCE_SLICE_ROWS, MAINTENANCE_SLICE_SEARCHED_ROWS, MERGE_ROWS_MAX,
+};
 use crate::gallery::GalleryError;
 use crate::gallery::room::{Room, blocking};
 use crate::gallery::shelf::rewrite::{Policy, Step};
@@ -204,12 +206,18 @@ impl Inner {
         if count == 0 { Ok(()) } else { Err(GalleryError::ErasureWaits { gallery: room.name.clone(), count }) }
     }
 
+    /// Rows that background work copies in one go now.
+    fn slice_rows(&self) -> usize {
+        if self.traffic.lately() { MAINTENANCE_SLICE_SEARCHED_ROWS } else { MAINTENANCE_SLICE_ROWS }
+    }
+
     async fn merge_slice(&self, room: &Arc<Room>, policy: Policy) -> Result<Step, GalleryError> {
         let guard = room.lock().await?;
         if self.check_settled(room).await.is_err() {
             return Ok(Step::Nothing);
         }
-        let (guard, step) = blocking(guard, move |shelf| shelf.merge_slice(&policy, MAINTENANCE_SLICE_ROWS)).await?;
+        let rows = self.slice_rows();
+        let (guard, step) = blocking(guard, move |shelf| shelf.merge_slice(&policy, rows)).await?;
         if !matches!(step, Ok(Step::Copied(..) | Step::Nothing)) {
             // Also after a failure: whatever the files are now is what searches should read.
             room.publish(&guard, room.snapshot().number());
@@ -233,9 +241,9 @@ impl Inner {
         }
     }
 
-    /// Whether any gallery is being searched: somebody but the vault holds its present snapshot.
+    /// Whether any gallery is being searched: somebody but the vault holds its present snapshot, or records a search.
     fn is_searched(&self) -> bool {
-        self.all_rooms().iter().any(|room| room.is_read())
+        self.traffic.is_recording() || self.all_rooms().iter().any(|room| room.is_read())
     }
 }
 
@@ -267,7 +275,8 @@ async fn seal_slices(inner: &Inner, room: &Arc<Room>) -> Result<(), GalleryError
         if inner.check_settled(room).await.is_err() {
             return Ok(());
         }
-        let (guard, step) = blocking(guard, |shelf| shelf.seal_slice(MAINTENANCE_SLICE_ROWS)).await?;
+        let rows = inner.slice_rows();
+        let (guard, step) = blocking(guard, move |shelf| shelf.seal_slice(rows)).await?;
         if !matches!(step, Ok(Step::Copied(..))) {
             room.publish(&guard, room.snapshot().number());
         }

@@ -23,6 +23,7 @@ mod shelf;
 mod snapshot;
 mod summary;
 mod tail;
+mod traffic;
 mod vault;
 mod verify;
 

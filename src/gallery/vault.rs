@@ -17,6 +17,7 @@ use crate::gallery::room::{Room, detached};
 use crate::gallery::shelf::Shelf;
 use crate::gallery::snapshot::Snapshot;
 use crate::gallery::tail::Committed;
+use crate::gallery::traffic::Traffic;
 use crate::records::{GalleryRecord, JobBook, Records, ReferenceImage, SearchRecord};
 use crate::segment::{Precision, check_model_name};
 use crate::store::disk::{self, DiskFolder};
@@ -43,7 +44,7 @@ pub struct VaultOptions {
     pub tail_rows_max: usize,
     /// Rows of one segment of an import.
     pub import_segment_rows: u64,
-    /// References that an import writes in one transaction.
+    /// References that an import writes in one transaction while nobody searches, and at most otherwise.
     pub import_records: usize,
     /// Adjacent segments of similar size at which they are merged into one.
     pub merge_fan: usize,
@@ -86,6 +87,7 @@ pub(super) struct Inner {
     pub(super) closed: Arc<AtomicBool>,
     /// Whose copies of galleries are kept up to date, in a process that serves ([`Vault::maintain`]).
     pub(super) scorer: OnceLock<Arc<dyn Scorer>>,
+    pub(super) traffic: Traffic,
     access: Access,
     rooms: RwLock<HashMap<GalleryName, Arc<Room>>>,
     /// Galleries whose files could not be opened, and why.
@@ -122,6 +124,7 @@ impl Vault {
             options,
             closed: Arc::default(),
             scorer: OnceLock::new(),
+            traffic: Traffic::new(),
             access,
             rooms: RwLock::default(),
             damaged: RwLock::default(),
@@ -235,6 +238,7 @@ impl Vault {
     /// # Errors
     /// [`GalleryError::NoGallery`]; for a reader, what the files say.
     pub async fn snapshot(&self, name: &GalleryName) -> Result<Arc<Snapshot>, GalleryError> {
+        self.inner.traffic.note();
         match self.inner.access {
             Access::Writer => Ok(self.inner.room(name)?.snapshot()),
             Access::Reader => Ok(Arc::new(self.inner.read_snapshot(name).await?)),
@@ -283,6 +287,7 @@ impl Vault {
         for (what, text) in [("actor", actor), ("origin", origin), ("back end", back_end)] {
             check_text(what, text, RECORD_TEXT_BYTES_MAX)?;
         }
+        let _recording = self.inner.traffic.recording();
         Ok(self.inner.records.record_search(search).await?)
     }
 }

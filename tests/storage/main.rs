@@ -24,6 +24,7 @@ mod beside;
 mod bulk;
 mod model;
 mod names;
+mod restoring;
 mod taken_back;
 mod traces;
 mod upkeep;
