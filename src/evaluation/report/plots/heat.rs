@@ -19,6 +19,8 @@ const TITLE: &str = "False candidates between groups";
 const TOP: i32 = 44;
 /// Below them: the scale.
 const SCALE: i32 = 62;
+/// Left of the cells: a row's number.
+const NUMBER: i32 = 34;
 /// Steps of the scale.
 const STEPS: i32 = 5;
 /// Groups from which names are set smaller, to leave room for cells.
@@ -142,11 +144,16 @@ impl<'m> Grid<'m> {
         for (index, name) in self.map.values.iter().take(self.side).enumerate() {
             let middle = (index as i32 * self.cell) + self.cell / 2;
             let row = text(self.letters, INK).pos(Pos::new(HPos::Right, VPos::Center));
-            let name = format!("{}  {}", words::cut(name, NAME_LETTERS), index + 1);
-            root.draw(&Text::new(name, ((self.left - 6) * UNIT, (TOP + middle) * UNIT), row)).map_err(refused)?;
+            // Numbers in bold and in a column of their own: names may end in a number.
+            let number = bold(self.letters, INK).pos(Pos::new(HPos::Right, VPos::Center));
+            let height = (TOP + middle) * UNIT;
+            let place = ((self.left - 6) * UNIT, height);
+            root.draw(&Text::new((index + 1).to_string(), place, number)).map_err(refused)?;
+            let place = ((self.left - NUMBER) * UNIT, height);
+            root.draw(&Text::new(words::cut(name, NAME_LETTERS), place, row)).map_err(refused)?;
             // Narrow columns: every fifth number fits.
             if self.cell >= 16 || index == 0 || (index + 1).is_multiple_of(5) {
-                let column = text(self.letters, INK).pos(Pos::new(HPos::Center, VPos::Bottom));
+                let column = bold(self.letters, INK).pos(Pos::new(HPos::Center, VPos::Bottom));
                 let place = ((self.left + middle) * UNIT, (TOP - 4) * UNIT);
                 root.draw(&Text::new((index + 1).to_string(), place, column)).map_err(refused)?;
             }
