@@ -130,7 +130,9 @@ impl Crossed {
     /// One replicate; the last element of each sum is over all searches.
     fn replicate(&self, seed: u64, index: u64, times: &mut [Vec<u32>; 3]) -> Sums {
         let mut stream = Stream::new(seed, index);
-        times.iter_mut().for_each(|side| crossed::draw(&mut stream, side));
+        for side in times.iter_mut() {
+            crossed::draw(&mut stream, side);
+        }
         let [of_mated, of_non_mated, of_returned] = times;
         let drawn = |side: &[u32], number: usize| u64::from(side.get(number).copied().unwrap_or(0));
         let places = self.grid.len() + 1;
