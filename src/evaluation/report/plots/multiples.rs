@@ -54,6 +54,11 @@ pub(super) fn by_group(evaluation: &Evaluation) -> Result<Vec<Figure>, Evaluatio
         }
         for (part, rows) in column.rows.chunks(PANELS).take(FIGURES_MAX).enumerate() {
             let id = if part == 0 { id.clone() } else { format!("{id}-{}", part + 1) };
+            let title = if column.rows.len() > PANELS {
+                format!("{title}, {} to {}", part * PANELS + 1, part * PANELS + rows.len())
+            } else {
+                title.clone()
+            };
             figures.push(figure(evaluation, column, (&id, &title), (part * PANELS, rows))?);
         }
     }
@@ -80,13 +85,9 @@ fn figure(
     let of_rule = rule.map_or_else(String::new, |(threshold, target)| {
         format!(" The upright line is T = {} for FPIR {} over all.", words::score(threshold), words::target(target))
     });
-    let (shown, all) = ((first + rows.len()).min(PANELS * FIGURES_MAX), column.rows.len());
-    let part = if first > 0 || rows.len() < all {
-        format!(
-            " Groups {} to {shown} of {all}{}.",
-            first + 1,
-            if shown < all { "; evaluation.json has all" } else { "" }
-        )
+    let (shown, all) = (first + rows.len(), column.rows.len());
+    let rest = if shown == PANELS * FIGURES_MAX && shown < all {
+        format!(" Groups beyond the first {shown} of {all} are not drawn; evaluation.json has all.")
     } else {
         String::new()
     };
@@ -94,7 +95,7 @@ fn figure(
         "Share of a group's searches in each bin of {}, on a logarithmic axis that all groups share; empty bins reach down to the \
          axis. Each group's own number of searches stands above it, and the people behind them. Scores of fewer than {PEOPLE_MIN} \
          people are not drawn. Groups whose outlines lie further left or right get other error rates at one threshold; table 6 \
-         says whether that is more than chance.{of_rule}{part}",
+         says whether that is more than chance.{of_rule}{rest}",
         words::figure(column.width),
     );
     let said = rows.iter().map(|row| described(column, row)).collect::<Vec<_>>().join(" ");

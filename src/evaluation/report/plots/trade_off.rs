@@ -3,7 +3,7 @@
 use super::axis::{Axis, Labels};
 use super::frame::{Curve, Plot, all_xs, all_ys};
 use super::points::{left_out_note, limited, spread, thinning_note};
-use super::style::{STYLES_COUNT, style};
+use super::style::{STYLES_COUNT, Style, style};
 use super::{Figure, finest, headline, no_searches, zero_note};
 use crate::base::text::thousands;
 use crate::evaluation::EvaluationError;
@@ -24,7 +24,8 @@ pub(super) fn det(evaluation: &Evaluation) -> Result<Figure, EvaluationError> {
         let (points, step) = limited(&gallery.det);
         every = every.max(step);
         let line = points.iter().map(|point| (point.fpir, point.fnir)).collect();
-        let mut curve = Curve::line(&format!("N = {}", words::size(gallery.people as f64)), style(place), line);
+        let name = format!("N = {}", words::size(gallery.people as f64));
+        let mut curve = Curve::line(&name, style_of(place, chosen.len()), line);
         curve.marks = gallery.operating.iter().filter_map(rates_at).collect();
         if place + 1 == chosen.len() {
             error_bars(&mut curve, gallery);
@@ -48,6 +49,11 @@ pub(super) fn det(evaluation: &Evaluation) -> Result<Figure, EvaluationError> {
     );
     let said = galleries.iter().map(|gallery| described(gallery)).collect::<Vec<_>>().join(" ");
     Ok(Figure::drawn(id, title, plot.draw()?, format!("FNIR falls as FPIR rises. {said}"), caption))
+}
+
+/// The largest gallery, which stands last and matters most, has the first and strongest style.
+fn style_of(place: usize, curves: usize) -> Style {
+    style(curves - 1 - place)
 }
 
 /// FPIR and FNIR at the longest list of an operating point.
@@ -113,7 +119,8 @@ pub(super) fn cmc(evaluation: &Evaluation) -> Result<Figure, EvaluationError> {
         let (points, step) = limited(&gallery.cmc);
         every = every.max(step);
         let line: Vec<(f64, f64)> = points.iter().map(|(rank, tpir)| (f64::from(*rank), *tpir)).collect();
-        let mut curve = Curve::line(&format!("N = {}", words::size(gallery.people as f64)), style(place), line.clone());
+        let name = format!("N = {}", words::size(gallery.people as f64));
+        let mut curve = Curve::line(&name, style_of(place, chosen.len()), line.clone());
         let asked = gallery.by_rank.iter().map(|row| f64::from(row.rank));
         curve.marks = asked.filter_map(|rank| line.iter().find(|point| point.0 == rank).copied()).collect();
         curves.push(curve);
