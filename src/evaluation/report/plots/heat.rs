@@ -176,7 +176,7 @@ impl<'m> Grid<'m> {
             Some(0.0) => "0".to_owned(),
             Some(rate) => words::short(rate * 1_000.0),
         };
-        let size = (LETTERS - 1.5).min(f64::from(self.cell - 2) / text_width(&said, 1.0));
+        let size = (LETTERS - 1.5).min(f64::from(self.cell - 6) / text_width(&said, 1.0));
         // Numbers in some cells and not in others would look like a pattern: where cells are small there are none.
         if size >= 6.5 && (rate.is_none() || self.cell >= NUMBERED) {
             let RGBColor(red, ..) = colour;

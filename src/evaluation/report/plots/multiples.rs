@@ -7,7 +7,7 @@ use plotters::prelude::SVGBackend;
 use plotters::style::Color;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::axis::{Axis, Labels};
+use super::axis::Axis;
 use super::frame::{Area, Curve, bold, refused, stroke, text, units};
 use super::style::{FINE_GRID, GRID, INK, LETTERS, Style, UNIT, WIDTH, style, text_width};
 use super::{Figure, headline, legend};
@@ -172,7 +172,7 @@ impl<'r> Panels<'r> {
         let across = if rows.len() == 4 { 2 } else { rows.len().clamp(1, COLUMNS) };
         let wide = (WIDTH - LEFT - 14 - (across as i32 - 1) * GAP) / across as i32;
         let x = Axis::linear("comparison score", ends.iter().copied());
-        let y = Axis::logarithmic("share of searches", Labels::Plain, heights.iter().copied(), None);
+        let y = Axis::rates("share of searches", heights.iter().copied(), None);
         Self { column, rows, first, rule, across, wide, x, y }
     }
 
