@@ -5,6 +5,7 @@
 mod report {
     pub(crate) mod document;
     pub(crate) mod example;
+    pub(crate) mod fixed;
 }
 
 use bertillon::evaluation::EvaluationError;
@@ -29,6 +30,7 @@ fn nothing() -> Evaluation {
     empty.galleries.clear();
     empty.breakdowns.clear();
     empty.heat_maps.clear();
+    empty.group_histograms.clear();
     empty.histograms = Histograms::default();
     empty.statements.clear();
     empty.identity.hardware.clear();
@@ -48,10 +50,11 @@ fn hostile() -> Evaluation {
     found.identity.exclusions.push((hostile(), 1));
     let columns = found.breakdowns.iter_mut().map(|column| &mut column.column);
     let maps = found.heat_maps.iter_mut().map(|map| &mut map.column);
+    let scores = found.group_histograms.iter_mut().map(|scores| &mut scores.column);
     let measures = found.discard.iter_mut().map(|curve| &mut curve.measure);
     let statements = found.statements.iter_mut().map(|statement| &mut statement.text);
     let back_end = found.latency.iter_mut().map(|latency| &mut latency.back_end);
-    for text in columns.chain(maps).chain(measures).chain(statements).chain(back_end) {
+    for text in columns.chain(maps).chain(scores).chain(measures).chain(statements).chain(back_end) {
         HOSTILE.clone_into(text);
     }
     found.approximate.as_mut().unwrap().lost = vec![hostile()];
@@ -66,6 +69,10 @@ fn examples() -> Vec<(&'static str, Evaluation)> {
         ("one-size", small(|wish| wish.sizes = vec![102])),
         ("two-groups", small(|wish| wish.groups = vec!["female".to_owned(), "male".to_owned()])),
         ("twelve-groups", small(|wish| wish.groups = named(12).collect())),
+        (
+            "twenty-groups",
+            small(|wish| (wish.mated, wish.non_mated, wish.groups) = (2_000, 2_400, named(20).collect())),
+        ),
         ("fifty-groups", small(|wish| wish.groups = named(50).collect())),
         ("no-non-mated", small(|wish| wish.non_mated = 0)),
         ("no-mated", small(|wish| wish.mated = 0)),
@@ -130,10 +137,10 @@ fn the_same_results_give_the_same_bytes() {
 #[test]
 fn every_plot_and_table_is_there_or_says_why_not() {
     let full = page(&evaluation(&Wish::whole()));
-    assert_eq!(full.all("figure").len(), 14);
-    assert_eq!(full.all("svg").len(), 14, "{:?}", full.all("figcaption").iter().map(|c| &c.text).collect::<Vec<_>>());
+    assert_eq!(full.all("figure").len(), 15);
+    assert_eq!(full.all("svg").len(), 15, "{:?}", full.all("figcaption").iter().map(|c| &c.text).collect::<Vec<_>>());
     let empty = page(&nothing());
-    assert_eq!((empty.all("figure").len(), empty.all("svg").len()), (14, 0));
+    assert_eq!((empty.all("figure").len(), empty.all("svg").len()), (15, 0));
     for figure in empty.all("figure") {
         assert!(figure.text.contains("Not measured: "), "{}", figure.text);
     }
@@ -182,6 +189,10 @@ fn tables_show_the_figures_of_the_results_and_no_others() {
         wanted.extend([row.threshold, row.fpir.and_then(|rate| rate.value)]);
         wanted.extend(row.fnir.iter().map(|row| row.fnir.value));
     }
+    for needed in last.operating.iter().map(|row| row.needed.unwrap()) {
+        let counts = [needed.for_a_threshold, needed.without_errors, needed.for_thirty];
+        wanted.extend(counts.map(|count| Some(count as f64)));
+    }
     for row in &last.operating {
         wanted
             .extend(row.disjoint.into_iter().flat_map(|half| [Some(half.threshold), half.fpir.value, half.fnir.value]));
@@ -195,6 +206,18 @@ fn tables_show_the_figures_of_the_results_and_no_others() {
         }
     }
     assert_eq!(part(7).figures(), wanted.into_iter().flatten().collect::<Vec<_>>());
+    // What full lists hide is said where it matters and nowhere else.
+    let cut = last.operating.iter().filter(|row| row.cut_lists.is_some_and(|cut| cut.non_mated > 0));
+    let bounds: usize = cut.map(|row| 2 * row.workload.len()).sum();
+    assert!(bounds > 0);
+    assert_eq!(part(7).all("td").iter().filter(|cell| cell.text.contains('≥')).count(), bounds);
+    assert!(part(7).text.contains("their whole list of 50") && part(7).text.contains("7 non-mated and 0 mated ones"));
+    let band = last.band.as_ref().unwrap();
+    for point in band.operating.iter().filter(|point| point.fnir_two_way.is_some()) {
+        let (low, _) = point.fnir_two_way.unwrap();
+        assert!(part(3).text.contains(&format!("{low:.3}")[..5]), "{low}");
+    }
+    assert!(part(8).text.contains("expected calibration error, 10 bins of 0.1"));
 }
 
 #[test]
@@ -266,7 +289,7 @@ fn the_words_are_those_of_the_field() {
 #[test]
 fn results_that_do_not_fit_together_are_refused() {
     type Spoil = fn(&mut Evaluation);
-    let spoilers: [(&str, Spoil); 8] = [
+    let spoilers: [(&str, Spoil); 11] = [
         ("version", |found| found.version += 1),
         ("more galleries", |found| found.galleries = vec![found.galleries[0].clone(); 65]),
         ("a rate above one", |found| found.galleries[0].by_rank[0].fnir.value = Some(1.5)),
@@ -274,6 +297,11 @@ fn results_that_do_not_fit_together_are_refused() {
         ("no number", |found| found.galleries[0].det[3].fpir = f64::NAN),
         ("an endless score", |found| found.breakdowns[0].threshold = Some(f64::INFINITY)),
         ("a map that is no square", |found| drop(found.heat_maps[0].fpir.pop())),
+        ("a band upside down", |found| {
+            found.galleries[0].band.as_mut().unwrap().points[9].fnir_interval = Some((0.5, 0.4));
+        }),
+        ("bins without end", |found| found.group_histograms[0].rows[0].mated = vec![0; 5_000]),
+        ("bins of no width", |found| found.group_histograms[0].width = f64::NAN),
         ("unsorted times", |found| found.latency.as_mut().unwrap().batch_ms.reverse()),
     ];
     for (name, spoil) in spoilers {
@@ -283,6 +311,33 @@ fn results_that_do_not_fit_together_are_refused() {
         let by_version = matches!(refused, EvaluationError::ResultsVersion { .. });
         let by_shape = matches!(refused, EvaluationError::Results(_));
         assert!(if name == "version" { by_version } else { by_shape }, "{name}: {refused}");
+    }
+}
+
+#[test]
+fn results_of_version_1_are_still_shown_and_others_refused_by_their_number() {
+    // As the program wrote them before version 2, on real faces; long lists were shortened.
+    let text = include_str!("report/version-1.json");
+    let old = Evaluation::from_json(text).unwrap();
+    assert_eq!((old.version, old.galleries.last().unwrap().band.is_none(), old.group_histograms.len()), (1, true, 0));
+    let page = page(&old);
+    assert!(page.by_id("identity").unwrap().text.contains("version 1"));
+    assert!(page.by_id("figure-scores-by-group").unwrap().text.contains("Not measured: "));
+    assert!(page.by_id("figure-det").unwrap().all("svg").len() == 1);
+    assert!(!page.by_id("table-3").unwrap().text.contains("searches that each rate wants"));
+    assert!(!page.by_id("table-7").unwrap().text.contains('≥'));
+    for other in [0, 3, 99] {
+        // Whatever else is in them.
+        for text in
+            [text.replacen("\"version\":1", &format!("\"version\":{other}"), 1), format!("{{\"version\":{other}}}")]
+        {
+            let refused = Evaluation::from_json(&text).unwrap_err();
+            assert!(matches!(refused, EvaluationError::ResultsVersion { found, .. } if found == other), "{refused}");
+            assert!(refused.to_string().contains(&format!("version {other} of their format")), "{refused}");
+        }
+    }
+    for text in ["", "[]", "{}", "{\"version\":2}"] {
+        assert!(matches!(Evaluation::from_json(text), Err(EvaluationError::Results(_))), "{text}");
     }
 }
 

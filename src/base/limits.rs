@@ -243,5 +243,7 @@ pub const EVALUATION_SEARCHES_MAX: usize = 4_000_000;
 pub const EVALUATION_GROUPS_MAX: usize = 64;
 /// Most replicates of a bootstrap or a permutation test.
 pub const RESAMPLES_MAX: u32 = 1_000_000;
+/// Searches that all replicates of a trade-off's band go through together: some ten seconds.
+pub const BAND_DRAWS_MAX: u64 = 1 << 30;
 /// Pairs of a one-to-one evaluation.
 pub const EVALUATION_PAIRS_MAX: usize = 2_000_000;

@@ -90,12 +90,14 @@ pub enum EvaluationError {
     #[error("{0} did not settle: the data do not determine it")]
     NotSettled(&'static str),
     /// Results of another version of the format.
-    #[error("these results are of version {found} of their format, this program reads version {wanted}")]
+    #[error("these results are of version {found} of their format, this program reads versions {oldest} to {newest}")]
     ResultsVersion {
         /// Version that the results carry.
         found: u32,
-        /// Version that is read.
-        wanted: u32,
+        /// Oldest version that is read.
+        oldest: u32,
+        /// Newest one.
+        newest: u32,
     },
     /// Results whose parts do not fit together, or of which there are more than a report can show.
     #[error("the results can not be shown: {0}")]

@@ -2,10 +2,20 @@
 //!
 //! Probabilities and rates lie between 0 and 1. A figure that could not be had is absent; none is ever made up.
 
+mod band;
+mod reading;
+mod scores;
+mod wanted;
+
 use serde::{Deserialize, Serialize};
 
-/// Version of the format.
-pub const RESULTS_VERSION: u32 = 1;
+pub use band::{DetBand, DetBandPoint};
+pub use reading::{OLDEST_RESULTS_VERSION, check_version};
+pub use scores::{ExpectedError, GroupHistograms, GroupScores};
+pub use wanted::{CutLists, SearchesNeeded};
+
+/// Version of the format. What a new version adds is read as absent from an older one (`#[serde(default)]`).
+pub const RESULTS_VERSION: u32 = 2;
 
 /// An evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +42,9 @@ pub struct Evaluation {
     pub approximate: Option<ApproximatePairs>,
     /// Counts of scores.
     pub histograms: Histograms,
+    /// The same by group, one a group column.
+    #[serde(default)]
+    pub group_histograms: Vec<GroupHistograms>,
     /// How long scoring took.
     pub latency: Option<Latency>,
     /// What is to be known before any figure is quoted, in words.
@@ -130,6 +143,9 @@ pub struct GalleryResult {
     pub det: Vec<DetPoint>,
     /// TPIR(N, R, 0) by rank R, from 1.
     pub cmc: Vec<(u32, f64)>,
+    /// How far the trade-off is known; for the whole gallery.
+    #[serde(default)]
+    pub band: Option<DetBand>,
 }
 
 /// The miss rate at a rank without a threshold.
@@ -160,6 +176,12 @@ pub struct OperatingRow {
     pub predictive_value: Vec<(f64, Option<f64>)>,
     /// False candidates to reject and mates to find in 1,000 searches, by share of mated searches.
     pub workload: Vec<WorkloadRow>,
+    /// Searches that this FPIR wants.
+    #[serde(default)]
+    pub needed: Option<SearchesNeeded>,
+    /// Lists that ended before the threshold: then selectivity and candidates to reject are lower bounds.
+    #[serde(default)]
+    pub cut_lists: Option<CutLists>,
 }
 
 /// A threshold chosen on some people and tested on others.
@@ -368,6 +390,9 @@ pub struct Calibration {
     pub tippett: Vec<(f64, f64, f64)>,
     /// Reliability: predicted probability, share that was mated, count.
     pub reliability: Vec<(f64, f64, u64)>,
+    /// How far the two lie apart on average.
+    #[serde(default)]
+    pub expected_error: Option<ExpectedError>,
 }
 
 /// Exact and approximate searches of the same probes.

@@ -4,6 +4,8 @@
 use bertillon::evaluation::random::Stream;
 use bertillon::evaluation::results::*;
 
+use super::fixed::{calibration, identity, latency, statements};
+
 /// What kind of evaluation to make up.
 #[derive(Clone)]
 pub(crate) struct Wish {
@@ -166,6 +168,12 @@ fn operating(probes: &[Probe], size: usize, target: f64) -> OperatingRow {
         selectivity: shown.map(|fpir| fpir * 1.1),
         predictive_value: workload.iter().map(|row| (row.prior, value(row))).collect(),
         workload,
+        needed: Some(SearchesNeeded {
+            for_a_threshold: (1.0 / target).round() as u64,
+            without_errors: (3.0 / target).round() as u64,
+            for_thirty: (30.0 / target).round() as u64,
+        }),
+        cut_lists: found.map(|_| CutLists { mated: 0, non_mated: u64::from(target > 0.05) * 7, length: 50 }),
     }
 }
 
@@ -183,12 +191,43 @@ fn gallery(probes: &[Probe], size: usize, people: u64) -> GalleryResult {
         fnir: share(mated(probes), |probe| missed(probe, size, 50, threshold)),
     });
     let cmc = (1..=50).map(|listed| (listed, 1.0 - share(mated(probes), |probe| missed(probe, size, listed, -1.0))));
+    let det: Vec<DetPoint> = if have == (true, true) { det.collect() } else { Vec::new() };
+    let operating = if have.1 { operating.to_vec() } else { Vec::new() };
     GalleryResult {
         people,
+        band: Some(band(&det, &operating)).filter(|_| !det.is_empty()),
         by_rank: if have.0 { by_rank.to_vec() } else { Vec::new() },
-        operating: if have.1 { operating.to_vec() } else { Vec::new() },
-        det: if have == (true, true) { det.collect() } else { Vec::new() },
+        operating,
+        det,
         cmc: if have.0 { cmc.collect() } else { Vec::new() },
+    }
+}
+
+/// A band of plausible width, where a real one would have errors enough.
+fn band(det: &[DetPoint], operating: &[OperatingRow]) -> DetBand {
+    let around = |rate: f64, factor: f64| Some((rate / factor, (rate * factor).min(1.0)));
+    let point = |threshold: f64, fpir: f64, fnir: f64| {
+        let known = fpir > 0.001 && fnir > 0.001;
+        let ends = |factor: f64| around(fnir, factor).filter(|_| known);
+        DetBandPoint {
+            threshold,
+            fpir,
+            fnir,
+            fpir_interval: around(fpir, 1.2).filter(|_| known),
+            fpir_two_way: around(fpir, 1.35).filter(|_| known),
+            fnir_interval: ends(1.25),
+            fnir_two_way: ends(1.4),
+        }
+    };
+    let rates = |row: &OperatingRow| Some((row.threshold?, row.fpir?.value?, row.fnir.last()?.fnir.value?));
+    DetBand {
+        replicates: 2_000,
+        mated_subjects: 1_500,
+        non_mated_subjects: 2_500,
+        returned_subjects: 2_411,
+        events_min: 5,
+        points: det.iter().step_by(5).map(|at| point(at.threshold, at.fpir, at.fnir)).collect(),
+        operating: operating.iter().filter_map(rates).map(|(at, fpir, fnir)| point(at, fpir, fnir)).collect(),
     }
 }
 
@@ -274,6 +313,30 @@ fn histograms(probes: &[Probe], last: usize) -> Histograms {
     found
 }
 
+/// Each group's scores; those of a twelfth group are few.
+fn group_histograms(probes: &[Probe], last: usize, groups: &[String]) -> GroupHistograms {
+    let bin = |score: f64| ((score + 0.2) / 0.03).clamp(0.0, 39.0) as usize;
+    let row = |(index, value): (usize, &String)| {
+        let (mut mated, mut best) = (vec![0; 40], vec![0; 40]);
+        for probe in probes.iter().filter(|probe| probe.group == index && (index != 11 || probe.subject < 200)) {
+            match probe.mate {
+                Some(score) => mated[bin(score)] += 1,
+                None => best[bin(probe.best[last])] += 1,
+            }
+        }
+        let people = |counts: &[u64]| counts.iter().sum::<u64>().div_ceil(2);
+        GroupScores {
+            value: value.clone(),
+            mated_subjects: people(&mated),
+            non_mated_subjects: people(&best),
+            mated,
+            non_mated_best: best,
+        }
+    };
+    let rows = groups.iter().enumerate().map(row).collect();
+    GroupHistograms { column: "ethnicity".to_owned(), from: -0.2, width: 0.03, rows }
+}
+
 fn discard(probes: &[Probe], last: usize, at: f64) -> Vec<DiscardCurve> {
     let curve = |measure: &str, quality: fn(&Probe) -> f64| {
         let mut order: Vec<&Probe> = mated(probes).collect();
@@ -315,73 +378,6 @@ fn prediction(probes: &[Probe], galleries: &[GalleryResult]) -> Prediction {
     Prediction { fitted_at: 1_000_000, shape: -0.08, rows }
 }
 
-fn calibration() -> Calibration {
-    let logistic = |x: f64| 1.0 / (1.0 + (-x).exp());
-    let ratios = (-60..=60).map(|step| f64::from(step) / 10.0);
-    let bins = (0..10).map(|bin| (f64::from(bin) + 0.5) / 10.0);
-    Calibration {
-        slope: 21.4,
-        offset: -9.63,
-        cllr: 0.083,
-        cllr_min: 0.071,
-        cllr_cal: 0.012,
-        bounds: (-3.1, 3.6),
-        tippett: ratios.map(|ratio| (ratio, logistic(1.6 * (3.1 - ratio)), logistic(-1.8 * (ratio + 2.3)))).collect(),
-        reliability: bins.map(|p: f64| (p, (p + 0.06 * (9.0 * p).sin()).clamp(0.0, 1.0), (40.0 / p) as u64)).collect(),
-    }
-}
-
-fn latency() -> Latency {
-    let mut stream = Stream::new(7, u64::MAX);
-    let mut batch_ms: Vec<f64> =
-        (0..640).map(|_| 412.0 * (1.0 + 0.08 * f64::from(stream.normal()).abs()).powi(3)).collect();
-    batch_ms.sort_by(f64::total_cmp);
-    let sizes = [10_000_u64, 100_000, 1_000_000, 10_000_000];
-    let by_size = sizes.iter().flat_map(|people| {
-        [1_usize, 8, 64, 300]
-            .map(|probes| (*people, probes, 0.05 + *people as f64 * 4.1e-5 * (1.0 + probes as f64 / 14.0)))
-    });
-    Latency {
-        back_end: "made-up back end".to_owned(),
-        batch: 64,
-        batch_ms,
-        probes_a_second: 148.2,
-        by_size: by_size.collect(),
-    }
-}
-
-fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
-    list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-}
-
-fn identity() -> Identity {
-    Identity {
-        title: "Made-up evaluation for looking at the report".to_owned(),
-        made_at: "2026-11-22T08:00:00Z".to_owned(),
-        program: "bertillon 0.1.0".to_owned(),
-        commit: Some("0123456789abcdef0123456789abcdef01234567".to_owned()),
-        config_sha256: "c0".repeat(32),
-        model: "made-up".to_owned(),
-        model_sha256: "ab".repeat(32),
-        dimension: 512,
-        data_sha256: "7f".repeat(32),
-        data: "made up by tests/report/example.rs".to_owned(),
-        synthetic: true,
-        seed: 7,
-        hardware: pairs(&[("processor", "none: no template was scored"), ("cores", "2"), ("back end", "none")]),
-        protocol: pairs(&[
-            ("enrolment", "one image a person"),
-            ("galleries", "nested: each holds the smaller ones"),
-            ("who chose thresholds", "all non-mated searches; beside it half of the people, tested on the other half"),
-            ("length of lists", "50"),
-        ]),
-        exclusions: vec![
-            ("probes without a face".to_owned(), 12),
-            ("people without a second picture".to_owned(), 1_204),
-        ],
-    }
-}
-
 fn heat_map(wish: &Wish, at: f64) -> HeatMap {
     let cell = |row: usize, column: usize| match (row * 7 + column * 3) % 17 {
         0 if row != column => None,
@@ -391,19 +387,6 @@ fn heat_map(wish: &Wish, at: f64) -> HeatMap {
     let side = 0..wish.groups.len();
     let fpir = side.clone().map(|row| side.clone().map(|column| cell(row, column)).collect()).collect();
     HeatMap { column: "ethnicity".to_owned(), values: wish.groups.clone(), fpir, threshold: at }
-}
-
-fn statements() -> Vec<Statement> {
-    let say = |about, text: &str| Statement { about, text: text.to_owned() };
-    vec![
-        say(About::Synthetic, "Scores were drawn from a formula; there are no templates behind them."),
-        say(About::Extrapolated, "FPIR at 50,000,000 people was predicted from searches of 1,000,000."),
-        say(
-            About::Limit,
-            "FPIR of 1/6,000 would need 17,973 non-mated searches without an error to be claimed; there were fewer.",
-        ),
-        say(About::Limit, "Groups are those of the manifest; nobody was asked."),
-    ]
 }
 
 /// An evaluation as wished.
@@ -454,6 +437,10 @@ pub(crate) fn evaluation(wish: &Wish) -> Evaluation {
             lost: ["probe-0017.jpg", "probe-2041.jpg", "probe-7733.jpg"].map(str::to_owned).to_vec(),
         }),
         histograms: histograms(&probes, last),
+        group_histograms: Some(group_histograms(&probes, last, &wish.groups))
+            .filter(|found| !found.rows.is_empty())
+            .into_iter()
+            .collect(),
         latency: wish.extras.then(latency),
         statements: statements(),
         galleries,

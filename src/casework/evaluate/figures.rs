@@ -369,11 +369,6 @@ pub fn read(folder: &std::path::Path) -> Result<(Evaluation, String), CaseworkEr
     let path = folder.join(EVALUATION);
     let text = fs::read_to_string(&path)
         .map_err(|_| other(format!("there is no {EVALUATION} in it: `bertillon eval accuracy` makes one")))?;
-    let evaluation: Evaluation =
-        serde_json::from_str(&text).map_err(|error| other(format!("its {EVALUATION} can't be read: {error}")))?;
-    if evaluation.version != crate::evaluation::results::RESULTS_VERSION {
-        let version = evaluation.version;
-        return Err(other(format!("its {EVALUATION} is of version {version}: evaluate again")));
-    }
+    let evaluation = Evaluation::from_json(&text).map_err(|error| other(format!("its {EVALUATION}: {error}")))?;
     Ok((evaluation, sha256_of(&text)))
 }

@@ -68,7 +68,8 @@ fn gallery(found: &GalleryResult) -> Result<()> {
     for row in &found.operating {
         let target = row.target_fpir;
         let (Some(threshold), Some(fpir)) = (row.threshold, &row.fpir) else {
-            line(&format!("  FPIR {target:.5}: not supported, too few non-mated searches"))?;
+            let needed = row.needed.map(|needed| format!(" ({} at least)", needed.for_a_threshold)).unwrap_or_default();
+            line(&format!("  FPIR {target:.5}: not supported, too few non-mated searches{needed}"))?;
             continue;
         };
         let fnir = row.fnir.last().map(|last| format!("; FNIR within rank {} {}", last.rank, rate(&last.fnir)));

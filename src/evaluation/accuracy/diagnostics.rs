@@ -122,6 +122,30 @@ pub fn reliability(llrs: &Labelled, bins: usize) -> Result<Vec<Reliability>, Eva
     all.into_iter().filter(|(_, _, trials)| *trials > 0).map(point).collect()
 }
 
+/// Expected calibration error at even odds: the mean over `bins` bins of equal width of |mean stated probability - share seen|, each
+/// weighed by what lies in it, and how many bins have anything in them. Both kinds of comparisons weigh the same, as in Cllr: else
+/// the many non-mated ones, whose probability is next to nothing, would make it small whatever the LRs are worth.
+///
+/// # Errors
+/// [`EvaluationError::Empty`] and [`EvaluationError::TooMany`] for the number of bins.
+pub fn expected_error(llrs: &Labelled, bins: usize) -> Result<(f64, usize), EvaluationError> {
+    check_points(bins)?;
+    // Stated less seen, weighed.
+    let mut off: Vec<Option<f64>> = vec![None; bins];
+    for (values, seen) in [(llrs.mated(), 1.0), (llrs.non_mated(), 0.0)] {
+        let weight = 0.5 / values.len() as f64;
+        for llr in values {
+            let stated = 1.0 / (1.0 + (-llr).exp());
+            let bin = ((stated * bins as f64) as usize).min(bins - 1);
+            if let Some(sum) = off.get_mut(bin) {
+                *sum = Some(sum.unwrap_or(0.0) + weight * (stated - seen));
+            }
+        }
+    }
+    let used = off.into_iter().flatten();
+    Ok((used.clone().map(f64::abs).sum(), used.count()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,5 +184,37 @@ mod tests {
         assert_eq!((curve[0], curve[2]), ([1.0, 1.0], [0.0, 0.0]));
         assert!((curve[1][0] - 0.841).abs() < 0.02 && (curve[1][1] - 0.159).abs() < 0.02, "{curve:?}");
         assert!(tippett(&data, &[]).is_err() && reliability(&data, 0).is_err());
+    }
+
+    #[test]
+    fn the_expected_error_is_the_weighed_distance_from_the_diagonal() {
+        let logit = |share: f64| (share / (1.0 - share)).ln();
+        let (mated, non_mated) = (vec![logit(0.9), logit(0.2)], vec![logit(0.7), logit(0.4)]);
+        let data = Labelled::new(mated.clone(), non_mated.clone()).unwrap();
+        let close = |bins: usize, value: f64, used: usize| {
+            let found = expected_error(&data, bins).unwrap();
+            (found.0 - value).abs() < 1e-12 && found.1 == used
+        };
+        // Stated 0.3 and 0.8 on average, seen 0.5 in both.
+        assert!(close(2, 0.25, 2));
+        assert!(close(1, 0.05, 1), "it depends on the bins");
+        assert!(close(10, (0.1 + 0.8 + 0.7 + 0.4) / 4.0, 4));
+        let repeated = Labelled::new(mated, non_mated.repeat(100)).unwrap();
+        assert!(
+            (expected_error(&repeated, 2).unwrap().0 - 0.25).abs() < 1e-12,
+            "and not on how many of a kind there are"
+        );
+        assert!(expected_error(&data, 0).is_err());
+        // True LRs leave what counting noise makes of ten bins; boastful ones do not.
+        let mut stream = Stream::new(9, 0);
+        let mut llrs = |mean: f64, bend: f64| {
+            (0..20_000).map(|_| bend * 2.0 * (mean + f64::from(stream.normal()) - 1.0)).collect::<Vec<f64>>()
+        };
+        let mut of = |bend: f64| {
+            let data = Labelled::new(llrs(2.0, bend), llrs(0.0, bend)).unwrap();
+            expected_error(&data, 10).unwrap().0
+        };
+        let (truthful, boastful) = (of(1.0), of(3.0));
+        assert!(truthful < 0.01 && boastful > 0.06, "{truthful} {boastful}");
     }
 }

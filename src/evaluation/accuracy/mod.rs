@@ -5,6 +5,7 @@
 //! counts ([`Proportion`](super::arithmetic::intervals::Proportion)), so that no rate is shown without what it rests on; a
 //! decision is "score >= threshold" everywhere.
 
+pub mod band;
 pub mod calibration;
 pub mod diagnostics;
 pub mod discard;

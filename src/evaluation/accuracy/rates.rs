@@ -87,18 +87,23 @@ impl Selectivity {
     }
 }
 
+/// Whether a list ends at its length though all of it is at or above the threshold and the gallery has more.
+#[must_use]
+pub fn is_cut(view: &View, search: &Search, threshold: Threshold) -> bool {
+    let length = u64::from(view.trials().list_length());
+    length < view.trials().enrolled_templates() && search.returned(threshold) as u64 >= length
+}
+
 /// SEL(N, T).
 ///
 /// # Errors
 /// [`EvaluationError::Empty`] without non-mated searches.
 pub fn selectivity(view: &View, threshold: Threshold) -> Result<Selectivity, EvaluationError> {
-    let length = view.trials().list_length() as usize;
     let mut found = Selectivity { candidates: 0, searches: 0, cut_lists: 0 };
     for search in view.non_mated() {
-        let returned = search.returned(threshold);
         found.searches += 1;
-        found.candidates += returned as u64;
-        found.cut_lists += u64::from(returned == length);
+        found.candidates += search.returned(threshold) as u64;
+        found.cut_lists += u64::from(is_cut(view, search, threshold));
     }
     if found.searches == 0 { Err(EvaluationError::Empty("non-mated searches")) } else { Ok(found) }
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::rates::is_cut;
 use super::trials::{Kind, Threshold, View};
 use crate::base::limits::EVALUATION_GROUPS_MAX;
 use crate::evaluation::EvaluationError;
@@ -62,7 +63,7 @@ pub fn equal_parts(column: &[Option<f64>], parts: u16) -> Result<(Vec<Option<u16
 pub struct CrossTable {
     /// Row by row (probe's group), columns by the reference's group: candidates of comparisons; `None` where nothing was compared.
     pub cells: Vec<Vec<Option<Proportion>>>,
-    /// Searches all of whose list is at or above the threshold: more may lie beyond, and their row is a lower bound.
+    /// Searches all of whose list is at or above the threshold though the gallery has more: their row is a lower bound.
     pub cut_lists: u64,
 }
 
@@ -100,7 +101,7 @@ pub fn cross_table(
         };
         *count += 1;
         let above = search.returned(threshold);
-        cut_lists += u64::from(above == view.trials().list_length() as usize);
+        cut_lists += u64::from(is_cut(view, search, threshold));
         for candidate in search.candidates.iter().take(above) {
             if let Some(cell) = references(candidate.subject).and_then(|column| cells.get_mut(usize::from(column))) {
                 *cell += 1;

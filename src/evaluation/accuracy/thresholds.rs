@@ -72,8 +72,9 @@ fn allowed(target: f64, searches: u64) -> u64 {
     events
 }
 
-/// Fewest searches of which `target` allows one.
-fn needed(target: f64) -> u64 {
+/// Fewest searches of which `target`, a rate between 0 and 1, allows one.
+#[must_use]
+pub fn searches_needed(target: f64) -> u64 {
     let mut searches = (1.0 / target).ceil() as u64;
     while searches > 1 && allowed(target, searches - 1) > 0 {
         searches -= 1;
@@ -100,7 +101,7 @@ pub fn for_target(view: &View, target: f64) -> Result<Outcome, EvaluationError> 
             let fpir = Proportion::new(counted as u64, searches)?;
             Ok(Outcome::Chosen { threshold: Threshold::new(score)?, fpir })
         }
-        None => Ok(Outcome::NotSupported { searches_needed: needed(target), highest }),
+        None => Ok(Outcome::NotSupported { searches_needed: searches_needed(target), highest }),
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod binomial;
 pub mod bootstrap;
 pub mod contingency;
+pub mod crossed;
 pub mod distributions;
 pub mod intervals;
 pub mod pareto;

@@ -3,10 +3,10 @@
 
 use crate::evaluation::EvaluationError;
 use crate::evaluation::accuracy::calibration::{Fit, Logistic};
-use crate::evaluation::accuracy::diagnostics::{reliability, tippett};
+use crate::evaluation::accuracy::diagnostics::{expected_error, reliability, tippett};
 use crate::evaluation::accuracy::likelihood::{Labelled, cost};
 use crate::evaluation::accuracy::trials::View;
-use crate::evaluation::results::Calibration;
+use crate::evaluation::results::{Calibration, ExpectedError};
 
 const POINTS: u16 = 120;
 const BINS: usize = 10;
@@ -28,6 +28,8 @@ pub(super) fn calibrate(view: &View, non_mated: &[f32]) -> Result<Calibration, E
     let curves = tippett(&llrs, &at)?;
     let tippett = at.iter().zip(curves).map(|(at, [mated, other])| (at * TO_LOG10, mated, other)).collect();
     let bins = reliability(&llrs, BINS)?;
+    let (error, used) = expected_error(&llrs, BINS)?;
+    let expected_error = Some(ExpectedError { value: error, bins: BINS as u32, used: used as u32 });
     let reliability = bins.iter().map(|bin| (bin.stated, bin.observed.rate(), bin.observed.trials())).collect();
     Ok(Calibration {
         slope: fitted.slope * TO_LOG10,
@@ -38,5 +40,6 @@ pub(super) fn calibrate(view: &View, non_mated: &[f32]) -> Result<Calibration, E
         bounds: (fitted.bounds.low, fitted.bounds.high),
         tippett,
         reliability,
+        expected_error,
     })
 }

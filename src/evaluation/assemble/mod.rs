@@ -3,9 +3,12 @@
 //! The arithmetic is in [`accuracy`](super::accuracy); here is what a report shows of it. What can't be worked out is left out,
 //! and a statement says why.
 
+mod band;
 mod groups;
 mod likelihood;
+mod scores;
 mod tables;
+mod wanted;
 
 use std::collections::BTreeMap;
 
@@ -105,6 +108,9 @@ pub fn assemble(identity: Identity, found: Findings<'_>) -> Result<Evaluation, E
         breakdowns.push(breakdown);
         heat_maps.extend(groups::heat_map(&view, column, threshold));
     }
+    let histograms = histograms(&view)?;
+    let by_group = found.groups.iter().map(|column| scores::by_group(&view, column, &histograms));
+    let group_histograms = by_group.collect::<Result<Vec<_>, EvaluationError>>()?;
     let discard = found.measures.iter().filter_map(|measure| groups::discard(&view, measure, threshold));
     let discard = discard.collect();
     let prediction = note(&mut statements, "No prediction of larger galleries", predict(found.galleries, resampling));
@@ -126,7 +132,8 @@ pub fn assemble(identity: Identity, found: Findings<'_>) -> Result<Evaluation, E
         prediction,
         calibration,
         approximate,
-        histograms: histograms(&view)?,
+        histograms,
+        group_histograms,
         latency: found.latency,
         statements,
         identity,
@@ -258,7 +265,7 @@ fn general(identity: &Identity, galleries: &[GalleryResult], predicted: bool) ->
     all.push(say(
         About::Limit,
         "Bootstrap intervals resample the people searched with. What one enrolled person who attracts many probes adds \
-         to the uncertainty is not in them.",
+         to the uncertainty is in those alone that are called two-way.",
     ));
     if galleries.len() < 2 {
         all.push(say(About::Limit, "One gallery size only: how rates grow with the gallery was not measured."));

@@ -7,7 +7,7 @@ use crate::evaluation::accuracy::trials::{Kind, Rank, Threshold, Trials, View};
 use crate::evaluation::accuracy::workload::workload;
 use crate::evaluation::arithmetic::bootstrap::{Resampled, Resampling};
 use crate::evaluation::arithmetic::intervals::{Coverage, Interval, Proportion, clopper_pearson, support, wilson};
-use crate::evaluation::assemble::subjects_of;
+use crate::evaluation::assemble::{band, subjects_of, wanted};
 use crate::evaluation::results::{DetPoint, DisjointRow, GalleryResult, OperatingRow, RankRow, Rate, WorkloadRow};
 
 /// Points of a trade-off that are kept.
@@ -121,7 +121,8 @@ pub(super) fn gallery(
             operating.push(row(&view, target, &ranks, seed, resampling)?);
         }
     }
-    Ok(GalleryResult { people: trials.enrolled_subjects(), by_rank, operating, det: points, cmc: curve })
+    let band = resampling.filter(|_| mated && non_mated).map(|how| band::of(&view, &operating, how)).transpose()?;
+    Ok(GalleryResult { people: trials.enrolled_subjects(), by_rank, operating, det: points, cmc: curve, band })
 }
 
 fn row(
@@ -140,12 +141,16 @@ fn row(
         selectivity: None,
         predictive_value: Vec::new(),
         workload: Vec::new(),
+        needed: Some(wanted::needed(target)?),
+        cut_lists: None,
     };
     let Some(threshold) = for_target(view, target)?.threshold() else { return Ok(empty) };
     let fpir = fpir_rate(view, threshold, resampling)?;
     let fpir = Rate { supported: supports(&fpir, target)?, ..fpir };
     let selectivity = Some(selectivity(view, threshold)?.mean());
-    let mut row = OperatingRow { threshold: Some(f64::from(threshold.get())), fpir: Some(fpir), selectivity, ..empty };
+    let cut_lists = Some(wanted::cut_lists(view, threshold));
+    let chosen = Some(f64::from(threshold.get()));
+    let mut row = OperatingRow { threshold: chosen, fpir: Some(fpir), selectivity, cut_lists, ..empty };
     if view.mated().next().is_none() {
         return Ok(row);
     }

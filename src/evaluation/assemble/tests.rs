@@ -118,6 +118,55 @@ fn every_figure_is_the_count_that_it_says() {
 }
 
 #[test]
+fn what_searches_can_not_say_is_said_and_groups_add_up() {
+    let galleries = [trials(50, 1_000, 2_000), trials(PEOPLE, 1_000, 2_000)];
+    let found = assemble(identity(), findings(&galleries)).unwrap();
+    let (whole, last) = (&galleries[1], &found.galleries[1]);
+    let mut cut_anywhere = false;
+    for row in &last.operating {
+        let needed = row.needed.unwrap();
+        assert_eq!(row.threshold.is_none(), needed.for_a_threshold > 2_000, "no two scores are equal: {row:?}");
+        assert!(needed.for_a_threshold <= needed.without_errors && needed.without_errors < needed.for_thirty);
+        let Some(threshold) = row.threshold else {
+            assert_eq!(row.cut_lists, None);
+            continue;
+        };
+        let full = |kind| {
+            let all = whole.searches().iter().filter(|search| search.kind == kind);
+            all.filter(|search| search.candidates.iter().all(|one| f64::from(one.score) >= threshold)).count() as u64
+        };
+        let cut = row.cut_lists.unwrap();
+        assert_eq!((cut.mated, cut.non_mated, cut.length), (full(Kind::Mated), full(Kind::NonMated), 20));
+        cut_anywhere |= cut.mated + cut.non_mated > 0;
+    }
+    assert!(!cut_anywhere, "at these thresholds lists of 20 end in lower scores");
+    // Of 20 in a gallery of 50 and 200 templates, a threshold below all scores cuts every list.
+    let cut = wanted::cut_lists(&whole.view(), Threshold::NONE);
+    assert_eq!((cut.mated, cut.non_mated), (1_000, 2_000));
+
+    assert!(found.galleries[0].band.is_none(), "of the whole gallery alone");
+    let band = last.band.as_ref().unwrap();
+    let thresholds: Vec<f64> = last.operating.iter().filter_map(|row| row.threshold).collect();
+    assert_eq!(band.operating.iter().map(|point| point.threshold).collect::<Vec<_>>(), thresholds);
+    for (point, row) in band.operating.iter().zip(&last.operating) {
+        let fnir = row.fnir.last().unwrap().fnir;
+        assert_eq!((point.fpir, point.fnir), (row.fpir.unwrap().value.unwrap(), fnir.value.unwrap()));
+        assert_eq!(point.fpir_interval.is_some(), row.fpir.unwrap().events >= band.events_min);
+    }
+    assert_eq!((band.replicates, band.mated_subjects, band.non_mated_subjects), (2_000, 200, 2_000));
+
+    let groups = &found.group_histograms[0];
+    let sum = |pick: fn(&crate::evaluation::results::GroupScores) -> &Vec<u64>| {
+        groups.rows.iter().flat_map(pick).sum::<u64>()
+    };
+    assert_eq!((sum(|row| &row.mated), sum(|row| &row.non_mated_best)), (1_000, 2_000));
+    assert_eq!(groups.rows.iter().map(|row| row.mated_subjects).sum::<u64>(), 200);
+    assert_eq!((groups.rows.len(), groups.rows[0].mated.len()), (2, 40), "nobody is of the third group");
+    let error = found.calibration.unwrap().expected_error.unwrap();
+    assert!(error.value < 0.2 && error.bins == 10 && error.used <= 10, "{error:?}");
+}
+
+#[test]
 fn groups_that_differ_are_said_to_and_few_people_leave_it_open() {
     let galleries = [trials(PEOPLE, 4_000, 4_000)];
     let found = assemble(identity(), findings(&galleries)).unwrap();

@@ -1,14 +1,14 @@
 //! Whether results can be shown: of this version, fitting together, of bearable size.
 
-use crate::base::limits::{REPORT_BINS_MAX, REPORT_GALLERIES_MAX, REPORT_TARGETS_MAX};
+use crate::base::limits::{REPORT_BINS_MAX, REPORT_GALLERIES_MAX, REPORT_POINTS_MAX, REPORT_TARGETS_MAX};
 use crate::evaluation::EvaluationError;
-use crate::evaluation::results::{Breakdown, Evaluation, GalleryResult, HeatMap, RESULTS_VERSION, Rate};
+use crate::evaluation::results::{
+    Breakdown, DetBand, Evaluation, GalleryResult, GroupHistograms, HeatMap, Rate, check_version,
+};
 
 /// Refuses results that can't be shown as they are.
 pub(super) fn check(evaluation: &Evaluation) -> Result<(), EvaluationError> {
-    if evaluation.version != RESULTS_VERSION {
-        return Err(EvaluationError::ResultsVersion { found: evaluation.version, wanted: RESULTS_VERSION });
-    }
+    check_version(evaluation.version)?;
     few("galleries", evaluation.galleries.len(), REPORT_GALLERIES_MAX)?;
     evaluation.galleries.iter().try_for_each(gallery)?;
     evaluation.breakdowns.iter().try_for_each(breakdown)?;
@@ -25,6 +25,7 @@ pub(super) fn check(evaluation: &Evaluation) -> Result<(), EvaluationError> {
     if let Some(found) = &evaluation.calibration {
         finite("the Tippett plot", found.tippett.iter().flat_map(|(ratio, one, other)| [*ratio, *one, *other]))?;
         finite("the reliability plot", found.reliability.iter().flat_map(|(one, other, _)| [*one, *other]))?;
+        finite("the calibration error", found.expected_error.into_iter().map(|error| error.value))?;
     }
     if let Some(found) = &evaluation.latency {
         finite("the latencies", found.batch_ms.iter().copied().chain(found.by_size.iter().map(|row| row.2)))?;
@@ -32,6 +33,7 @@ pub(super) fn check(evaluation: &Evaluation) -> Result<(), EvaluationError> {
             return Err(unfit("the times of batches are not sorted".to_owned()));
         }
     }
+    evaluation.group_histograms.iter().try_for_each(group_histograms)?;
     let histograms = &evaluation.histograms;
     few("bins of a histogram", histograms.mated.len().max(histograms.non_mated_best.len()), REPORT_BINS_MAX)?;
     finite("the histograms' bins", [histograms.from, histograms.width].into_iter())
@@ -48,8 +50,27 @@ fn gallery(found: &GalleryResult) -> Result<(), EvaluationError> {
         row.disjoint.iter().flat_map(|half| [&half.fpir, &half.fnir]).try_for_each(rate)?;
         finite("thresholds", row.threshold.into_iter().chain([row.target_fpir]))?;
     }
+    found.band.iter().try_for_each(band)?;
     finite("a trade-off", found.det.iter().flat_map(|point| [point.threshold, point.fpir, point.fnir]))?;
     finite("the rates by rank", found.cmc.iter().map(|(_, tpir)| *tpir))
+}
+
+fn band(found: &DetBand) -> Result<(), EvaluationError> {
+    for point in found.points.iter().chain(&found.operating) {
+        finite("a band", [point.threshold, point.fpir, point.fnir].into_iter())?;
+        let ends = [point.fpir_interval, point.fpir_two_way, point.fnir_interval, point.fnir_two_way];
+        let within = |(low, high): (f64, f64)| 0.0 <= low && low <= high && high <= 1.0;
+        if !ends.into_iter().flatten().all(within) {
+            return Err(unfit("an interval of a band does not lie between 0 and 1".to_owned()));
+        }
+    }
+    few("points of a band", found.points.len(), REPORT_POINTS_MAX)
+}
+
+fn group_histograms(found: &GroupHistograms) -> Result<(), EvaluationError> {
+    let most = found.rows.iter().map(|row| row.mated.len().max(row.non_mated_best.len())).max();
+    few("bins of a histogram", most.unwrap_or(0), REPORT_BINS_MAX)?;
+    finite("the bins of groups", [found.from, found.width].into_iter())
 }
 
 fn breakdown(found: &Breakdown) -> Result<(), EvaluationError> {

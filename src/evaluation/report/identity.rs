@@ -26,23 +26,23 @@ pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
         page.leaf("a", &[("href", "#statements")], "last page");
         page.text(" is to be read: it says what is real, what is synthetic and what is extrapolated.");
     });
+    contents(page);
     page.element("section", &[("id", "identity")], |page| {
         page.leaf("h2", &[], "Identity card");
-        card(page, "What was evaluated", &facts(identity));
+        card(page, "What was evaluated", &facts(identity, evaluation.version));
         card(page, "Protocol", &identity.protocol);
         card(page, "Hardware", &identity.hardware);
         let counted = |(what, count): &(String, u64)| (what.clone(), thousands(*count));
         let exclusions: Vec<(String, String)> = identity.exclusions.iter().map(counted).collect();
         if exclusions.is_empty() {
-            page.leaf("p", &[("class", "note")], "Exclusions: none.");
+            page.leaf("p", &[("class", "note last")], "Exclusions: none.");
         } else {
             card(page, "Exclusions", &exclusions);
         }
     });
-    contents(page);
 }
 
-fn facts(identity: &Identity) -> Vec<(String, String)> {
+fn facts(identity: &Identity, version: u32) -> Vec<(String, String)> {
     let unknown = || "not known".to_owned();
     let facts = [
         ("program", identity.program.clone()),
@@ -55,6 +55,7 @@ fn facts(identity: &Identity) -> Vec<(String, String)> {
         ("data, sha256", identity.data_sha256.clone()),
         ("templates", if identity.synthetic { "synthetic" } else { "made from pictures" }.to_owned()),
         ("seed", identity.seed.to_string()),
+        ("format of the results", format!("version {version}")),
     ];
     facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
@@ -94,7 +95,7 @@ fn contents(page: &mut Markup) {
         "Time of scoring",
     ];
     page.element("nav", &[("aria-label", "contents")], |page| {
-        page.leaf("h3", &[], "Contents");
+        page.leaf("p", &[("class", "caption")], "Contents");
         page.element("ol", &[], |page| {
             for (index, title) in tables.iter().enumerate() {
                 page.element("li", &[], |page| {

@@ -42,7 +42,7 @@ pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
         page.leaf(
             "p",
             &[("class", "note")],
-            "Set in Noto Sans, SIL Open Font License 1.1. This file refers to nothing outside itself and runs no script.",
+            "Set in Noto Sans (copyright 2012 Google Inc.), SIL Open Font License 1.1. This file refers to nothing outside itself and runs no script.",
         );
     });
 }

@@ -98,6 +98,8 @@ proptest! {
         let listed: usize = extracted.iter().map(|probe| of(probe).min(LENGTH)).sum();
         prop_assert_eq!(found.candidates, listed as u64);
         prop_assert!(found.cut_lists > 0 || listed == all, "what is cut is said");
+        let full = extracted.iter().filter(|probe| of(probe) >= LENGTH && matrix.templates.len() > LENGTH).count();
+        prop_assert_eq!(found.cut_lists, full as u64, "a list of the whole gallery is not cut");
     }
 }
 

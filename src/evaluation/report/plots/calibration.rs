@@ -14,6 +14,15 @@ const MISSING: &str = "no calibration was fitted.";
 /// Predicted probability against the share that was mated.
 pub(super) fn reliability(evaluation: &Evaluation) -> Result<Figure, EvaluationError> {
     let (id, title) = ("reliability", "Reliability of calibrated scores");
+    let error = evaluation.calibration.as_ref().and_then(|calibration| calibration.expected_error);
+    let error = error.map_or_else(String::new, |error| {
+        format!(
+            " At even odds instead of that mix, stated and seen probabilities lie {} apart on average (expected calibration error over \
+             {} bins of equal width).",
+            words::figure(error.value),
+            error.bins
+        )
+    });
     let rows = evaluation.calibration.as_ref().map(|calibration| &calibration.reliability);
     let Some(rows) = rows.filter(|rows| !rows.is_empty()) else { return Ok(Figure::missing(id, title, MISSING)) };
     let (points, every) = limited(rows);
@@ -30,7 +39,7 @@ pub(super) fn reliability(evaluation: &Evaluation) -> Result<Figure, EvaluationE
     let fewest = rows.iter().map(|row| row.2).min().unwrap_or(0);
     let caption = format!(
         "Marks on the diagonal: predicted probabilities are borne out at the mix of mated and non-mated pairs of this evaluation, \
-         and at no other. The emptiest mark rests on {}.{}",
+         and at no other. The emptiest mark rests on {}.{error}{}",
         words::counted(fewest, "comparison", "comparisons"),
         thinning_note(every)
     );

@@ -19,6 +19,10 @@ const TITLE: &str = "False candidates between groups";
 const TOP: i32 = 44;
 /// Below them: the scale.
 const SCALE: i32 = 62;
+/// Side of a cell from which on it has room for a number.
+const NUMBERED: i32 = 22;
+/// Left of the cells: a row's number.
+const NUMBER: i32 = 34;
 /// Steps of the scale.
 const STEPS: i32 = 5;
 /// Groups from which names are set smaller, to leave room for cells.
@@ -106,12 +110,12 @@ impl<'m> Grid<'m> {
         Self { map, side, left, cell, letters: letters.min(f64::from(cell) * 0.85), ends }
     }
 
-    /// From nearly white to dark blue; darker in grey too.
+    /// From light to dark blue; darker in grey too, and even the lightest apart from white.
     fn shade(&self, rate: f64) -> RGBColor {
         let Some((low, high)) = self.ends.filter(|_| rate > 0.0) else { return RGBColor(255, 255, 255) };
         let share = if high > low { ((rate.log10() - low) / (high - low)).clamp(0.0, 1.0) } else { 0.5 };
         let mix = |light: f64, dark: f64| (light + (dark - light) * share).round() as u8;
-        RGBColor(mix(222.0, 8.0), mix(235.0, 48.0), mix(247.0, 107.0))
+        RGBColor(mix(205.0, 8.0), mix(223.0, 48.0), mix(241.0, 107.0))
     }
 
     fn draw(&self, synthetic: bool) -> Result<String, EvaluationError> {
@@ -142,11 +146,16 @@ impl<'m> Grid<'m> {
         for (index, name) in self.map.values.iter().take(self.side).enumerate() {
             let middle = (index as i32 * self.cell) + self.cell / 2;
             let row = text(self.letters, INK).pos(Pos::new(HPos::Right, VPos::Center));
-            let name = format!("{}  {}", words::cut(name, NAME_LETTERS), index + 1);
-            root.draw(&Text::new(name, ((self.left - 6) * UNIT, (TOP + middle) * UNIT), row)).map_err(refused)?;
+            // Numbers in bold and in a column of their own: names may end in a number.
+            let number = bold(self.letters, INK).pos(Pos::new(HPos::Right, VPos::Center));
+            let height = (TOP + middle) * UNIT;
+            let place = ((self.left - 6) * UNIT, height);
+            root.draw(&Text::new((index + 1).to_string(), place, number)).map_err(refused)?;
+            let place = ((self.left - NUMBER) * UNIT, height);
+            root.draw(&Text::new(words::cut(name, NAME_LETTERS), place, row)).map_err(refused)?;
             // Narrow columns: every fifth number fits.
             if self.cell >= 16 || index == 0 || (index + 1).is_multiple_of(5) {
-                let column = text(self.letters, INK).pos(Pos::new(HPos::Center, VPos::Bottom));
+                let column = bold(self.letters, INK).pos(Pos::new(HPos::Center, VPos::Bottom));
                 let place = ((self.left + middle) * UNIT, (TOP - 4) * UNIT);
                 root.draw(&Text::new((index + 1).to_string(), place, column)).map_err(refused)?;
             }
@@ -167,10 +176,11 @@ impl<'m> Grid<'m> {
             Some(0.0) => "0".to_owned(),
             Some(rate) => words::short(rate * 1_000.0),
         };
-        let size = (LETTERS - 1.5).min(f64::from(self.cell - 2) / text_width(&said, 1.0));
-        if size >= 6.5 {
+        let size = (LETTERS - 1.5).min(f64::from(self.cell - 6) / text_width(&said, 1.0));
+        // Numbers in some cells and not in others would look like a pattern: where cells are small there are none.
+        if size >= 6.5 && (rate.is_none() || self.cell >= NUMBERED) {
             let RGBColor(red, ..) = colour;
-            let ink = if red < 130 { RGBColor(255, 255, 255) } else { INK };
+            let ink = if red <= 100 { RGBColor(255, 255, 255) } else { INK };
             let style = text(size, ink).pos(Pos::new(HPos::Center, VPos::Center));
             let place = (i32::midpoint(left, right), i32::midpoint(top, bottom));
             root.draw(&Text::new(said, place, style)).map_err(refused)?;

@@ -7,6 +7,7 @@ mod groups;
 mod heat;
 mod latency;
 mod legend;
+mod multiples;
 mod points;
 mod scores;
 mod sizes;
@@ -58,7 +59,8 @@ impl Figure {
                 self.svg(page, drawing);
                 page.element("figcaption", &[], |page| {
                     page.leaf("strong", &[], &heading);
-                    page.text(&format!(" {}", drawing.caption));
+                    // A number is not parted from its unit.
+                    page.text(&format!(" {}", drawing.caption.replace(" %", "\u{a0}%")));
                 });
             }
             Err(why) => page.element("figcaption", &[("class", "missing")], |page| {
@@ -98,6 +100,7 @@ pub(super) fn all(evaluation: &Evaluation) -> Result<Vec<Figure>, EvaluationErro
         sizes::threshold(evaluation)?,
         scores::histogram(evaluation)?,
     ];
+    figures.extend(multiples::by_group(evaluation)?);
     figures.extend(groups::fans(evaluation)?);
     figures.extend(heat::maps(evaluation)?);
     figures.push(scores::discard(evaluation)?);

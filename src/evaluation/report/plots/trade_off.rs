@@ -3,12 +3,12 @@
 use super::axis::{Axis, Labels};
 use super::frame::{Curve, Plot, all_xs, all_ys};
 use super::points::{left_out_note, limited, spread, thinning_note};
-use super::style::{STYLES_COUNT, style};
+use super::style::{STYLES_COUNT, Style, style};
 use super::{Figure, finest, headline, no_searches, zero_note};
 use crate::base::text::thousands;
 use crate::evaluation::EvaluationError;
 use crate::evaluation::report::words;
-use crate::evaluation::results::{Evaluation, GalleryResult, OperatingRow};
+use crate::evaluation::results::{DetBandPoint, Evaluation, GalleryResult, OperatingRow};
 
 /// FNIR against FPIR.
 pub(super) fn det(evaluation: &Evaluation) -> Result<Figure, EvaluationError> {
@@ -24,21 +24,24 @@ pub(super) fn det(evaluation: &Evaluation) -> Result<Figure, EvaluationError> {
         let (points, step) = limited(&gallery.det);
         every = every.max(step);
         let line = points.iter().map(|point| (point.fpir, point.fnir)).collect();
-        let mut curve = Curve::line(&format!("N = {}", words::size(gallery.people as f64)), style(place), line);
+        let name = format!("N = {}", words::size(gallery.people as f64));
+        let mut curve = Curve::line(&name, style_of(place, chosen.len()), line);
         curve.marks = gallery.operating.iter().filter_map(rates_at).collect();
         if place + 1 == chosen.len() {
             error_bars(&mut curve, gallery);
+            curves.extend(bands(&mut curve, gallery));
         }
         curves.push(curve);
     }
     let counts = &evaluation.counts;
     let x = Axis::rates("FPIR(N, T)", all_xs(&curves), finest(counts.non_mated_searches));
     let y = Axis::rates("FNIR(N, L, T)", all_ys(&curves), finest(counts.mated_searches));
-    let plot = Plot { x, y, curves, rules: vec![], height: 330, synthetic: evaluation.identity.synthetic };
+    let plot = Plot { x, y, curves, rules: vec![], height: 300, synthetic: evaluation.identity.synthetic };
     let caption = format!(
         "Lower and further left is better. Marks are the operating points of table 3; the strokes through the largest \
-         gallery's marks are 95 % intervals (Wilson). Two curves differ only where they lie further apart than such \
-         strokes reach.{}{}{}{}",
+         gallery's marks are 95 % intervals (Wilson).{} Two curves differ only where they lie further apart than strokes and \
+         shade reach.{}{}{}{}",
+        galleries.last().map_or_else(String::new, |gallery| band_note(gallery)),
         zero_note(plot.x.zero_band, "FPIR", counts.non_mated_searches),
         zero_note(plot.y.zero_band, "FNIR", counts.mated_searches),
         thinning_note(every),
@@ -46,6 +49,11 @@ pub(super) fn det(evaluation: &Evaluation) -> Result<Figure, EvaluationError> {
     );
     let said = galleries.iter().map(|gallery| described(gallery)).collect::<Vec<_>>().join(" ");
     Ok(Figure::drawn(id, title, plot.draw()?, format!("FNIR falls as FPIR rises. {said}"), caption))
+}
+
+/// The largest gallery, which stands last and matters most, has the first and strongest style.
+fn style_of(place: usize, curves: usize) -> Style {
+    style(curves - 1 - place)
 }
 
 /// FPIR and FNIR at the longest list of an operating point.
@@ -61,6 +69,31 @@ fn error_bars(curve: &mut Curve, gallery: &GalleryResult) {
         let upwards = row.fnir.last().and_then(|row| row.fnir.wilson);
         curve.bars.extend(upwards.map(|(low, high)| (fpir, low, high)));
     }
+}
+
+/// Shades the curve where it is known how far it is, and returns what lies below: the wider band of both sides.
+fn bands(curve: &mut Curve, gallery: &GalleryResult) -> Option<Curve> {
+    let points = &gallery.band.as_ref()?.points;
+    let of = |ends: fn(&DetBandPoint) -> Option<(f64, f64)>| {
+        points.iter().filter_map(move |point| ends(point).map(|(low, high)| (point.fpir, low, high))).collect()
+    };
+    curve.band = of(|point| point.fnir_interval);
+    let mut wider = Curve::line("", curve.style, Vec::new());
+    wider.band = of(|point| point.fnir_two_way);
+    Some(wider)
+}
+
+fn band_note(gallery: &GalleryResult) -> String {
+    let Some(band) = &gallery.band else { return String::new() };
+    let few = band.events_min;
+    if band.points.iter().all(|point| point.fnir_interval.is_none()) {
+        return format!(" No band is drawn: nowhere are there {few} errors of both kinds.");
+    }
+    format!(
+        " Shade: its FNIR at each FPIR, pointwise at 95 %, by {} draws of people, the threshold chosen anew in each; dark: of people \
+         searched for, light: of people enrolled too (two-way, rather too wide), none where fewer than {few} errors were counted.",
+        thousands(u64::from(band.replicates))
+    )
 }
 
 fn described(gallery: &GalleryResult) -> String {
@@ -86,7 +119,8 @@ pub(super) fn cmc(evaluation: &Evaluation) -> Result<Figure, EvaluationError> {
         let (points, step) = limited(&gallery.cmc);
         every = every.max(step);
         let line: Vec<(f64, f64)> = points.iter().map(|(rank, tpir)| (f64::from(*rank), *tpir)).collect();
-        let mut curve = Curve::line(&format!("N = {}", words::size(gallery.people as f64)), style(place), line.clone());
+        let name = format!("N = {}", words::size(gallery.people as f64));
+        let mut curve = Curve::line(&name, style_of(place, chosen.len()), line.clone());
         let asked = gallery.by_rank.iter().map(|row| f64::from(row.rank));
         curve.marks = asked.filter_map(|rank| line.iter().find(|point| point.0 == rank).copied()).collect();
         curves.push(curve);

@@ -24,11 +24,31 @@ pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
             for (name, value) in rows {
                 row(page, name, |page| figure(page, Some(value), words::figure));
             }
+            if let Some(error) = found.expected_error {
+                let name = format!("expected calibration error, {} bins of {}", error.bins, width(error.bins));
+                row(page, &name, |page| figure(page, Some(error.value), words::figure));
+            }
         });
+        if let Some(error) = found.expected_error {
+            note(
+                page,
+                &format!(
+                    "Expected calibration error: at even odds of mated and non-mated pairs, the mean distance between the probability of \
+                     being mated that a score states and the share of such pairs that is mated, over bins of equal width weighed \
+                     by what is in them ({} of {} have pairs in them). 0 is perfect; other bins give another figure, Cllr has none.",
+                    error.used, error.bins,
+                ),
+            );
+        }
         note(
             page,
             "A Cllr of 1 is that of a system that says nothing. A likelihood ratio is of one pair of pictures; that of the first \
              candidate of a search is another one, and none of them is a probability that two pictures show one person.",
         );
     });
+}
+
+/// Width of equal bins from 0 to 1.
+fn width(bins: u32) -> String {
+    words::target(1.0 / f64::from(bins.max(1)))
 }

@@ -68,6 +68,16 @@ pub(super) fn count(page: &mut Markup, value: u64) {
     });
 }
 
+/// A figure that the true one is not below, where `is_bound` says so: the lists were too short to see more.
+pub(super) fn figure_or_bound(page: &mut Markup, value: Option<f64>, is_bound: bool, say: impl FnOnce(f64) -> String) {
+    page.element("td", &[("class", "figure")], |page| {
+        if is_bound && value.is_some() {
+            page.text("≥ ");
+        }
+        bare(page, value, say);
+    });
+}
+
 /// A figure written by `say`, or that there is none.
 pub(super) fn figure(page: &mut Markup, value: Option<f64>, say: impl FnOnce(f64) -> String) {
     page.element("td", &[("class", "figure")], |page| bare(page, value, say));

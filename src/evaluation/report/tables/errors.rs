@@ -4,6 +4,7 @@ use super::super::markup::Markup;
 use super::super::words;
 use super::cells::{bare, figure, head, line, missing, note, part, rate, row, table};
 use super::counts::at_rank;
+use super::wanted;
 use crate::base::limits::REPORT_ROWS_MAX;
 use crate::base::text::thousands;
 use crate::evaluation::results::{Evaluation, GalleryResult, OperatingRow, Prediction};
@@ -35,7 +36,9 @@ pub(super) fn targets(page: &mut Markup, evaluation: &Evaluation) {
         if gallery.operating.iter().any(|found| found.threshold.is_none()) {
             note(page, "Where no threshold stands, there were too few non-mated searches for that FPIR.");
         }
+        wanted::needed(page, evaluation, gallery);
         disjoint(page, gallery);
+        wanted::two_way(page, gallery);
     });
 }
 

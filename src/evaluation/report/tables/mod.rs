@@ -8,6 +8,7 @@ mod errors;
 mod groups;
 mod latency;
 mod probes;
+mod wanted;
 mod workload;
 
 use super::markup::Markup;

@@ -1,0 +1,196 @@
+//! The printed figures of an evaluation, recomputed from its `candidates.csv` by counting: whoever has that file can do the same.
+//! Synthetic people, so that no model and no picture is needed.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+#[path = "report/document.rs"]
+mod document;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use document::{Element, parse};
+
+const RANKS: [usize; 3] = [1, 10, 50];
+const TARGETS: [f64; 6] = [0.1, 0.03, 0.01, 0.003, 0.001, 1.0 / 6_000.0];
+const PRIORS: [f64; 3] = [0.02, 0.1, 0.5];
+
+fn bertillon(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bertillon"));
+    command.args(arguments).current_dir(folder).env("BERTILLON_DATA", folder.join("data"));
+    command.env("BERTILLON_SCORING_BACK_END", "cpu").stdin(Stdio::null()).output().unwrap()
+}
+
+/// One search, as the file has it.
+struct Search {
+    mated: bool,
+    subject: String,
+    candidates: Vec<(String, f32)>,
+}
+
+impl Search {
+    /// Whether the person is among the first `rank` candidates, at or above the threshold.
+    fn found(&self, rank: usize, threshold: f32) -> bool {
+        let first = self.candidates.iter().take(rank);
+        first.filter(|(_, score)| *score >= threshold).any(|(candidate, _)| *candidate == self.subject)
+    }
+
+    fn above(&self, threshold: f32) -> usize {
+        self.candidates.iter().filter(|(_, score)| *score >= threshold).count()
+    }
+}
+
+/// The searches of each gallery size.
+fn searches(file: &Path) -> BTreeMap<u64, Vec<Search>> {
+    let mut reader = csv::Reader::from_path(file).unwrap();
+    let head = reader.headers().unwrap().clone();
+    let column = |name: &str| head.iter().position(|one| one == name).unwrap();
+    let names = ["people", "probe", "subject", "mated", "candidate", "score"].map(column);
+    let mut galleries: BTreeMap<u64, BTreeMap<String, Search>> = BTreeMap::new();
+    for row in reader.records().map(Result::unwrap) {
+        let [people, probe, subject, mated, candidate, score] = names.map(|place| row[place].to_owned());
+        let gallery = galleries.entry(people.parse().unwrap()).or_default();
+        let search =
+            gallery.entry(probe).or_insert_with(|| Search { mated: mated == "true", subject, candidates: Vec::new() });
+        // A search without a candidate has one line, without one.
+        if !candidate.is_empty() {
+            search.candidates.push((candidate, score.parse().unwrap()));
+        }
+    }
+    galleries.into_iter().map(|(people, searches)| (people, searches.into_values().collect())).collect()
+}
+
+fn part(all: &[Search], mated: bool) -> Vec<&Search> {
+    all.iter().filter(|search| search.mated == mated).collect()
+}
+
+/// The lowest best score of a non-mated search at or above which no more than the target of them lie.
+fn threshold(non_mated: &[&Search], target: f64) -> Option<f32> {
+    let mut best: Vec<f32> =
+        non_mated.iter().filter_map(|search| search.candidates.first()).map(|first| first.1).collect();
+    best.sort_by(f32::total_cmp);
+    let rate = |at: f32| best.iter().filter(|score| **score >= at).count() as f64 / non_mated.len() as f64;
+    best.iter().copied().find(|at| rate(*at) <= target)
+}
+
+/// What a cell must say of a rate: its value to the last bit, the counts, and the people.
+#[track_caller]
+fn says(cell: &Element, of: &[&Search], event: impl Fn(&Search) -> bool) {
+    let events = of.iter().filter(|search| event(search)).count();
+    let people: BTreeSet<&str> = of.iter().map(|search| search.subject.as_str()).collect();
+    assert_eq!(cell.figures(), [events as f64 / of.len() as f64]);
+    let word = if people.len() == 1 { "person" } else { "people" };
+    let number = bertillon::base::text::thousands;
+    let counts =
+        format!("{}/{}; {} {word}", number(events as u64), number(of.len() as u64), number(people.len() as u64));
+    assert!(cell.text.contains(&counts), "{} without {counts}", cell.text);
+}
+
+/// The cells of each row of a part's table, by the beginning of the table's name.
+fn rows<'p>(page: &'p Element, part: &str, table: &str) -> Vec<Vec<&'p Element>> {
+    let part = page.by_id(part).unwrap();
+    let table = part.all("table").into_iter().find(|one| one.attribute("aria-label").starts_with(table)).unwrap();
+    table.all("tbody")[0].all("tr").into_iter().map(|row| row.all("td")).collect()
+}
+
+#[test]
+fn three_printed_tables_follow_from_the_lists() {
+    let folder = tempfile::tempdir().unwrap();
+    let measure = ["eval", "synthetic", "--preset", "lfr_npl", "--people", "400", "--sizes", "100", "--mated", "300"];
+    // One hard to recognise, groups, failures: whatever a rate must not overlook.
+    let more =
+        ["--non-mated", "1200", "--dimension", "160", "--groups", "2", "--lists", "--seed", "5", "--out", "found"];
+    let done = bertillon(folder.path(), &[&measure[..], &more[..]].concat());
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let done = bertillon(folder.path(), &["eval", "report", "found"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let found = folder.path().join("found");
+    let page = parse(&fs_err::read_to_string(found.join("report.html")).unwrap()).unwrap();
+    let galleries = searches(&found.join("candidates.csv"));
+    assert_eq!(galleries.keys().copied().collect::<Vec<_>>(), [100, 400]);
+
+    misses_by_rank(&page, &galleries);
+    let whole = &galleries[&400];
+    let (mated, non_mated) = (part(whole, true), part(whole, false));
+    let thresholds = rates(&page, &mated, &non_mated);
+    workload(&page, &mated, &non_mated, &thresholds);
+    other_versions(folder.path());
+}
+
+/// Table 2, for both sizes.
+fn misses_by_rank(page: &Element, galleries: &BTreeMap<u64, Vec<Search>>) {
+    let table = rows(page, "table-2", "By people enrolled");
+    assert_eq!(table.len(), 2);
+    for (cells, all) in table.iter().zip(galleries.values()) {
+        for (cell, rank) in cells.iter().zip(RANKS) {
+            says(cell, &part(all, true), |search| !search.found(rank, f32::NEG_INFINITY));
+        }
+    }
+}
+
+/// Table 3: thresholds, FPIR and FNIR of the whole gallery.
+fn rates(page: &Element, mated: &[&Search], non_mated: &[&Search]) -> Vec<f32> {
+    let table = rows(page, "table-3", "Thresholds chosen and measured");
+    assert_eq!(table.len(), TARGETS.len());
+    let mut thresholds = Vec::new();
+    for (cells, target) in table.iter().zip(TARGETS) {
+        let Some(at) = threshold(non_mated, target) else {
+            assert!(cells.iter().all(|cell| cell.figures().is_empty()), "{target} is out of reach");
+            continue;
+        };
+        assert_eq!(cells[0].figures(), [f64::from(at)]);
+        says(cells[1], non_mated, |search| search.above(at) > 0);
+        for (cell, rank) in cells[2..].iter().zip(RANKS) {
+            says(cell, mated, |search| !search.found(rank, at));
+        }
+        thresholds.push(at);
+    }
+    assert_eq!(thresholds.len(), 5, "1,200 searches reach down to 0.001");
+    thresholds
+}
+
+/// Table 7: what 1,000 searches make examiners do.
+fn workload(page: &Element, mated: &[&Search], non_mated: &[&Search], thresholds: &[f32]) {
+    let mut table = rows(page, "table-7", "Of 1,000 searches").into_iter();
+    for &at in thresholds {
+        for prior in PRIORS {
+            let cells = table.next().unwrap();
+            let mean = |of: &[&Search], what: &dyn Fn(&Search) -> f64| {
+                of.iter().map(|search| what(search)).sum::<f64>() / of.len() as f64
+            };
+            let over = |what: &dyn Fn(&Search) -> f64| {
+                1_000.0 * (prior * mean(mated, what) + (1.0 - prior) * mean(non_mated, what))
+            };
+            let returning = over(&|search| f64::from(u8::from(search.above(at) > 0)));
+            let candidates = over(&|search| search.above(at) as f64);
+            let shown = over(&|search| f64::from(u8::from(search.found(50, at))));
+            let wanted = [
+                f64::from(at),
+                mean(non_mated, &|search| search.above(at) as f64),
+                prior,
+                returning,
+                candidates - shown,
+                shown,
+                shown / returning,
+            ];
+            for (cell, wanted) in cells.iter().zip(wanted) {
+                let found = cell.figures()[0];
+                assert!((found - wanted).abs() <= 1e-9 * wanted.abs().max(1.0), "{found} printed, {wanted} counted");
+            }
+            assert_eq!(cells.len(), wanted.len());
+        }
+    }
+    assert!(table.next().is_none());
+}
+
+/// Results of another version are refused by its number, whatever else is in them.
+fn other_versions(folder: &Path) {
+    let path = folder.join("found/evaluation.json");
+    for other in ["{\"version\": 99, \"new\": {}}", "{\"version\": 0}"] {
+        fs_err::write(&path, other).unwrap();
+        let refused = bertillon(folder, &["eval", "report", "found"]);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        let version = if other.contains("99") { "version 99" } else { "version 0" };
+        assert!(!refused.status.success() && said.contains(version) && said.contains("evaluation.json"), "{said}");
+    }
+}
