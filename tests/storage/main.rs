@@ -86,7 +86,7 @@ fn options() -> VaultOptions {
     VaultOptions {
         tail_rows_max: 40,
         import_segment_rows: 100,
-        import_records: 60,
+        import_records: 40,
         merge_fan: 3,
         erase_wait: Duration::from_millis(300),
     }
