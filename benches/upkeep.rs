@@ -131,7 +131,7 @@ async fn search(vault: &Vault, engine: &Engine, name: &GalleryName, seed: u64) -
             .collect(),
         stages_ms: Vec::new(),
     };
-    vault.record_search(&record).await.expect("recorded");
+    vault.record_searches(std::slice::from_ref(&record)).await.expect("recorded");
     let all = began.elapsed().as_secs_f64() * 1e3;
     [scored, all - scored, all]
 }

@@ -4,9 +4,11 @@
 //! comparison score, and trained people decide. The rooms of this crate form layers; a room imports only from layers
 //! below its own. `ARCHITECTURE.md` has the map, `tests/tidy.rs` enforces it.
 
+pub mod audit;
 pub mod base;
 pub mod casework;
 pub mod cli;
+pub mod crypto;
 pub mod evaluation;
 pub mod gallery;
 pub mod gpu;

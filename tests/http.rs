@@ -5,6 +5,7 @@
 mod faces;
 mod http {
     mod approximate;
+    mod audit;
     mod operating_points;
     pub(crate) mod server;
 }
@@ -49,7 +50,7 @@ fn document_and_server_know_the_same_addresses() {
         .iter()
         .flat_map(|(path, item)| item.as_object().unwrap().keys().map(|method| (path.clone(), method.clone())))
         .collect();
-    let served = API.iter().flat_map(|address| address.methods.iter().map(|(method, _)| (address.path, *method)));
+    let served = API.iter().flat_map(|address| address.methods.iter().map(|(method, ..)| (address.path, *method)));
     let served: BTreeSet<_> = served.map(|(path, method)| (path.to_owned(), method.to_owned())).collect();
     assert_eq!(documented, served);
     // And what the table says is what a socket says.

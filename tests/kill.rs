@@ -6,6 +6,8 @@
 //! and then recovered. What a killed process can't show (bytes that never left the page cache) is the power cut test of
 //! `src/gallery/shelf.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#[path = "kill/log.rs"]
+mod log;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{BufRead, BufReader};
@@ -444,7 +446,11 @@ fn killed_two_hundred_times_nothing_acknowledged_is_lost_and_nothing_erased_retu
             }
         });
     }
-    block_on(async { Vault::open(&data, Access::Writer, options()).await.unwrap().close().await });
+    block_on(async {
+        let vault = Vault::open(&data, Access::Writer, options()).await.unwrap();
+        log::check(&vault, &model.live.keys().copied().collect()).await;
+        vault.close().await;
+    });
     check_traces(&data, &model);
     let summary = format!(
         "{steps} steps acknowledged, {starting} kills while starting, {kept} steps under way kept and {undone} not, {} live, {} erased, {:.0} s",

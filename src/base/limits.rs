@@ -137,6 +137,19 @@ pub const GRAPH_CURVE_LINES_MAX: usize = 64;
 /// Most probes of a recall audit at each difficulty.
 pub const GRAPH_AUDIT_PROBES_MAX: usize = 100_000;
 
+/// Longest name and longest place of somebody who acts, as the audit log keeps them.
+pub const AUDIT_WHO_BYTES_MAX: usize = 256;
+/// Most objects that an event names; more are counted.
+pub const AUDIT_OBJECTS_MAX: usize = 512;
+/// Events that are read at once.
+pub const AUDIT_PAGE_MAX: usize = 2_000;
+/// Most events with a checkpoint in files that a log is held against: those of ten weeks, where there is one a minute.
+pub const AUDIT_ANCHORS_MAX: usize = 100_000;
+/// Most checkpoints of one event in these.
+pub const AUDIT_ANCHORS_OF_ONE_MAX: usize = 4;
+/// Longest line of a file of events or checkpoints.
+pub const AUDIT_LINE_BYTES_MAX: usize = 128 << 10;
+
 /// Largest HTTP body of one request.
 pub const REQUEST_BYTES_MAX: usize = 256 << 20;
 /// Most pictures in one request to enrol or to search.

@@ -19,7 +19,7 @@ use crate::base::text::printable;
 use crate::casework::enrol::blocking;
 use crate::casework::npy::Npy;
 use crate::casework::{CaseworkError, Desk};
-use crate::gallery::{GalleryError, Imported, ImportedReference, TemplateImport};
+use crate::gallery::{GalleryError, Imported, ImportedReference, TemplateImport, Vault};
 use crate::records::{Attribute, AttributeName, check_attributes};
 
 /// What an import that is stopped says of the row it stopped at.
@@ -40,7 +40,7 @@ pub struct BulkImport {
     pub model: String,
 }
 
-/// Imports templates, all or none, as `job` where it is one. `progress` is told how many of how many steps are done: three a
+/// Imports templates through `vault`, all or none, as `job` where it is one. `progress` is told how many of how many steps are done: three a
 /// row, for the check of the list, the files and the records. Setting `stop` ends it, within milliseconds as long as the list
 /// is checked or files are written; after that what was recorded is overwritten first (docs/OPERATIONS.md says how long it takes).
 ///
@@ -48,13 +48,13 @@ pub struct BulkImport {
 /// [`CaseworkError::Unreadable`] for the templates, [`CaseworkError::Subjects`] for the list, and what the gallery says.
 pub async fn import(
     desk: &Desk,
+    vault: &Vault,
     import: &BulkImport,
-    job: Option<i64>,
-    stop: Arc<AtomicBool>,
+    (job, stop): (Option<i64>, Arc<AtomicBool>),
     mut progress: impl FnMut(u64, u64) + Send + 'static,
 ) -> Result<Imported, CaseworkError> {
     let model = desk.catalogue.set(&import.model)?.id();
-    let snapshot = desk.vault.snapshot(&import.gallery).await?;
+    let snapshot = vault.snapshot(&import.gallery).await?;
     let dimension = snapshot.dimension().get();
     drop(snapshot);
     let mut templates = open_templates(&import.templates)?;
@@ -91,7 +91,7 @@ pub async fn import(
     };
     let tell = move |done| progress(rows + done, 3 * rows);
     let import = TemplateImport { gallery: import.gallery.clone(), model, count: rows, job };
-    match desk.vault.import_templates(import, fill, describe, tell).await {
+    match vault.import_templates(import, fill, describe, tell).await {
         // Whatever row it was at: nothing is wrong with it.
         Err(GalleryError::ImportRow { .. }) if asked.load(Ordering::Relaxed) => Err(GalleryError::Interrupted.into()),
         imported => Ok(imported?),

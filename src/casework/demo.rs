@@ -6,13 +6,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::audit::Caller;
 use crate::base::ids::{GalleryName, SubjectRef};
 use crate::base::text::thousands;
 use crate::casework::contact_sheet::contact_sheet;
 use crate::casework::enrol::{Bytes, Enrolled, NewPicture, enrol_pictures, ensure_gallery};
 use crate::casework::faces::FaceChoice;
 use crate::casework::operating_points::ThresholdChoice;
-use crate::casework::search::{Answer, ModeChoice, ProbePicture, Requester, SearchRequest, search};
+use crate::casework::search::{Answer, ModeChoice, ProbePicture, SearchRequest, search};
 use crate::casework::{CaseworkError, Desk};
 use crate::evaluation::crowd::Crowd;
 use crate::evaluation::statistics::{ImpostorScores, Statistics};
@@ -111,8 +112,9 @@ pub struct Outcome {
 /// [`CaseworkError`] when the model or the data folder can't be used.
 pub async fn run(desk: &Desk, pictures: &Path, crowd: u64, drawn: &Drawn) -> Result<Outcome, CaseworkError> {
     let gallery: GalleryName = GALLERY.parse()?;
-    ensure_gallery(desk, &gallery, "Demonstration: public pictures and a synthetic crowd").await?;
-    let enrolled = enrol_pictures(desk, &gallery, references(pictures)?).await?;
+    let caller = caller();
+    ensure_gallery(desk, &caller, &gallery, "Demonstration: public pictures and a synthetic crowd").await?;
+    let enrolled = enrol_pictures(desk, &caller, &gallery, references(pictures)?).await?;
     let check = ensure_crowd(desk, &gallery, crowd, drawn).await?;
     let mut probes = Vec::new();
     for (name, shows, note) in PROBES {
@@ -130,6 +132,10 @@ pub async fn run(desk: &Desk, pictures: &Path, crowd: u64, drawn: &Drawn) -> Res
         .and_then(|()| fs_err::write(&outcome.sheet, html))
         .map_err(|error| CaseworkError::Unreadable { path: outcome.sheet.clone(), reason: error.to_string() })?;
     Ok(outcome)
+}
+
+fn caller() -> Caller {
+    Caller::new("demonstration", "command line", None)
 }
 
 fn relative(pictures: &Path, folder: &Path) -> String {
@@ -166,7 +172,8 @@ async fn ensure_crowd(
     if there < wanted {
         let member = move |index: u64, out: &mut [f32]| crowd.member(there + index, out);
         let drawn = Arc::clone(drawn);
-        desk.vault.import_synthetic(gallery, wanted - there, member, move |done| drawn(there + done)).await?;
+        let vault = desk.vault.acting_for(&caller());
+        vault.import_synthetic(gallery, wanted - there, member, move |done| drawn(there + done)).await?;
     }
     Ok(Some(CrowdCheck { real: statistics.impostor, source: statistics.source, members }))
 }
@@ -190,7 +197,7 @@ async fn probe(
         threshold: ThresholdChoice::None,
         filter: Filter::default(),
         mode: ModeChoice::Exact,
-        requester: Requester { actor: "demonstration".to_owned(), origin: "command line".to_owned() },
+        caller: caller(),
     };
     let answer = match search(desk, request, || ()).await {
         Ok(answer) => answer,

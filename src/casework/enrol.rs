@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
+use crate::audit::Caller;
 use crate::base::ids::{GalleryName, SubjectRef, TemplateId};
 use crate::base::limits::{ENROL_CHUNK, ENROL_HELD_BYTES_MAX, IMAGE_BYTES_MAX};
 use crate::casework::eyes::Eyes;
@@ -103,8 +104,13 @@ pub fn attributes_of(text: &str) -> Result<Vec<Attribute>, AttributeError> {
 ///
 /// # Errors
 /// [`CaseworkError`] when the model can't be loaded or the folder not be written.
-pub async fn ensure_gallery(desk: &Desk, gallery: &GalleryName, purpose: &str) -> Result<bool, CaseworkError> {
-    ensure_gallery_as(desk, gallery, purpose, Precision::F32).await
+pub async fn ensure_gallery(
+    desk: &Desk,
+    caller: &Caller,
+    gallery: &GalleryName,
+    purpose: &str,
+) -> Result<bool, CaseworkError> {
+    ensure_gallery_as(desk, caller, gallery, purpose, Precision::F32).await
 }
 
 /// As [`ensure_gallery`], with the precision in which a new gallery keeps its originals.
@@ -113,6 +119,7 @@ pub async fn ensure_gallery(desk: &Desk, gallery: &GalleryName, purpose: &str) -
 /// As [`ensure_gallery`].
 pub async fn ensure_gallery_as(
     desk: &Desk,
+    caller: &Caller,
     gallery: &GalleryName,
     purpose: &str,
     originals: Precision,
@@ -121,7 +128,8 @@ pub async fn ensure_gallery_as(
         return Ok(false);
     }
     let vision = desk.default_vision().await?;
-    desk.vault.create_gallery(gallery, vision.model(), vision.dimension(), originals, purpose).await?;
+    let vault = desk.vault.acting_for(caller);
+    vault.create_gallery(gallery, vision.model(), vision.dimension(), originals, purpose).await?;
     Ok(true)
 }
 
@@ -132,6 +140,7 @@ pub async fn ensure_gallery_as(
 /// [`CaseworkError`] when the gallery or the model can't be used at all; single pictures fail in their outcome.
 pub async fn enrol_folder(
     desk: &Desk,
+    caller: &Caller,
     gallery: &GalleryName,
     plan: &Plan,
     stop: &AtomicBool,
@@ -147,7 +156,7 @@ pub async fn enrol_folder(
             bytes: Bytes::File(picture.path.clone()),
             attributes: picture.attributes.clone(),
         };
-        for settled in enrol_pictures(desk, gallery, chunk.iter().map(picture).collect()).await? {
+        for settled in enrol_pictures(desk, caller, gallery, chunk.iter().map(picture).collect()).await? {
             done(settled);
         }
     }
@@ -161,6 +170,7 @@ pub async fn enrol_folder(
 /// [`CaseworkError`] when nothing could be enrolled at all: an unknown gallery, a missing model, a full disk.
 pub async fn enrol_pictures(
     desk: &Desk,
+    caller: &Caller,
     gallery: &GalleryName,
     pictures: Vec<NewPicture>,
 ) -> Result<Vec<Enrolled>, CaseworkError> {
@@ -189,7 +199,7 @@ pub async fn enrol_pictures(
     };
     let count = pictures.len();
     let prepared = blocking(move || in_parallel(count, threads, prepare)).await?;
-    settle(desk, gallery, &pictures, prepared).await
+    settle(desk, caller, gallery, &pictures, prepared).await
 }
 
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, CaseworkError> {
@@ -302,6 +312,7 @@ fn prepare_one(vision: &Eyes, picture: &NewPicture, seen: &Seen) -> Prepared {
 /// Commits what is ready and puts the outcomes in the order of the pictures.
 async fn settle(
     desk: &Desk,
+    caller: &Caller,
     gallery: &GalleryName,
     pictures: &[NewPicture],
     prepared: Vec<Prepared>,
@@ -318,7 +329,7 @@ async fn settle(
             Prepared::Failed { reason } => Ok(Outcome::Failed { reason }),
         });
     }
-    let mut committed = desk.vault.enrol(gallery, ready).await?.into_iter();
+    let mut committed = desk.vault.acting_for(caller).enrol(gallery, ready).await?.into_iter();
     let mut settled = Vec::with_capacity(pictures.len());
     for (picture, outcome) in pictures.iter().zip(outcomes) {
         let outcome = match outcome {

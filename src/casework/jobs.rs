@@ -9,11 +9,11 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::{Caller, Happening, Kind};
 use crate::base::ids::GalleryName;
 use crate::base::limits::{GRAPH_AUDIT_PROBES_MAX, RECORD_TEXT_BYTES_MAX};
 use crate::base::text::printable;
 use crate::casework::bulk::{self, BulkImport};
-use crate::casework::search::Requester;
 use crate::casework::{CaseworkError, Desk};
 use crate::gallery::{GalleryError, GraphPlan, IndexOutcome, IndexRequest, Restored};
 use crate::graph::audit::Extent;
@@ -72,6 +72,17 @@ impl Work {
         }
     }
 
+    /// What the audit log calls asking for it.
+    #[must_use]
+    pub fn asked(&self) -> Kind {
+        match self {
+            Self::Import { .. } => Kind::ImportAsked,
+            Self::Index { .. } => Kind::GraphAsked,
+            Self::Compact { .. } => Kind::CompactionAsked,
+            Self::Restore { .. } => Kind::RestoreAsked,
+        }
+    }
+
     /// Refuses what can't be done whatever the gallery is, while whoever asks is still there to be told.
     fn check(&self) -> Result<(), CaseworkError> {
         match self {
@@ -95,12 +106,7 @@ impl Work {
 ///
 /// # Errors
 /// [`GalleryError::NoGallery`] (or [`GalleryError::AlreadyExists`] for what restores one), [`GalleryError::TooMany`] when as many jobs wait as may, and what the records say.
-pub async fn ask(
-    desk: &Desk,
-    gallery: &GalleryName,
-    work: &Work,
-    requester: Requester,
-) -> Result<JobRecord, CaseworkError> {
+pub async fn ask(desk: &Desk, gallery: &GalleryName, work: &Work, caller: &Caller) -> Result<JobRecord, CaseworkError> {
     work.check()?;
     match (desk.vault.snapshot(gallery).await, work) {
         (Ok(_), Work::Restore { .. }) => return Err(GalleryError::AlreadyExists(gallery.clone()).into()),
@@ -108,9 +114,10 @@ pub async fn ask(
         (Err(error), _) => return Err(error.into()),
     }
     let request = serde_json::to_string(work).map_err(|error| CaseworkError::Stopped(error.to_string()))?;
-    let Requester { actor, origin } = requester;
+    let (actor, origin) = (caller.who().actor.clone(), caller.who().origin.clone());
     let kind = work.kind().to_owned();
-    let id = book(desk).ask(&NewJob { kind, gallery: gallery.clone(), request, actor, origin }).await;
+    let job = NewJob { kind, gallery: gallery.clone(), request, actor, origin };
+    let id = book(desk).ask(caller, work.asked(), &job).await;
     let id = id.map_err(GalleryError::from)?;
     desk.work_waits.notify_one();
     one(desk, id).await
@@ -137,12 +144,14 @@ pub async fn one(desk: &Desk, id: i64) -> Result<JobRecord, CaseworkError> {
 ///
 /// # Errors
 /// [`CaseworkError::NoJob`], what the records say.
-pub async fn cancel(desk: &Desk, id: i64) -> Result<JobRecord, CaseworkError> {
+pub async fn cancel(desk: &Desk, caller: &Caller, id: i64) -> Result<JobRecord, CaseworkError> {
     let job = one(desk, id).await?;
     if job.asked.kind == INDEX && !job.state.is_over() {
-        desk.vault.keep_graphs(&job.asked.gallery, None).await?;
+        // What follows from it by itself is not another deed of theirs.
+        let vault = desk.vault.acting_for(&Caller::itself("a job is cancelled"));
+        vault.keep_graphs(&job.asked.gallery, None).await?;
     }
-    let job = book(desk).cancel(id).await.map_err(GalleryError::from)?.ok_or(CaseworkError::NoJob(id))?;
+    let job = book(desk).cancel(caller, id).await.map_err(GalleryError::from)?.ok_or(CaseworkError::NoJob(id))?;
     desk.work_waits.notify_one();
     Ok(job)
 }
@@ -247,6 +256,8 @@ pub struct Doing {
     pub stop: Arc<AtomicBool>,
     /// Where it says how far it is.
     pub progress: Arc<Progress>,
+    /// Who wants it.
+    pub caller: Caller,
 }
 
 /// Does some work, here and now.
@@ -254,30 +265,34 @@ pub struct Doing {
 /// # Errors
 /// Whatever the work says; that it was stopped, too.
 pub async fn work(desk: &Desk, gallery: &GalleryName, work: Work, doing: Doing) -> Result<Outcome, CaseworkError> {
+    let vault = desk.vault.acting_for(&doing.caller);
+    if doing.job.is_none() {
+        vault.tell(&Happening::new(work.asked()).of(gallery)).await?;
+    }
     match work {
         Work::Import { templates, subjects, model } => {
             let import = BulkImport { gallery: gallery.clone(), templates, subjects, model };
             let progress = doing.progress;
             let tell = move |done, all| progress.tell("importing", done, all);
-            let imported = bulk::import(desk, &import, doing.job, doing.stop, tell).await?;
+            let imported = bulk::import(desk, &vault, &import, (doing.job, doing.stop), tell).await?;
             let (first, last) = (imported.first.0, imported.last.0);
             Ok(Outcome::Imported { first, last, segments: imported.segments })
         }
         Work::Index { plan, again, rows_min, keep } => {
             if keep == Some(false) {
-                desk.vault.keep_graphs(gallery, None).await?;
+                vault.keep_graphs(gallery, None).await?;
             }
             let outcome = index(desk, gallery, plan, again, rows_min, doing).await?;
             // Not before it has worked out: what fails or is cancelled is not to be begun again by itself.
             if keep == Some(true) {
-                desk.vault.keep_graphs(gallery, Some(plan)).await?;
+                vault.keep_graphs(gallery, Some(plan)).await?;
             }
             Ok(outcome)
         }
         Work::Compact { all } => {
             let Doing { progress, stop, .. } = doing;
             let tell = move |done, of| go_on(&progress, &stop, "copying", done, of);
-            let compacted = desk.vault.compact(gallery, all, tell).await?;
+            let compacted = vault.compact(gallery, all, tell).await?;
             Ok(Outcome::Compacted {
                 segments_rewritten: compacted.segments,
                 erased_rows_dropped: compacted.rows_dropped,
@@ -288,7 +303,7 @@ pub async fn work(desk: &Desk, gallery: &GalleryName, work: Work, doing: Doing) 
         Work::Restore { from } => {
             let Doing { job, progress, stop, .. } = doing;
             let tell = move |done, of| go_on(&progress, &stop, "checking and copying", done, of);
-            Ok(Outcome::Restored(desk.vault.restore(&from, Some(gallery.clone()), job, tell).await?))
+            Ok(Outcome::Restored(vault.restore(&from, Some(gallery.clone()), job, tell).await?))
         }
     }
 }
@@ -307,7 +322,7 @@ async fn index(
     doing: Doing,
 ) -> Result<Outcome, CaseworkError> {
     let GraphPlan { m, ef_construction, audit_probes } = plan;
-    let Doing { threads, stop, progress, job: _ } = doing;
+    let Doing { threads, stop, progress, .. } = doing;
     let request = IndexRequest {
         plan: Plan { m, ef_construction, threads },
         extent: Extent { probes: audit_probes, threads, ..Extent::default() },

@@ -1,6 +1,7 @@
 //! What people do with the system, without a word of HTTP or of terminals: enrol a folder, search for a face, erase, and the
 //! demonstration. Each use case takes plain requests and gives plain answers; `http` and `cli` only translate.
 
+pub mod audit;
 pub mod bulk;
 pub mod contact_sheet;
 pub mod demo;
@@ -11,6 +12,7 @@ pub mod eyes;
 pub mod faces;
 pub mod folder;
 pub mod jobs;
+pub mod keys;
 pub mod npy;
 pub mod operating_points;
 pub mod search;
@@ -126,6 +128,14 @@ pub enum CaseworkError {
     /// No such job.
     #[error("there is no job {0}: `bertillon jobs list` shows those there are")]
     NoJob(i64),
+    /// A key that is missing, damaged or can't be read.
+    #[error("the key {}: {reason}", .path.display())]
+    Key {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// A worker died: a defect, reported instead of hidden.
     #[error("the work stopped unexpectedly: {0}")]
     Stopped(String),

@@ -1,8 +1,8 @@
 //! Searching: pictures in, candidate lists out, a record of it before anything is shown.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::audit::{Caller, Who};
 use crate::base::clock::{Stopwatch, now_rfc3339};
 use crate::base::ids::{GalleryName, ModelId};
 use crate::casework::enrol::{blocking, hash, in_parallel, in_words};
@@ -42,8 +42,8 @@ pub struct SearchRequest {
     pub filter: Filter,
     /// Exact unless asked otherwise.
     pub mode: ModeChoice,
-    /// Who asks, as far as the system knows.
-    pub requester: Requester,
+    /// Who asks.
+    pub caller: Caller,
 }
 
 /// What a request says about exactness; the settings say what an approximate answer is held to.
@@ -71,24 +71,6 @@ impl ModeChoice {
                 Err(format!("there is no mode {shown:?}: use exact or approximate"))
             }
         }
-    }
-}
-
-/// Who asks: a user as the operating system knows them, and where from. There are no accounts of our own yet.
-#[derive(Debug, Clone)]
-pub struct Requester {
-    /// A name, or what stands for one.
-    pub actor: String,
-    /// The command line of a machine, or a client's address.
-    pub origin: String,
-}
-
-impl Requester {
-    /// Somebody at a network address, who has not said who they are.
-    #[must_use]
-    pub fn not_signed_in(peer: Option<SocketAddr>) -> Self {
-        let origin = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.ip().to_string());
-        Self { actor: "not signed in".to_owned(), origin }
     }
 }
 
@@ -217,10 +199,8 @@ pub async fn search(desk: &Desk, request: SearchRequest, seen: impl FnOnce()) ->
         total_ms: total.lap_ms(),
     };
     // Nothing is shown without a record: the record comes first, and an answer that can't be recorded is not given.
-    let mut numbers = Vec::new();
-    for record in records_of(&answer, &request.requester) {
-        numbers.push(desk.vault.record_search(&record).await?);
-    }
+    let records = records_of(&answer, request.caller.who());
+    let numbers = desk.vault.acting_for(&request.caller).record_searches(&records).await?;
     for (probe, number) in answer.pictures.iter_mut().flat_map(|picture| &mut picture.probes).zip(numbers) {
         probe.search = number;
     }
@@ -296,11 +276,11 @@ fn failures(pictures: &[PictureAnswer]) -> String {
 }
 
 /// One record a probe, in the order of the answer.
-fn records_of(answer: &Answer, requester: &Requester) -> Vec<SearchRecord> {
+fn records_of(answer: &Answer, who: &Who) -> Vec<SearchRecord> {
     let record = |picture: &PictureAnswer, probe: &ProbeAnswer| SearchRecord {
         gallery: answer.gallery.clone(),
-        actor: requester.actor.clone(),
-        origin: requester.origin.clone(),
+        actor: who.actor.clone(),
+        origin: who.origin.clone(),
         probe_sha256: picture.sha256,
         face: box_of(&probe.face),
         model_hash: answer.model.hash,

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
+use crate::audit::Caller;
 use crate::base::ids::GalleryName;
 use crate::casework::jobs::{self, Doing, Progress, Work, book};
-use crate::casework::search::Requester;
 use crate::casework::{CaseworkError, Desk};
 use crate::records::{JobRecord, JobState};
 
@@ -74,8 +74,8 @@ async fn ask_for_graphs(desk: &Desk, tried: &mut HashMap<GalleryName, Instant>) 
             continue;
         }
         tried.insert(gallery.clone(), Instant::now());
-        let itself = Requester { actor: "the server itself".to_owned(), origin: "segments changed".to_owned() };
-        jobs::ask(desk, &gallery, &Work::Index { plan, again: false, rows_min, keep: None }, itself).await?;
+        let itself = Caller::itself("segments changed");
+        jobs::ask(desk, &gallery, &Work::Index { plan, again: false, rows_min, keep: None }, &itself).await?;
     }
     Ok(())
 }
@@ -121,6 +121,7 @@ async fn watched(
         threads: (desk.scoring_threads() / 2).max(1),
         stop: Arc::default(),
         progress: Arc::<Progress>::default(),
+        caller: Caller::new(&job.asked.actor, &job.asked.origin, None),
     };
     let (theirs, gallery, given) = (Arc::clone(desk), job.asked.gallery.clone(), doing.clone());
     let mut task = tokio::spawn(async move { jobs::work(&theirs, &gallery, work, given).await });

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::base::ids::{GalleryName, SubjectRef};
 use crate::casework::faces::FaceChoice;
+use crate::cli::audit::AuditCommand;
 use crate::cli::bench::BenchCommand;
 use crate::cli::degrade::Degrade;
 use crate::cli::eval::EvalCommand;
@@ -82,6 +83,7 @@ impl Args {
             Command::Enrol(_)
             | Command::Gallery(_)
             | Command::Jobs(_)
+            | Command::Audit(_)
             | Command::Models(_)
             | Command::Bench(_)
             | Command::Eval(_)
@@ -126,6 +128,9 @@ pub enum Command {
     /// Follow, list and cancel what the server does in the background.
     #[command(subcommand)]
     Jobs(JobsCommand),
+    /// Show, check and export who did what.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Measure this machine's speed, on synthetic templates.
     #[command(subcommand)]
     Bench(BenchCommand),

@@ -9,6 +9,7 @@ use crate::base::limits::REPORT_LINES_MAX;
 use crate::casework::enrol::{Enrolled, Outcome, enrol_folder, ensure_gallery};
 use crate::casework::folder::plan;
 use crate::cli::args::Enrol;
+use crate::cli::as_whom::caller;
 use crate::cli::{desk, print, progress};
 use crate::gallery::Access;
 use crate::http::shapes::EnrolAnswerShape;
@@ -21,13 +22,14 @@ use crate::settings::Settings;
 pub async fn run(settings: Settings, command: Enrol) -> Result<()> {
     let plan = plan(&command.folder, command.subjects.as_deref(), command.only.as_deref())?;
     let desk = desk(settings, Access::Writer).await?;
-    if ensure_gallery(&desk, &command.gallery, &command.purpose).await? {
+    let caller = caller();
+    if ensure_gallery(&desk, &caller, &command.gallery, &command.purpose).await? {
         eprintln!("made the gallery {}", command.gallery);
     }
     let stop = stop_on_ctrl_c();
     let bar = progress::bar(plan.pictures.len() as u64, "enrolling");
     let mut settled: Vec<Enrolled> = Vec::new();
-    enrol_folder(&desk, &command.gallery, &plan, &stop, |one| {
+    enrol_folder(&desk, &caller, &command.gallery, &plan, &stop, |one| {
         bar.inc(1);
         settled.push(one);
     })

@@ -5,11 +5,13 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
+use crate::audit::{Happening, Kind};
 use crate::base::ids::{GalleryName, TemplateId};
 use crate::base::text::thousands;
 use crate::casework::jobs::Work;
 use crate::casework::{Desk, enrol, statistics};
 use crate::cli::args::GalleryCommand;
+use crate::cli::as_whom::caller;
 use crate::cli::{desk, jobs, print, upkeep};
 use crate::gallery::{Access, Erase, GallerySummary, GraphPlan, gallery_of_backup};
 use crate::http::shapes::GalleryShape;
@@ -52,7 +54,8 @@ pub async fn run(settings: Settings, command: GalleryCommand) -> Result<()> {
             erase(settings, &gallery, what, yes).await
         }
         GalleryCommand::Index { gallery, off: true, .. } => {
-            desk(settings, Access::Reader).await?.vault.keep_graphs(&gallery, None).await?;
+            let vault = desk(settings, Access::Reader).await?.vault.acting_for(&caller());
+            vault.keep_graphs(&gallery, None).await?;
             print::line(&format!("graphs of {gallery} are kept up no more; those there are stay in use"))
         }
         GalleryCommand::Index { gallery, m, ef_construction, audit_probes, again, once, off: false, json } => {
@@ -66,14 +69,16 @@ pub async fn run(settings: Settings, command: GalleryCommand) -> Result<()> {
 
 async fn create(settings: Settings, gallery: &GalleryName, purpose: &str, originals: Precision) -> Result<()> {
     let desk = desk(settings, Access::Writer).await?;
-    if !enrol::ensure_gallery_as(&desk, gallery, purpose, originals).await? {
+    if !enrol::ensure_gallery_as(&desk, &caller(), gallery, purpose, originals).await? {
         bail!("the gallery {gallery} is there already");
     }
     print::gallery(&summary(&desk, gallery).await?)
 }
 
 async fn list(settings: Settings, json: bool) -> Result<()> {
-    let summaries = desk(settings, Access::Reader).await?.vault.galleries().await?;
+    let vault = desk(settings, Access::Reader).await?.vault.acting_for(&caller());
+    let summaries = vault.galleries().await?;
+    vault.tell(&Happening::new(Kind::GalleryListed)).await?;
     if json {
         return print::json(&summaries.iter().map(GalleryShape::from).collect::<Vec<_>>());
     }
@@ -83,6 +88,7 @@ async fn list(settings: Settings, json: bool) -> Result<()> {
 async fn show(settings: Settings, gallery: &GalleryName, json: bool) -> Result<()> {
     let desk = desk(settings, Access::Reader).await?;
     let summary = summary(&desk, gallery).await?;
+    desk.vault.acting_for(&caller()).tell(&Happening::new(Kind::GalleryRead).of(gallery)).await?;
     if json { print::json(&GalleryShape::from(&summary)) } else { print::gallery(&summary) }
 }
 
@@ -97,7 +103,7 @@ async fn erase(settings: Settings, gallery: &GalleryName, what: Erase, yes: bool
     }
     let desk = desk(settings, Access::Writer).await?;
     let scorer = std::sync::Arc::clone(&desk.engine.scorer);
-    let erased = desk.vault.erase(gallery, what, move |rows| scorer.refresh(rows)).await?;
+    let erased = desk.vault.acting_for(&caller()).erase(gallery, what, move |rows| scorer.refresh(rows)).await?;
     let ids: Vec<String> = erased.templates.iter().map(ToString::to_string).collect();
     let what = if ids.len() == 1 { "template" } else { "templates" };
     print::line(&format!("erased {} {what} from {gallery}: {}", ids.len(), ids.join(", ")))
@@ -120,6 +126,7 @@ fn confirm(gallery: &GalleryName, what: &Erase) -> Result<()> {
 
 async fn measure(settings: Settings, gallery: &GalleryName, source: &str, out: &Path) -> Result<()> {
     let desk = desk(settings, Access::Reader).await?;
+    desk.vault.acting_for(&caller()).tell(&Happening::new(Kind::GalleryMeasured).of(gallery)).await?;
     let statistics = statistics::of_gallery(&desk, gallery, source).await?;
     fs_err::write(out, serde_json::to_string(&statistics)? + "\n")?;
     let impostor = statistics.impostor;

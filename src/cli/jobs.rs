@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use crate::audit::{Happening, Kind, Object};
 use crate::base::ids::GalleryName;
 use crate::base::text::thousands;
 use crate::casework::jobs::{self, Doing, GraphCounts, Outcome, Progress, Work};
 use crate::casework::{CaseworkError, Desk};
 use crate::cli::args::JobsCommand;
-use crate::cli::search::requester;
+use crate::cli::as_whom::caller;
 use crate::cli::{desk, print, progress};
 use crate::gallery::{Access, GalleryError, Restored};
 use crate::http::job_shapes::JobShape;
@@ -32,6 +33,7 @@ pub async fn run(settings: Settings, command: JobsCommand) -> Result<()> {
     match command {
         JobsCommand::List { last, json } => {
             let all = jobs::newest(&desk, last as usize).await?;
+            tell(&desk, Happening::new(Kind::JobListed)).await?;
             if json {
                 return print::json(&all.iter().map(JobShape::in_short).collect::<Vec<_>>());
             }
@@ -40,10 +42,20 @@ pub async fn run(settings: Settings, command: JobsCommand) -> Result<()> {
             }
             all.iter().try_for_each(|job| print::line(&in_a_line(job)))
         }
-        JobsCommand::Show { job, json } => show(&jobs::one(&desk, job).await?, json),
-        JobsCommand::Follow { job, json } => follow(&desk, jobs::one(&desk, job).await?, json).await,
-        JobsCommand::Cancel { job, json } => show(&jobs::cancel(&desk, job).await?, json),
+        JobsCommand::Show { job, json } => show(&read(&desk, job).await?, json),
+        JobsCommand::Follow { job, json } => follow(&desk, read(&desk, job).await?, json).await,
+        JobsCommand::Cancel { job, json } => show(&jobs::cancel(&desk, &caller(), job).await?, json),
     }
+}
+
+async fn tell(desk: &Desk, happening: Happening) -> Result<()> {
+    Ok(desk.vault.acting_for(&caller()).tell(&happening).await?)
+}
+
+async fn read(desk: &Desk, id: i64) -> Result<JobRecord> {
+    let job = jobs::one(desk, id).await?;
+    tell(desk, Happening::new(Kind::JobRead).about([Object::Job(id)])).await?;
+    Ok(job)
 }
 
 /// Does some work where nobody has the data folder; where a server has it, hands the work over and follows it.
@@ -55,7 +67,7 @@ pub async fn here_or_there(settings: Settings, gallery: &GalleryName, work: Work
         Ok(desk) => here(&desk, gallery, work, as_json).await,
         Err(CaseworkError::Gallery(GalleryError::InUse { address: Some(address), .. })) => {
             let desk = desk(settings, Access::Reader).await?;
-            let job = jobs::ask(&desk, gallery, &work, requester()).await?;
+            let job = jobs::ask(&desk, gallery, &work, &caller()).await?;
             eprintln!("handed to the server at {address} as job {}; ctrl-C ends the showing, not the job", job.id);
             follow(&desk, job, as_json).await
         }
@@ -66,6 +78,7 @@ pub async fn here_or_there(settings: Settings, gallery: &GalleryName, work: Work
 async fn here(desk: &Desk, gallery: &GalleryName, work: Work, as_json: bool) -> Result<()> {
     let doing = Doing {
         job: None,
+        caller: caller(),
         threads: desk.scoring_threads(),
         stop: Arc::default(),
         progress: Arc::<Progress>::default(),

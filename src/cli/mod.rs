@@ -2,6 +2,8 @@
 //! standard error, answers to standard output.
 
 pub mod args;
+pub mod as_whom;
+pub mod audit;
 pub mod bench;
 pub mod degrade;
 pub mod demo;
@@ -52,6 +54,7 @@ pub fn run() -> Result<()> {
         Command::Search(search) => runtime.block_on(search::run(settings, search)),
         Command::Gallery(command) => runtime.block_on(gallery::run(settings, command)),
         Command::Serve(_) => runtime.block_on(serve::run(settings)),
+        Command::Audit(command) => runtime.block_on(audit::run(settings, command)),
         Command::Jobs(command) => runtime.block_on(jobs::run(settings, command)),
         Command::Bench(command) => runtime.block_on(bench::run(settings, command)),
         Command::Eval(command) => runtime.block_on(eval::run(settings, command)),

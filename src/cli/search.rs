@@ -5,8 +5,9 @@ use anyhow::{Context, Result};
 use crate::base::limits::{IMAGE_BYTES_MAX, PROBES_PER_SEARCH_MAX};
 use crate::base::text::printable;
 use crate::casework::operating_points::ThresholdChoice;
-use crate::casework::search::{ModeChoice, ProbePicture, Requester, SearchRequest, search};
+use crate::casework::search::{ModeChoice, ProbePicture, SearchRequest, search};
 use crate::cli::args::Search;
+use crate::cli::as_whom::caller;
 use crate::cli::{desk, print, progress};
 use crate::gallery::Access;
 use crate::http::shapes::SearchAnswerShape;
@@ -41,20 +42,10 @@ pub async fn run(settings: Settings, command: Search) -> Result<()> {
     }
     let spinner = progress::spinner("searching");
     let desk = desk(settings, Access::Reader).await?;
-    let requester = requester();
     let filter: Filter = command.filter.join(";").parse()?;
     let (gallery, faces) = (command.gallery, command.faces);
-    let request = SearchRequest { gallery, pictures, faces, people, threshold, filter, mode, requester };
+    let request = SearchRequest { gallery, pictures, faces, people, threshold, filter, mode, caller: caller() };
     let answer = search(&desk, request, || ()).await.context("no candidate list")?;
     spinner.finish_and_clear();
     if command.json { print::json(&SearchAnswerShape::from(&answer)) } else { print::answer(&answer) }
-}
-
-/// Who asks, as the operating system has it: there are no accounts of our own yet.
-pub(super) fn requester() -> Requester {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let user = variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "unknown user".to_owned());
-    let host = fs_err::read_to_string("/etc/hostname").unwrap_or_default();
-    let host: String = host.trim().chars().take(64).collect();
-    Requester { actor: user, origin: format!("command line of {host}") }
 }

@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
+use crate::audit::{Happening, Kind};
 use crate::casework::Desk;
+use crate::casework::audit::Sealer;
 use crate::casework::worker::Worker;
+use crate::cli::as_whom::caller;
 use crate::cli::desk;
 use crate::gallery::Access;
 use crate::settings::Settings;
@@ -26,6 +29,8 @@ pub async fn serve(desk: Arc<Desk>) -> Result<()> {
     let vault = desk.vault.clone();
     vault.maintain(Arc::clone(&desk.engine.scorer));
     let worker = Worker::start(Arc::clone(&desk));
+    vault.acting_for(&caller()).tell(&Happening::new(Kind::ServerStarted)).await?;
+    let sealer = Sealer::start(Arc::clone(&desk));
     let served = crate::http::serve(desk, |address| {
         // Only a help to others who find the folder in use.
         if let Err(error) = vault.set_address(&format!("http://{address}")) {
@@ -35,6 +40,8 @@ pub async fn serve(desk: Arc<Desk>) -> Result<()> {
     })
     .await;
     worker.stop().await;
+    vault.acting_for(&caller()).tell(&Happening::new(Kind::ServerStopped)).await?;
+    sealer.stop().await;
     vault.close().await;
     served?;
     eprintln!("stopped");

@@ -6,8 +6,10 @@ use anyhow::Result;
 use indicatif::ProgressBar;
 use serde_json::json;
 
+use crate::audit::{Happening, Kind};
 use crate::base::ids::GalleryName;
 use crate::base::text::thousands;
+use crate::cli::as_whom::caller;
 use crate::cli::{desk, print, progress};
 use crate::gallery::Access;
 use crate::settings::Settings;
@@ -28,7 +30,9 @@ fn bytes_bar(what: &'static str) -> (ProgressBar, impl FnMut(u64, u64) + Send + 
 /// With what is damaged.
 pub async fn verify(settings: Settings, gallery: &GalleryName, as_json: bool) -> Result<()> {
     let (bar, moved) = bytes_bar("reading");
-    let found = desk(settings, Access::Reader).await?.vault.verify(gallery, moved).await;
+    let vault = desk(settings, Access::Reader).await?.vault.acting_for(&caller());
+    vault.tell(&Happening::new(Kind::GalleryVerified).of(gallery)).await?;
+    let found = vault.verify(gallery, moved).await;
     bar.finish_and_clear();
     let found = found?;
     if as_json {
@@ -56,7 +60,7 @@ pub async fn verify(settings: Settings, gallery: &GalleryName, as_json: bool) ->
 /// When there is something at `to`, or the gallery is damaged.
 pub async fn backup(settings: Settings, gallery: &GalleryName, to: &Path, as_json: bool) -> Result<()> {
     let (bar, moved) = bytes_bar("copying");
-    let made = desk(settings, Access::Reader).await?.vault.backup(gallery, to, moved).await;
+    let made = desk(settings, Access::Reader).await?.vault.acting_for(&caller()).backup(gallery, to, moved).await;
     bar.finish_and_clear();
     let made = made?;
     if as_json {

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use fs_err as fs;
 use sha2::{Digest, Sha256};
 
+use crate::audit::{Detail, Happening, Kind};
 use crate::base::clock;
 use crate::base::hex;
 use crate::base::ids::{GalleryName, TemplateId};
@@ -86,6 +87,8 @@ impl Vault {
         // From here on erasures may overwrite rows: the records say later which ones.
         drop(readers);
         let (snapshot, last_id) = (record.snapshot_number, record.last_template_id);
+        let leaving = Happening::new(Kind::GalleryBackedUp).of(name).with("snapshot", Detail::Number(snapshot));
+        self.tell(&leaving.with("last_template", Detail::Number(last_id))).await?;
         let copying = folder.clone();
         let copied =
             tokio::task::spawn_blocking(move || copy_files(&copying, &opened, &blobs, last_id, progress)).await;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::audit::{Caller, Happening, Kind};
 use crate::base::clock;
 use crate::base::ids::{GalleryName, ModelId, SubjectRef, TemplateId};
 use crate::base::limits::{ENROL_BATCH_MAX, QUALITY_BYTES_MAX, RECORD_TEXT_BYTES_MAX, TEMPLATE_ID_MAX};
@@ -76,8 +77,8 @@ impl Vault {
             check_text("quality", &new.quality_json, QUALITY_BYTES_MAX)?;
             check_attributes(&new.attributes)?;
         }
-        let inner = Arc::clone(&self.inner);
-        detached(async move { inner.enrol(room, references).await }).await
+        let (inner, caller) = (Arc::clone(&self.inner), self.caller.clone());
+        detached(async move { inner.enrol(room, references, &caller).await }).await
     }
 
     /// Which of `images` are enrolled already, with template and subject, so that nobody needs to look at them again.
@@ -119,6 +120,7 @@ impl Inner {
         self: &Arc<Self>,
         room: Arc<Room>,
         references: Vec<NewReference>,
+        caller: &Caller,
     ) -> Result<Vec<Enrolment>, GalleryError> {
         let guard = room.lock().await?;
         check_templates(&room.name, guard.spec(), &references)?;
@@ -144,7 +146,9 @@ impl Inner {
         let committed = self
             .commit(&room.name, last_id, async |change| {
                 change.add_references(&room.name, &details).await?;
-                Ok(())
+                let ids: Vec<TemplateId> = details.iter().map(|detail| detail.id).collect();
+                let enrolled = Happening::new(Kind::ReferenceEnrolled).of(&room.name).about_templates(&ids);
+                Ok(change.tell(caller, &enrolled).await?)
             })
             .await;
         let guard = match committed {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::audit::{Caller, Happening, Kind};
 use crate::base::clock;
 use crate::base::ids::{GalleryName, SubjectRef, TemplateId};
 use crate::base::limits::ERASE_BATCH_MAX;
@@ -49,8 +50,8 @@ impl Vault {
         refresh: impl FnOnce(&GalleryRows) + Send + 'static,
     ) -> Result<Erased, GalleryError> {
         let room = self.inner.room(name)?;
-        let inner = Arc::clone(&self.inner);
-        detached(async move { inner.erase(&room, &what, refresh).await }).await
+        let (inner, caller) = (Arc::clone(&self.inner), self.caller.clone());
+        detached(async move { inner.erase(&room, &what, &caller, refresh).await }).await
     }
 
     /// Finishes erasures that were cut short.
@@ -70,6 +71,7 @@ impl Inner {
         &self,
         room: &Room,
         what: &Erase,
+        caller: &Caller,
         refresh: impl FnOnce(&GalleryRows) + Send + 'static,
     ) -> Result<Erased, GalleryError> {
         let guard = room.lock().await?;
@@ -92,7 +94,11 @@ impl Inner {
                     for &id in &ids {
                         change.begin_erasure(&room.name, id).await?;
                     }
-                    Ok(())
+                    let kind = match what {
+                        Erase::Template(_) => Kind::ReferenceErased,
+                        Erase::Subject(_) => Kind::SubjectErased,
+                    };
+                    Ok(change.tell(caller, &Happening::new(kind).of(&room.name).about_templates(&ids)).await?)
                 })
                 .await;
             if matches!(begun, Err(GalleryError::Unsettled(_))) {
@@ -163,6 +169,8 @@ impl Inner {
         for &id in ids {
             change.finish_erasure(name, id, &now).await?;
         }
+        let finished = Happening::new(Kind::ErasureFinished).of(name).about_templates(ids);
+        change.tell(&Caller::itself("bytes overwritten"), &finished).await?;
         Ok(change.commit().await?)
     }
 }

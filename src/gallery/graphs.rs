@@ -247,7 +247,7 @@ impl Vault {
             Plan { m, ef_construction, threads: 1 }.check()?;
         }
         let text = plan.and_then(|plan| serde_json::to_string(&plan).ok());
-        Ok(self.inner.records.set_graph_plan(name, text.as_deref()).await?)
+        Ok(self.inner.records.set_graph_plan(&self.caller, name, text.as_deref()).await?)
     }
 
     /// Galleries whose graphs are kept up and of which a segment of at least `rows_min` rows has none, with their plans.

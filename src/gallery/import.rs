@@ -7,6 +7,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::audit::{Detail, Happening, Kind, Object};
 use crate::base::clock;
 use crate::base::ids::{GalleryName, ModelId, SubjectRef, TemplateId};
 use crate::base::limits::{
@@ -43,6 +44,14 @@ pub struct Imported {
     pub last: TemplateId,
     /// Segments written.
     pub segments: usize,
+}
+
+impl Imported {
+    fn happening(&self, kind: Kind, gallery: &GalleryName) -> Happening {
+        let templates = Detail::Number(self.last.0 - self.first.0 + 1);
+        let objects = [Object::Templates(self.first, self.last)];
+        Happening::new(kind).of(gallery).about(objects).with("templates", templates)
+    }
 }
 
 /// Templates of people that are to be imported.
@@ -93,7 +102,10 @@ impl Vault {
             fill(row, raw);
             Ok(())
         };
-        let plain = async |_: &mut Change, _: &Imported| Ok(());
+        let (caller, gallery) = (self.caller.clone(), name.clone());
+        let plain = async move |change: &mut Change, imported: &Imported| {
+            Ok(change.tell(&caller, &imported.happening(Kind::SyntheticImported, &gallery)).await?)
+        };
         detached(async move { inner.import(&room, (count, true), fill, progress, async |_| Ok(()), plain).await }).await
     }
 
@@ -123,7 +135,7 @@ impl Vault {
             let (wanted, found) = (room.snapshot().model().to_string(), model.to_string());
             return Err(GalleryError::OtherModel { gallery, wanted, found });
         }
-        let inner = Arc::clone(&self.inner);
+        let (inner, caller) = (Arc::clone(&self.inner), self.caller.clone());
         let told = Arc::new(Mutex::new(progress));
         let tell = Arc::clone(&told);
         let files = move |rows| tell_progress(&tell, rows);
@@ -133,6 +145,8 @@ impl Vault {
                 inner.add_records(&gallery, first, count, describe, records).await
             };
             let settle = async |change: &mut Change, imported: &Imported| {
+                let happening = imported.happening(Kind::ReferenceImported, &gallery);
+                change.tell(&caller, &happening.about(job.map(Object::Job))).await?;
                 let Some(job) = job else { return Ok(()) };
                 let outcome = serde_json::to_string(imported).unwrap_or_default();
                 Ok(change.end_job(job, JobState::Done, &outcome).await?)

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use crate::audit::{Detail, Happening, Kind};
 use crate::base::ids::GalleryName;
 use crate::base::limits::{
     COMPACT_ERASED_PERCENT, MAINTENANCE_SLICE_ROWS, MAINTENANCE_SLICE_SEARCHED_ROWS, MERGE_ROWS_MAX,
@@ -79,6 +80,9 @@ impl Vault {
             }
         }
         done.bytes = room.snapshot().sizes.bytes;
+        let compacted = Happening::new(Kind::GalleryCompacted).of(name);
+        let compacted = compacted.with("erased_rows_dropped", Detail::Number(done.rows_dropped));
+        self.tell(&compacted.with("segments_rewritten", Detail::Number(done.segments as u64))).await?;
         Ok(done)
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
+use crate::audit::Caller;
 use crate::base::clock;
 use crate::base::ids::{GalleryName, TemplateId};
 use crate::base::limits::IMPORT_DISK_RESERVE_BYTES;
@@ -57,8 +58,8 @@ impl Vault {
         progress: impl FnMut(u64, u64) -> ControlFlow<()> + Send + 'static,
     ) -> Result<Restored, GalleryError> {
         self.inner.check_writer()?;
-        let (inner, from) = (Arc::clone(&self.inner), from.to_owned());
-        detached(async move { inner.restore(&from, name, job, progress).await }).await
+        let (inner, from, caller) = (Arc::clone(&self.inner), from.to_owned(), self.caller.clone());
+        detached(async move { inner.restore(&from, name, (job, &caller), progress).await }).await
     }
 }
 
@@ -67,7 +68,7 @@ impl Inner {
         &self,
         from: &Path,
         name: Option<GalleryName>,
-        job: Option<i64>,
+        as_whom: (Option<i64>, &Caller),
         mut progress: impl FnMut(u64, u64) -> ControlFlow<()> + Send + 'static,
     ) -> Result<Restored, GalleryError> {
         let _one_at_a_time = self.creating.lock().await;
@@ -100,7 +101,7 @@ impl Inner {
         let counted = match copied {
             Ok(erased_since) => {
                 let restored = Restored { gallery: name.clone(), from: origin, last_template, erased_since };
-                self.make_count(from, restored, same, job).await
+                self.make_count(from, restored, same, as_whom).await
             }
             Err(error) => Err(error),
         };
@@ -129,7 +130,7 @@ impl Inner {
         from: &Path,
         mut restored: Restored,
         same: bool,
-        job: Option<i64>,
+        (job, caller): (Option<i64>, &Caller),
     ) -> Result<Restored, GalleryError> {
         let origin = if same { self.room(&restored.from).ok() } else { None };
         let _no_erasure_begins = match &origin {
@@ -145,7 +146,7 @@ impl Inner {
         });
         restored.erased_since += late.await.map_err(|_| GalleryError::Interrupted)??;
         let done = job.map(|job| (job, serde_json::to_string(&restored).unwrap_or_default()));
-        let taken = TakenIn { from: &restored.from, name: &restored.gallery, erased: &erased, job: done };
+        let taken = TakenIn { from: &restored.from, name: &restored.gallery, erased: &erased, job: done, caller };
         self.records.take_in_gallery(&from.join(RECORDS), &taken, &clock::now_rfc3339()).await?;
         Ok(restored)
     }

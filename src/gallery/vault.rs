@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
+use crate::audit::{Caller, Happening, Kind};
 use crate::base::clock;
 use crate::base::ids::{GalleryName, ModelId, SubjectRef, TemplateId};
 use crate::base::limits::{IMPORT_RECORDS_BATCH, MERGE_FAN, RECORD_TEXT_BYTES_MAX, TAIL_ROWS_MAX, TOP_K_MAX};
@@ -18,7 +19,7 @@ use crate::gallery::shelf::Shelf;
 use crate::gallery::snapshot::Snapshot;
 use crate::gallery::tail::Committed;
 use crate::gallery::traffic::Traffic;
-use crate::records::{GalleryRecord, JobBook, Records, ReferenceImage, SearchRecord};
+use crate::records::{AuditBook, GalleryRecord, JobBook, Records, ReferenceImage, SearchRecord};
 use crate::segment::{Precision, check_model_name};
 use crate::store::disk::{self, DiskFolder};
 use crate::vector::dimension::Dimension;
@@ -73,10 +74,11 @@ pub struct Reference {
     pub image: Option<ReferenceImage>,
 }
 
-/// An open data folder. Clones share it.
+/// An open data folder. Clones share it. What is done through it is told of as done by its caller.
 #[derive(Clone)]
 pub struct Vault {
     pub(super) inner: Arc<Inner>,
+    pub(super) caller: Caller,
 }
 
 pub(super) struct Inner {
@@ -131,12 +133,32 @@ impl Vault {
             creating: tokio::sync::Mutex::default(),
             lock: Mutex::new(lock),
         };
-        let vault = Self { inner: Arc::new(inner) };
+        let vault = Self { inner: Arc::new(inner), caller: Caller::itself("nobody is named") };
         match access {
             Access::Writer => vault.open_galleries().await?,
             Access::Reader => {}
         }
         Ok(vault)
+    }
+
+    /// The same data folder, for `caller`: the audit log names them for whatever is done through it.
+    #[must_use]
+    pub fn acting_for(&self, caller: &Caller) -> Self {
+        Self { inner: Arc::clone(&self.inner), caller: caller.clone() }
+    }
+
+    /// Tells the audit log of something that changes nothing here. Nothing is shown before.
+    ///
+    /// # Errors
+    /// What the records say.
+    pub async fn tell(&self, happening: &Happening) -> Result<(), GalleryError> {
+        Ok(self.inner.records.tell(&self.caller, happening).await?)
+    }
+
+    /// The audit log, to read.
+    #[must_use]
+    pub fn audit_book(&self) -> AuditBook {
+        self.inner.records.audit_book()
     }
 
     async fn open_galleries(&self) -> Result<(), GalleryError> {
@@ -228,8 +250,8 @@ impl Vault {
             snapshot_number: 0,
             graph_plan: None,
         };
-        let inner = Arc::clone(&self.inner);
-        detached(async move { inner.create_gallery(&record).await }).await
+        let (inner, caller) = (Arc::clone(&self.inner), self.caller.clone());
+        detached(async move { inner.create_gallery(&record, &caller).await }).await
     }
 
     /// The gallery as it is now. In a writing process this is a pointer; in a reading one the files are opened, and
@@ -278,17 +300,18 @@ impl Vault {
         Ok(found)
     }
 
-    /// Records a search and gives its number. Nothing may be shown before.
+    /// Records the searches of one request and gives their numbers. Nothing may be shown before.
     ///
     /// # Errors
     /// A text past its limit, and what the records say.
-    pub async fn record_search(&self, search: &SearchRecord) -> Result<i64, GalleryError> {
-        let SearchRecord { actor, origin, back_end, .. } = search;
-        for (what, text) in [("actor", actor), ("origin", origin), ("back end", back_end)] {
-            check_text(what, text, RECORD_TEXT_BYTES_MAX)?;
+    pub async fn record_searches(&self, searches: &[SearchRecord]) -> Result<Vec<i64>, GalleryError> {
+        for SearchRecord { actor, origin, back_end, .. } in searches {
+            for (what, text) in [("actor", actor), ("origin", origin), ("back end", back_end)] {
+                check_text(what, text, RECORD_TEXT_BYTES_MAX)?;
+            }
         }
         let _recording = self.inner.traffic.recording();
-        Ok(self.inner.records.record_search(search).await?)
+        Ok(self.inner.records.record_searches(&self.caller, searches).await?)
     }
 }
 
@@ -320,7 +343,7 @@ impl Inner {
         self.data.join("gallery").join(name.as_str())
     }
 
-    async fn create_gallery(&self, record: &GalleryRecord) -> Result<(), GalleryError> {
+    async fn create_gallery(&self, record: &GalleryRecord, caller: &Caller) -> Result<(), GalleryError> {
         let _one_at_a_time = self.creating.lock().await;
         if self.rooms().contains_key(&record.name) || self.reason_out_of_use(&record.name).is_some() {
             return Err(GalleryError::AlreadyExists(record.name.clone()));
@@ -334,6 +357,7 @@ impl Inner {
         // Until this commits the folder is nothing but files that the next creation replaces.
         let mut change = self.records.begin().await?;
         change.add_gallery(record).await?;
+        change.tell(caller, &Happening::new(Kind::GalleryCreated).of(&record.name)).await?;
         change.commit().await?;
         self.open_room(record).await.map(drop)
     }

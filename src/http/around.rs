@@ -5,13 +5,14 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{Error, web};
+use actix_web::{Error, HttpMessage as _, web};
 
+use crate::audit::Caller;
 use crate::base::clock::Stopwatch;
-use crate::http::guard;
 use crate::http::problem::Problem;
 use crate::http::reception::Reception;
 use crate::http::routes::DOCS;
+use crate::http::{guard, identity};
 
 /// The policy of answers that are no pages: nothing may be loaded from them.
 const API_POLICY: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
@@ -33,8 +34,10 @@ pub async fn around(
     let method = request.method().clone();
     let docs = request.path().starts_with(DOCS);
     let checked = guard::check(reception.bound, &method, request.uri(), request.headers());
+    let caller = Caller::not_signed_in(request.peer_addr(), number);
+    request.extensions_mut().insert(caller.clone());
     let response = match checked {
-        Ok(()) => next.call(request).await?.map_into_boxed_body(),
+        Ok(()) => identity::recorded(&reception, &caller, next.call(request).await?.map_into_boxed_body()).await,
         Err(problem) => request.error_response(problem),
     };
     let (mut response, cause) = explained(response, number);

@@ -1,6 +1,6 @@
 //! The HTTP server: translates requests into use cases and their answers into JSON, and decides nothing itself.
 //!
-//! The way of a request: [`around`] numbers it and refuses what no honest client sends; the table in [`routes`] finds who
+//! The way of a request: [`around`] numbers it, refuses what no honest client sends and has [`identity`] see to its event; the table in [`routes`] finds who
 //! answers; [`admission`] gives it a seat before its body is read by [`upload`]; the use case runs in [`reception`]; an
 //! error becomes problem details by [`refusals`] and [`problem`].
 
@@ -8,6 +8,7 @@ pub mod admission;
 pub mod around;
 pub mod graph_shapes;
 pub mod guard;
+pub mod identity;
 pub mod job_shapes;
 pub mod openapi;
 pub mod problem;

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _};
 
+use crate::audit::{Caller, Detail, Happening, Kind, Object};
 use crate::base::ids::{GalleryName, TemplateId};
+use crate::records::audit::{AppendError, append};
 use crate::records::jobs::end_job;
-use crate::records::{GalleryRecord, JobState, Records, RecordsError, sql_error};
+use crate::records::{COPY_SCHEMA_MIN, GalleryRecord, JobState, Records, RecordsError, sql_error};
 
 /// Details and attributes go with live references only: of the others nothing but their erasure is known.
 const COPY_OUT: [&str; 5] = [
@@ -59,6 +61,8 @@ pub struct TakenIn<'a> {
     pub erased: &'a [TemplateId],
     /// The job that this is, and its outcome.
     pub job: Option<(i64, String)>,
+    /// Who takes it in.
+    pub caller: &'a Caller,
 }
 
 impl Records {
@@ -119,7 +123,7 @@ impl Records {
         let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(true);
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(sql_error(path))?;
         let copy = Self { pool, path: path.to_owned(), turn: Arc::default() };
-        let checked = copy.check_version().await;
+        let checked = copy.check_version(COPY_SCHEMA_MIN).await;
         let galleries = copy.galleries().await;
         copy.close().await;
         checked?;
@@ -139,7 +143,7 @@ impl Records {
     }
 
     async fn take_in(&self, path: &Path, taken: &TakenIn<'_>, now: &str) -> Result<(), RecordsError> {
-        let TakenIn { from, name, erased, job } = taken;
+        let TakenIn { from, name, erased, job, caller } = taken;
         let mut connection = self.pool.acquire().await.map_err(self.sql())?;
         self.attach(&mut connection, path).await?;
         let temporary = "CREATE TEMP TABLE erased_since (template_id BIGINT NOT NULL PRIMARY KEY, erased_at TEXT)";
@@ -163,7 +167,15 @@ impl Records {
         if let Some((job, outcome)) = job {
             end_job(&mut connection, *job, JobState::Done, outcome).await.map_err(self.sql())?;
         }
+        let restored =
+            Happening::new(Kind::GalleryRestored).of(name).about(job.iter().map(|(job, _)| Object::Job(*job)));
+        let restored = restored.with("erased_since", Detail::Number(erased.len() as u64));
+        append(&mut connection, caller, &restored).await.map_err(|error| match error {
+            AppendError::Sql(source) => self.sql()(source),
+            AppendError::Log(what) => self.damaged(what),
+        })?;
         sqlx::query("COMMIT").execute(&mut *connection).await.map_err(self.sql())?;
+        caller.was_recorded();
         Ok(())
     }
 

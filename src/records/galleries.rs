@@ -3,6 +3,7 @@
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
+use crate::audit::{Caller, Happening, Kind};
 use crate::base::hex;
 use crate::base::ids::{GalleryName, ModelId};
 use crate::base::limits::GALLERIES_MAX;
@@ -59,10 +60,17 @@ impl Records {
     ///
     /// # Errors
     /// [`RecordsError::Sql`].
-    pub async fn set_graph_plan(&self, gallery: &GalleryName, plan: Option<&str>) -> Result<(), RecordsError> {
+    pub async fn set_graph_plan(
+        &self,
+        caller: &Caller,
+        gallery: &GalleryName,
+        plan: Option<&str>,
+    ) -> Result<(), RecordsError> {
         let mut change = self.begin().await?;
         let query = sqlx::query("UPDATE gallery SET graph_plan = $2 WHERE name = $1").bind(gallery.as_str());
         query.bind(plan.map(str::to_owned)).execute(&mut *change.transaction).await.map_err(self.sql())?;
+        let kind = if plan.is_some() { Kind::GraphKept } else { Kind::GraphEnded };
+        change.tell(caller, &Happening::new(kind).of(gallery)).await?;
         change.commit().await
     }
 

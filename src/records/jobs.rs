@@ -3,6 +3,7 @@
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
+use crate::audit::{Caller, Happening, Kind, Object};
 use crate::base::clock;
 use crate::base::ids::GalleryName;
 use crate::base::limits::{JOB_ATTEMPTS_MAX, JOB_OUTCOME_BYTES_MAX, JOBS_KEPT_MAX, JOBS_WAITING_MAX};
@@ -105,11 +106,11 @@ impl Records {
 }
 
 impl JobBook {
-    /// Takes a job in, to be done after those before it.
+    /// Takes a job in, to be done after those before it; `kind` is what the audit log calls that.
     ///
     /// # Errors
     /// [`RecordsError::TooMany`] when as many wait as may; [`RecordsError::Sql`].
-    pub async fn ask(&self, job: &NewJob) -> Result<i64, RecordsError> {
+    pub async fn ask(&self, caller: &Caller, kind: Kind, job: &NewJob) -> Result<i64, RecordsError> {
         let mut change = self.0.begin().await?;
         let waiting: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM job WHERE ended_at IS NULL")
             .fetch_one(&mut *change.transaction)
@@ -137,6 +138,7 @@ impl JobBook {
             .fetch_one(&mut *change.transaction)
             .await
             .map_err(self.0.sql())?;
+        change.tell(caller, &Happening::new(kind).of(&job.gallery).about([Object::Job(id)])).await?;
         change.commit().await?;
         Ok(id)
     }
@@ -201,7 +203,7 @@ impl JobBook {
     ///
     /// # Errors
     /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
-    pub async fn cancel(&self, id: i64) -> Result<Option<JobRecord>, RecordsError> {
+    pub async fn cancel(&self, caller: &Caller, id: i64) -> Result<Option<JobRecord>, RecordsError> {
         let mut change = self.0.begin().await?;
         let now = clock::now_rfc3339();
         let waiting =
@@ -209,6 +211,7 @@ impl JobBook {
         sqlx::query(waiting).bind(id).bind(now).execute(&mut *change.transaction).await.map_err(self.0.sql())?;
         let running = "UPDATE job SET cancel_wanted = 1 WHERE id = $1 AND state = 'running'";
         sqlx::query(running).bind(id).execute(&mut *change.transaction).await.map_err(self.0.sql())?;
+        change.tell(caller, &Happening::new(Kind::JobCancelled).about([Object::Job(id)])).await?;
         change.commit().await?;
         self.one(id).await
     }
@@ -319,6 +322,10 @@ pub(super) async fn end_job(
 mod tests {
     use super::*;
 
+    fn caller() -> Caller {
+        Caller::itself("a test")
+    }
+
     async fn book() -> (tempfile::TempDir, Records, JobBook) {
         let folder = tempfile::tempdir().unwrap();
         let records = Records::create(&folder.path().join("records.db")).await.unwrap();
@@ -336,11 +343,14 @@ mod tests {
     async fn only_so_many_wait() {
         let (_folder, _records, book) = book().await;
         for _ in 0..JOBS_WAITING_MAX {
-            book.ask(&job()).await.unwrap();
+            book.ask(&caller(), Kind::CompactionAsked, &job()).await.unwrap();
         }
-        assert!(matches!(book.ask(&job()).await, Err(RecordsError::TooMany { limit: JOBS_WAITING_MAX, .. })));
-        book.cancel(1).await.unwrap();
-        assert_eq!(book.ask(&job()).await.unwrap(), JOBS_WAITING_MAX as i64 + 1);
+        assert!(matches!(
+            book.ask(&caller(), Kind::CompactionAsked, &job()).await,
+            Err(RecordsError::TooMany { limit: JOBS_WAITING_MAX, .. })
+        ));
+        book.cancel(&caller(), 1).await.unwrap();
+        assert_eq!(book.ask(&caller(), Kind::CompactionAsked, &job()).await.unwrap(), JOBS_WAITING_MAX as i64 + 1);
     }
 
     #[tokio::test]
@@ -349,7 +359,7 @@ mod tests {
         let insert = "WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < $1) INSERT INTO job \
              SELECT id, 'compact', 'custody', '{}', 'done', 'somebody', 'a test', '', '', '', 1, 0, '', 0, 0, '' FROM n";
         sqlx::query(insert).bind(JOBS_KEPT_MAX as i64 + 5).execute(&records.pool).await.unwrap();
-        let id = book.ask(&job()).await.unwrap();
+        let id = book.ask(&caller(), Kind::CompactionAsked, &job()).await.unwrap();
         assert_eq!(id, JOBS_KEPT_MAX as i64 + 6);
         assert_eq!(book.newest(usize::MAX).await.unwrap().len(), JOBS_KEPT_MAX + 1);
         assert!(book.one(5).await.unwrap().is_none() && book.one(6).await.unwrap().is_some());
@@ -359,7 +369,7 @@ mod tests {
     #[tokio::test]
     async fn what_ends_the_server_every_time_is_given_up() {
         let (_folder, _records, book) = book().await;
-        let id = book.ask(&job()).await.unwrap();
+        let id = book.ask(&caller(), Kind::CompactionAsked, &job()).await.unwrap();
         for attempt in 1..=JOB_ATTEMPTS_MAX {
             assert_eq!(book.begin().await.unwrap().unwrap().attempts, u64::from(attempt));
             // The server dies, and is started again.
@@ -374,9 +384,9 @@ mod tests {
     async fn what_is_cancelled_while_its_server_ends_is_not_begun_again() {
         let (_folder, _records, book) = book().await;
         for died in [true, false] {
-            let id = book.ask(&job()).await.unwrap();
+            let id = book.ask(&caller(), Kind::CompactionAsked, &job()).await.unwrap();
             book.begin().await.unwrap().unwrap();
-            book.cancel(id).await.unwrap();
+            book.cancel(&caller(), id).await.unwrap();
             if died {
                 book.put_interrupted_back().await.unwrap();
             } else {

@@ -4,6 +4,7 @@
 //! other way round. SQLite in WAL mode with full syncing; the statements stay within what PostgreSQL takes too.
 
 mod attributes;
+mod audit;
 mod copy;
 mod galleries;
 mod jobs;
@@ -20,14 +21,19 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{Row as _, SqlSafeStr as _, Sqlite, Transaction};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use crate::audit::Caller;
+
 pub use attributes::{Attribute, AttributeError, AttributeName, check_attributes};
+pub use audit::{AuditBook, EventFilter};
 pub use copy::TakenIn;
 pub use galleries::GalleryRecord;
 pub use jobs::{JobBook, JobRecord, JobState, NewJob};
 pub use searches::{FaceBox, RecordedCandidate, SearchRecord};
 pub use templates::{NewDetail, ReferenceImage, TemplateState};
 
-const SCHEMA_VERSION: i64 = 5;
+const SCHEMA_VERSION: i64 = 6;
+/// The oldest schema in which a copy of a gallery is what it is now.
+const COPY_SCHEMA_MIN: i64 = 5;
 const BUSY_WAIT: Duration = Duration::from_secs(10);
 const CONNECTIONS_MAX: u32 = 4;
 
@@ -100,6 +106,8 @@ pub struct Records {
 pub struct Change {
     transaction: Transaction<'static, Sqlite>,
     path: PathBuf,
+    /// Who is told of in it: counted once it is committed.
+    told: Vec<Caller>,
     /// Dropped after the transaction.
     _turn: OwnedMutexGuard<()>,
 }
@@ -119,10 +127,12 @@ impl Records {
             migration(2, "attributes", include_str!("migrations/0002_attributes.sql")),
             migration(3, "search restriction", include_str!("migrations/0003_search_restriction.sql")),
             migration(4, "jobs", include_str!("migrations/0004_jobs.sql")),
-            migration(SCHEMA_VERSION, "operating point", include_str!("migrations/0005_operating_point.sql")),
+            migration(5, "operating point", include_str!("migrations/0005_operating_point.sql")),
+            migration(SCHEMA_VERSION, "audit", include_str!("migrations/0006_audit.sql")),
         ];
         let migrated = Migrator::with_migrations(migrations).run(&records.pool).await;
         migrated.map_err(|source| RecordsError::Schema { path: path.to_owned(), source: Box::new(source) })?;
+        records.name_folder().await?;
         Ok(records)
     }
 
@@ -135,15 +145,19 @@ impl Records {
             return Err(RecordsError::Missing(path.to_owned()));
         }
         let records = Self::connect(path, false).await?;
-        records.check_version().await?;
+        records.check_version(SCHEMA_VERSION).await?;
         Ok(records)
     }
 
-    async fn check_version(&self) -> Result<(), RecordsError> {
+    async fn check_version(&self, oldest: i64) -> Result<(), RecordsError> {
         let version =
             sqlx::query_scalar::<_, i64>("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations WHERE success");
         let found = version.fetch_one(&self.pool).await.unwrap_or(0);
-        if found == SCHEMA_VERSION { Ok(()) } else { Err(RecordsError::Version { path: self.path.clone(), found }) }
+        if (oldest..=SCHEMA_VERSION).contains(&found) {
+            Ok(())
+        } else {
+            Err(RecordsError::Version { path: self.path.clone(), found })
+        }
     }
 
     async fn connect(path: &Path, create: bool) -> Result<Self, RecordsError> {
@@ -168,7 +182,7 @@ impl Records {
         let turn = Arc::clone(&self.turn).lock_owned().await;
         // Taking the write lock at once avoids two transactions that both read and then both wait to write.
         let begun = self.pool.begin_with("BEGIN IMMEDIATE").await;
-        Ok(Change { transaction: begun.map_err(self.sql())?, path: self.path.clone(), _turn: turn })
+        Ok(Change { transaction: begun.map_err(self.sql())?, path: self.path.clone(), told: Vec::new(), _turn: turn })
     }
 
     /// Moves the write-ahead log into the data base and empties it, so that erased text is in neither.
@@ -209,8 +223,10 @@ impl Change {
     /// # Errors
     /// [`RecordsError::Sql`].
     pub async fn commit(self) -> Result<(), RecordsError> {
-        let Self { transaction, path, _turn } = self;
-        transaction.commit().await.map_err(|source| RecordsError::Sql { path, source })
+        let Self { transaction, path, told, _turn } = self;
+        transaction.commit().await.map_err(|source| RecordsError::Sql { path, source })?;
+        told.iter().for_each(Caller::was_recorded);
+        Ok(())
     }
 
     fn sql(&self) -> impl Fn(sqlx::Error) -> RecordsError + use<> {

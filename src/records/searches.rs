@@ -1,12 +1,14 @@
 //! Searches: who asked what, and what was shown. A list is shown only after its record is committed.
 
+use sha2::{Digest as _, Sha256};
 use sqlx::Row as _;
 
+use crate::audit::{Caller, Detail, Happening, Kind, Object};
 use crate::base::clock;
 use crate::base::hex;
 use crate::base::ids::{GalleryName, TemplateId};
 use crate::base::limits::{CANDIDATES_MAX, SEARCH_STAGES_MAX};
-use crate::records::{Records, RecordsError};
+use crate::records::{Change, Records, RecordsError};
 
 /// Where the searched face stands in the probe image, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -65,18 +67,57 @@ pub struct SearchRecord {
 }
 
 impl Records {
-    /// Records a search now, and gives its number.
+    /// Records the searches of one request now, with one event for all of them, and gives their numbers in their order.
     ///
     /// # Errors
-    /// [`RecordsError::TooMany`], [`RecordsError::Sql`].
-    pub async fn record_search(&self, search: &SearchRecord) -> Result<i64, RecordsError> {
-        if search.candidates.len() > CANDIDATES_MAX {
-            return Err(RecordsError::TooMany { what: "candidates in one search", limit: CANDIDATES_MAX });
-        }
-        if search.stages_ms.len() > SEARCH_STAGES_MAX {
-            return Err(RecordsError::TooMany { what: "stages of one search", limit: SEARCH_STAGES_MAX });
+    /// [`RecordsError::TooMany`], [`RecordsError::Sql`], [`RecordsError::Damaged`].
+    pub async fn record_searches(&self, caller: &Caller, searches: &[SearchRecord]) -> Result<Vec<i64>, RecordsError> {
+        let Some(first) = searches.first() else { return Ok(Vec::new()) };
+        for (what, limit, found) in searches.iter().flat_map(lengths) {
+            if found > limit {
+                return Err(RecordsError::TooMany { what, limit });
+            }
         }
         let mut change = self.begin().await?;
+        let (mut ids, mut lists) = (Vec::with_capacity(searches.len()), Sha256::new());
+        for search in searches {
+            let id = change.add_search(search).await?;
+            hash_list(&mut lists, id, &search.candidates);
+            ids.push(id);
+        }
+        let shown: usize = searches.iter().map(|search| search.candidates.len()).sum();
+        let happening = Happening::new(Kind::SearchRun)
+            .of(&first.gallery)
+            .about(ids.iter().map(|&id| Object::Search(id)))
+            .with("candidates", Detail::Number(shown as u64))
+            .with("lists", Detail::Hash(lists.finalize().into()))
+            .with("model", Detail::Hash(first.model_hash))
+            .with("snapshot", Detail::Number(first.snapshot_number));
+        change.tell(caller, &happening).await?;
+        change.commit().await?;
+        Ok(ids)
+    }
+
+    /// What a search showed, by rank; empty for a number that was never given.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn shown(&self, search: i64) -> Result<Vec<RecordedCandidate>, RecordsError> {
+        let select = "SELECT rank, template_id, score FROM search_candidate WHERE search_id = $1 ORDER BY rank";
+        let rows = sqlx::query(select).bind(search).fetch_all(&self.pool).await.map_err(self.sql())?;
+        let candidate = |row: &sqlx::sqlite::SqliteRow| {
+            let rank: i64 = row.try_get("rank")?;
+            let template: i64 = row.try_get("template_id")?;
+            let score: f64 = row.try_get("score")?;
+            Ok(RecordedCandidate { rank: rank as u32, template: TemplateId(template as u64), score: score as f32 })
+        };
+        rows.iter().map(candidate).collect::<Result<_, sqlx::Error>>().map_err(self.sql())
+    }
+}
+
+impl Change {
+    /// Adds a search; its number.
+    async fn add_search(&mut self, search: &SearchRecord) -> Result<i64, RecordsError> {
         let insert = "INSERT INTO search (id, at, gallery, actor, origin, probe_sha256, face_x, face_y, face_width, \
              face_height, model_hash, snapshot_number, back_end, restriction, threshold, operating_point) SELECT COALESCE(MAX(id), 0) + 1, \
              $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 FROM search RETURNING id";
@@ -96,7 +137,7 @@ impl Records {
             .bind(&search.restriction)
             .bind(search.threshold.map(f64::from))
             .bind(&search.operating_point)
-            .fetch_one(&mut *change.transaction)
+            .fetch_one(&mut *self.transaction)
             .await
             .map_err(self.sql())?;
         for candidate in &search.candidates {
@@ -105,7 +146,7 @@ impl Records {
                 .bind(i64::from(candidate.rank))
                 .bind(candidate.template.0 as i64)
                 .bind(f64::from(candidate.score))
-                .execute(&mut *change.transaction)
+                .execute(&mut *self.transaction)
                 .await
                 .map_err(self.sql())?;
         }
@@ -115,27 +156,25 @@ impl Records {
                 .bind(position as i64)
                 .bind(name)
                 .bind(milliseconds)
-                .execute(&mut *change.transaction)
+                .execute(&mut *self.transaction)
                 .await
                 .map_err(self.sql())?;
         }
-        change.commit().await?;
         Ok(id)
     }
+}
 
-    /// What a search showed, by rank; empty for a number that was never given.
-    ///
-    /// # Errors
-    /// [`RecordsError::Sql`].
-    pub async fn shown(&self, search: i64) -> Result<Vec<RecordedCandidate>, RecordsError> {
-        let select = "SELECT rank, template_id, score FROM search_candidate WHERE search_id = $1 ORDER BY rank";
-        let rows = sqlx::query(select).bind(search).fetch_all(&self.pool).await.map_err(self.sql())?;
-        let candidate = |row: &sqlx::sqlite::SqliteRow| {
-            let rank: i64 = row.try_get("rank")?;
-            let template: i64 = row.try_get("template_id")?;
-            let score: f64 = row.try_get("score")?;
-            Ok(RecordedCandidate { rank: rank as u32, template: TemplateId(template as u64), score: score as f32 })
-        };
-        rows.iter().map(candidate).collect::<Result<_, sqlx::Error>>().map_err(self.sql())
+/// What of a search has a limit, the limit, and how much there is.
+fn lengths(search: &SearchRecord) -> [(&'static str, usize, usize); 2] {
+    [
+        ("candidates in one search", CANDIDATES_MAX, search.candidates.len()),
+        ("stages of one search", SEARCH_STAGES_MAX, search.stages_ms.len()),
+    ]
+}
+
+/// Adds a list as it was shown: a line a candidate, of the search's number, the rank, the template and the score's bits.
+fn hash_list(hash: &mut Sha256, search: i64, candidates: &[RecordedCandidate]) {
+    for RecordedCandidate { rank, template, score } in candidates {
+        hash.update(format!("{search} {rank} {template} {:08x}\n", score.to_bits()));
     }
 }

@@ -42,7 +42,7 @@ fn a_reader_beside_the_writer_sees_what_is_committed_and_holds_back_erasures() {
         assert!(matches!(refused, Err(GalleryError::ReadOnly(_))));
         let seen = reader.snapshot(&name()).await.unwrap();
         assert_eq!(live(&seen), live(vault.snapshot(&name()).await.unwrap().as_ref()));
-        let number = reader.record_search(&search(&[TemplateId(3), TemplateId(4)])).await.unwrap();
+        let number = reader.record_searches(&[search(&[TemplateId(3), TemplateId(4)])]).await.unwrap()[0];
         assert!(number > 0);
 
         let held_back = vault.erase(&name(), Erase::Template(TemplateId(3)), |_| ()).await;

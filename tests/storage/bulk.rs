@@ -150,8 +150,9 @@ fn beside_an_import_searches_are_recorded_and_changes_are_refused() {
         let reader = Vault::open(home.path(), Access::Reader, options()).await.unwrap();
         for vault in [&vault, &reader] {
             let asked = search(&[TemplateId(3)]);
-            let recorded = tokio::time::timeout(Duration::from_secs(2), vault.record_search(&asked));
-            assert!(recorded.await.expect("nobody waits for an import").unwrap() > 0);
+            let recorded =
+                tokio::time::timeout(Duration::from_secs(2), vault.record_searches(std::slice::from_ref(&asked)));
+            assert!(recorded.await.expect("nobody waits for an import").unwrap()[0] > 0);
             assert_eq!(live(&vault.snapshot(&name()).await.unwrap()), before);
             let year = vault.templates_between(&name(), &"capture_year".parse().unwrap(), 0..=9999).await.unwrap();
             assert!(year.is_empty(), "what does not count yet is in no filter");
@@ -244,7 +245,7 @@ fn files_of_another_system_are_imported_or_refused_by_row() {
         let import = async |templates: &[Vec<f32>], subjects: &str| {
             npy(&request.templates, templates);
             fs_err::write(&request.subjects, subjects).unwrap();
-            let result = bulk::import(&desk, &request, None, Arc::default(), |_, _| ()).await;
+            let result = bulk::import(&desk, &desk.vault, &request, (None, Arc::default()), |_, _| ()).await;
             result.map_err(|error| error.to_string())
         };
         let good: Vec<Vec<f32>> = (0..30).map(raw).collect();
@@ -273,14 +274,14 @@ fn files_of_another_system_are_imported_or_refused_by_row() {
         }
         import(&good, &list(30)).await.unwrap();
         let stop = Arc::new(AtomicBool::new(true));
-        assert!(bulk::import(&desk, &request, None, stop, |_, _| ()).await.is_err(), "stopped");
+        assert!(bulk::import(&desk, &desk.vault, &request, (None, stop), |_, _| ()).await.is_err(), "stopped");
         assert_eq!(desk.vault.snapshot(&name()).await.unwrap().live(), 30);
         let found = desk.vault.references(&name(), &[TemplateId(30)]).await.unwrap();
         assert_eq!(found[&TemplateId(30)].subject.as_str(), "person 29");
         let shown = desk.vault.attributes(&name(), &[TemplateId(30)]).await.unwrap();
         assert_eq!(shown[&TemplateId(30)], [Attribute::new("capture_year", "2019").unwrap()], "an empty field is none");
         let other = BulkImport { model: "no such set".to_owned(), ..request.clone() };
-        assert!(bulk::import(&desk, &other, None, Arc::default(), |_, _| ()).await.is_err());
+        assert!(bulk::import(&desk, &desk.vault, &other, (None, Arc::default()), |_, _| ()).await.is_err());
         desk.vault.verify(&name(), |_, _| ()).await.unwrap();
     });
 }

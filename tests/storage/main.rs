@@ -20,6 +20,7 @@ use bertillon::vector::rows::Rows;
 use bertillon::vector::template::Template;
 
 mod attributes;
+mod audit;
 mod beside;
 mod bulk;
 mod model;

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use bertillon::audit::Caller;
 use bertillon::casework::bulk::{self, BulkImport};
 use bertillon::casework::jobs::{self, Work};
-use bertillon::casework::search::Requester;
 use bertillon::casework::worker::Worker;
 
 use crate::bulk::{desk, npy, old_files};
@@ -78,12 +78,13 @@ fn a_bad_list_of_subjects_puts_no_name_into_errors_log_or_jobs() {
             fs_err::write(&subjects, list).unwrap();
             let request = BulkImport { subjects, ..old_files(home.path()) };
             npy(&request.templates, &[raw(1), vec![0.0; 32]]);
-            let error = bulk::import(&desk, &request, None, Arc::default(), |_, _| ()).await.unwrap_err().to_string();
+            let error = bulk::import(&desk, &desk.vault, &request, (None, Arc::default()), |_, _| ()).await;
+            let error = error.unwrap_err().to_string();
             names_nobody(&error, "error");
             let BulkImport { gallery: _, templates, subjects, model } = request;
-            let somebody = Requester { actor: "somebody".to_owned(), origin: "test".to_owned() };
+            let somebody = Caller::new("somebody", "test", None);
             let work = Work::Import { templates, subjects, model };
-            wanted.push((jobs::ask(&desk, &name(), &work, somebody).await.unwrap().id, error));
+            wanted.push((jobs::ask(&desk, &name(), &work, &somebody).await.unwrap().id, error));
         }
         let worker = Worker::start(Arc::clone(&desk));
         let began = Instant::now();

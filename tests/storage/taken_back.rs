@@ -110,7 +110,7 @@ fn others_record_searches_while_an_import_is_taken_back() {
         let (began, mut waits) = (Instant::now(), Vec::new());
         while !importing.is_finished() {
             let asked = Instant::now();
-            reader.record_search(&search(&[TemplateId(3)])).await.unwrap();
+            reader.record_searches(&[search(&[TemplateId(3)])]).await.unwrap();
             waits.push(asked.elapsed());
         }
         importing.await.unwrap().unwrap_err();
@@ -197,13 +197,13 @@ fn the_check_of_a_list_tells_how_far_it_is_and_can_be_stopped() {
                 stop.store(true, Ordering::Relaxed);
             }
         };
-        let ended = bulk::import(&desk, &request, None, stop, progress).await;
+        let ended = bulk::import(&desk, &desk.vault, &request, (None, stop), progress).await;
         assert!(matches!(ended, Err(CaseworkError::Gallery(GalleryError::Interrupted))), "{ended:?}");
         assert_eq!(*told.lock().unwrap(), [(8_192, 3 * ROWS as u64)]);
         let told = Arc::new(Mutex::new(Vec::new()));
         let tell = Arc::clone(&told);
         let progress = move |done, _| tell.lock().unwrap().push(done);
-        bulk::import(&desk, &request, None, Arc::default(), progress).await.unwrap();
+        bulk::import(&desk, &desk.vault, &request, (None, Arc::default()), progress).await.unwrap();
         let told = told.lock().unwrap();
         assert!(told.is_sorted() && told.last() == Some(&(3 * ROWS as u64)), "{told:?}");
     });

@@ -78,7 +78,7 @@ fn nothing_of_an_erased_reference_is_in_any_file() {
                     // Later changes move rows about.
                     let more = 2000 + i as u64;
                     enrol(&vault, vec![reference(more, 1000 + more)]).await;
-                    vault.record_search(&search(&[ids[&7]])).await.unwrap();
+                    vault.record_searches(&[search(&[ids[&7]])]).await.unwrap();
                 }
             }
             let after = windows(home.path(), 12);

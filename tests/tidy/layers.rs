@@ -8,8 +8,8 @@ use super::source::{Fault, Source};
 /// The rooms by layer, lowest first. A room imports from lower layers and from its own, never from a higher one.
 const LAYERS: [&[&str]; 9] = [
     &["base"],
-    &["vector", "store", "settings"],
-    &["segment", "kernel", "gpu", "vision"],
+    &["vector", "store", "settings", "crypto"],
+    &["segment", "kernel", "gpu", "vision", "audit"],
     &["scoring", "graph"],
     &["gallery", "records"],
     &["identify", "evaluation"],

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::base::ids::{SubjectRef, TemplateId};
 use crate::gallery::Erase;
+use crate::http::identity::Sender;
 use crate::http::problem::{Problem, ProblemShape};
 use crate::http::reception::Reception;
 
@@ -36,10 +37,14 @@ pub struct ErasedShape {
         (status = 503, description = "Out of every search, but not overwritten yet: erase again to finish", body = ProblemShape, content_type = "application/problem+json"),
         (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
     ))]
-pub async fn subject(reception: Data<Reception>, path: Path<(String, String)>) -> Result<Json<ErasedShape>, Problem> {
+pub async fn subject(
+    reception: Data<Reception>,
+    sender: Sender,
+    path: Path<(String, String)>,
+) -> Result<Json<ErasedShape>, Problem> {
     let (gallery, subject) = path.into_inner();
     let subject: SubjectRef = subject.parse()?;
-    erase(&reception, &gallery, Erase::Subject(subject)).await
+    erase(&reception, &sender, &gallery, Erase::Subject(subject)).await
 }
 
 /// Erases one template.
@@ -56,21 +61,31 @@ pub async fn subject(reception: Data<Reception>, path: Path<(String, String)>) -
         (status = 503, description = "Out of every search, but not overwritten yet: erase again to finish", body = ProblemShape, content_type = "application/problem+json"),
         (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
     ))]
-pub async fn template(reception: Data<Reception>, path: Path<(String, String)>) -> Result<Json<ErasedShape>, Problem> {
+pub async fn template(
+    reception: Data<Reception>,
+    sender: Sender,
+    path: Path<(String, String)>,
+) -> Result<Json<ErasedShape>, Problem> {
     let (gallery, template) = path.into_inner();
     let id = template.parse().map_err(|_| {
         let shown: String = template.chars().take(40).collect();
         Problem::malformed(format!("{shown:?} is no template's id: those are whole numbers."))
     })?;
-    erase(&reception, &gallery, Erase::Template(TemplateId(id))).await
+    erase(&reception, &sender, &gallery, Erase::Template(TemplateId(id))).await
 }
 
-async fn erase(reception: &Reception, gallery: &str, what: Erase) -> Result<Json<ErasedShape>, Problem> {
+async fn erase(
+    reception: &Reception,
+    sender: &Sender,
+    gallery: &str,
+    what: Erase,
+) -> Result<Json<ErasedShape>, Problem> {
     let name = gallery.parse()?;
     let desk = Arc::clone(&reception.desk);
+    let vault = desk.vault.acting_for(&sender.0);
     let erased = reception.run(async move {
         let scorer = Arc::clone(&desk.engine.scorer);
-        Ok(desk.vault.erase(&name, what, move |rows| scorer.refresh(rows)).await?)
+        Ok(vault.erase(&name, what, move |rows| scorer.refresh(rows)).await?)
     });
     let templates: Vec<u64> = erased.await?.templates.iter().map(|id| id.0).collect();
     Ok(Json(ErasedShape { gallery: gallery.to_owned(), erased: templates.len(), templates }))

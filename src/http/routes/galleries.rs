@@ -12,6 +12,7 @@ use crate::base::ids::GalleryName;
 use crate::base::limits::RECORD_TEXT_BYTES_MAX;
 use crate::casework::enrol::ensure_gallery;
 use crate::gallery::GallerySummary;
+use crate::http::identity::Sender;
 use crate::http::problem::{Problem, ProblemShape};
 use crate::http::reception::Reception;
 use crate::http::refusals::{gallery_exists, no_gallery};
@@ -65,7 +66,11 @@ pub async fn show(reception: Data<Reception>, name: Path<String>) -> Result<Json
     (status = 409, description = "There is one of that name", body = ProblemShape, content_type = "application/problem+json"),
     (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
 ))]
-pub async fn create(reception: Data<Reception>, new: Json<NewGalleryShape>) -> Result<HttpResponse, Problem> {
+pub async fn create(
+    reception: Data<Reception>,
+    Sender(caller): Sender,
+    new: Json<NewGalleryShape>,
+) -> Result<HttpResponse, Problem> {
     let NewGalleryShape { name, purpose } = new.into_inner();
     let name: GalleryName = name.parse()?;
     if purpose.trim().is_empty() || purpose.len() > RECORD_TEXT_BYTES_MAX || purpose.chars().any(char::is_control) {
@@ -74,7 +79,7 @@ pub async fn create(reception: Data<Reception>, new: Json<NewGalleryShape>) -> R
         )));
     }
     let (desk, wanted) = (Arc::clone(&reception.desk), name.clone());
-    let made = reception.run(async move { ensure_gallery(&desk, &wanted, &purpose).await }).await?;
+    let made = reception.run(async move { ensure_gallery(&desk, &caller, &wanted, &purpose).await }).await?;
     if !made {
         return Err(gallery_exists(name.as_str()));
     }

@@ -3,17 +3,17 @@
 
 use std::sync::Arc;
 
+use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::{Data, Json, Path, Query};
-use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::base::ids::GalleryName;
 use crate::base::limits::JOBS_KEPT_MAX;
 use crate::casework::jobs::{self, Work};
-use crate::casework::search::Requester;
 use crate::gallery::GraphPlan;
+use crate::http::identity::Sender;
 use crate::http::job_shapes::JobShape;
 use crate::http::problem::{Problem, ProblemShape};
 use crate::http::reception::Reception;
@@ -102,9 +102,13 @@ pub async fn show(reception: Data<Reception>, job: Path<String>) -> Result<Json<
     (status = 404, description = "There is none of that number", body = ProblemShape, content_type = "application/problem+json"),
     (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
 ))]
-pub async fn cancel(reception: Data<Reception>, job: Path<String>) -> Result<HttpResponse, Problem> {
+pub async fn cancel(
+    reception: Data<Reception>,
+    Sender(caller): Sender,
+    job: Path<String>,
+) -> Result<HttpResponse, Problem> {
     let (desk, id) = (Arc::clone(&reception.desk), number(&job)?);
-    let found = reception.run(async move { jobs::cancel(&desk, id).await }).await?;
+    let found = reception.run(async move { jobs::cancel(&desk, &caller, id).await }).await?;
     Ok(HttpResponse::Accepted().json(JobShape::for_clients(&found)))
 }
 
@@ -119,13 +123,13 @@ pub async fn cancel(reception: Data<Reception>, job: Path<String>) -> Result<Htt
 ))]
 pub async fn graphs(
     reception: Data<Reception>,
-    request: HttpRequest,
+    sender: Sender,
     name: Path<String>,
     new: Json<NewGraphsShape>,
 ) -> Result<HttpResponse, Problem> {
     let NewGraphsShape { m, ef_construction, audit_probes, again, keep } = new.into_inner();
     let plan = GraphPlan { m, ef_construction, audit_probes };
-    ask(&reception, &request, &name, Work::Index { plan, again, rows_min: 0, keep: Some(keep) }).await
+    ask(&reception, sender, &name, Work::Index { plan, again, rows_min: 0, keep: Some(keep) }).await
 }
 
 /// Keeps graphs up no more.
@@ -136,9 +140,13 @@ pub async fn graphs(
     (status = 404, description = "There is no such gallery", body = ProblemShape, content_type = "application/problem+json"),
     (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
 ))]
-pub async fn graphs_off(reception: Data<Reception>, name: Path<String>) -> Result<HttpResponse, Problem> {
+pub async fn graphs_off(
+    reception: Data<Reception>,
+    Sender(caller): Sender,
+    name: Path<String>,
+) -> Result<HttpResponse, Problem> {
     let (desk, name) = (Arc::clone(&reception.desk), name.parse::<GalleryName>()?);
-    reception.run(async move { Ok(desk.vault.keep_graphs(&name, None).await?) }).await?;
+    reception.run(async move { Ok(desk.vault.acting_for(&caller).keep_graphs(&name, None).await?) }).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -153,17 +161,17 @@ pub async fn graphs_off(reception: Data<Reception>, name: Path<String>) -> Resul
 ))]
 pub async fn compact(
     reception: Data<Reception>,
-    request: HttpRequest,
+    sender: Sender,
     name: Path<String>,
     new: Json<NewCompactionShape>,
 ) -> Result<HttpResponse, Problem> {
-    ask(&reception, &request, &name, Work::Compact { all: new.all }).await
+    ask(&reception, sender, &name, Work::Compact { all: new.all }).await
 }
 
-async fn ask(reception: &Reception, request: &HttpRequest, name: &str, work: Work) -> Result<HttpResponse, Problem> {
+async fn ask(reception: &Reception, sender: Sender, name: &str, work: Work) -> Result<HttpResponse, Problem> {
     let (desk, name) = (Arc::clone(&reception.desk), name.parse::<GalleryName>()?);
-    let requester = Requester::not_signed_in(request.peer_addr());
-    let job = reception.run(async move { jobs::ask(&desk, &name, &work, requester).await }).await?;
+    let Sender(caller) = sender;
+    let job = reception.run(async move { jobs::ask(&desk, &name, &work, &caller).await }).await?;
     let address = format!("/api/v1/jobs/{}", job.id);
     Ok(HttpResponse::Accepted().insert_header((header::LOCATION, address)).json(JobShape::for_clients(&job)))
 }

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::base::ids::SubjectRef;
 use crate::casework::enrol::{Bytes, NewPicture, attributes_of, enrol_pictures};
+use crate::http::identity::Sender;
 use crate::http::problem::{Problem, ProblemShape};
 use crate::http::reception::{Arrival, Reception};
 use crate::http::shapes::EnrolAnswerShape;
@@ -61,6 +62,7 @@ pub struct EnrolProblemShape {
 pub async fn enrol(
     reception: Data<Reception>,
     name: Path<String>,
+    Sender(caller): Sender,
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
@@ -70,7 +72,7 @@ pub async fn enrol(
     let turn = visitor.turn().await;
     let (desk, into) = (Arc::clone(&reception.desk), gallery.clone());
     let settled = reception.run(async move {
-        let settled = enrol_pictures(&desk, &into, pictures).await;
+        let settled = enrol_pictures(&desk, &caller, &into, pictures).await;
         drop(turn);
         settled
     });

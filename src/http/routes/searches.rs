@@ -10,7 +10,8 @@ use utoipa::ToSchema;
 use crate::base::limits::CANDIDATES_MAX;
 use crate::casework::faces::FaceChoice;
 use crate::casework::operating_points::ThresholdChoice;
-use crate::casework::search::{ModeChoice, ProbePicture, Requester, SearchRequest, search as search_pictures};
+use crate::casework::search::{ModeChoice, ProbePicture, SearchRequest, search as search_pictures};
+use crate::http::identity::Sender;
 use crate::http::problem::{Problem, ProblemShape};
 use crate::http::reception::{Arrival, Reception};
 use crate::http::shapes::SearchAnswerShape;
@@ -78,6 +79,7 @@ pub struct NewSearchShape {
 pub async fn search(
     reception: Data<Reception>,
     name: Path<String>,
+    Sender(caller): Sender,
     request: HttpRequest,
     payload: Payload,
 ) -> Result<Json<SearchAnswerShape>, Problem> {
@@ -89,11 +91,10 @@ pub async fn search(
     let filter: Filter = parse(&upload, WHERE)?.unwrap_or_default();
     let mode = ModeChoice::of(upload.text(MODE).map(str::trim).filter(|text| !text.is_empty()), parse(&upload, EF)?);
     let mode = mode.map_err(|error| Problem::malformed(format!("The field {MODE:?} can't be used: {error}.")))?;
-    let requester = Requester::not_signed_in(request.peer_addr());
     let picture = |picture: upload::Picture| ProbePicture { name: picture.name, bytes: picture.bytes };
     let pictures = upload.pictures.into_iter().map(picture).collect();
     let turn = visitor.turn().await;
-    let asked = SearchRequest { gallery, pictures, faces, people, threshold, filter, mode, requester };
+    let asked = SearchRequest { gallery, pictures, faces, people, threshold, filter, mode, caller };
     let desk = Arc::clone(&reception.desk);
     // The turn ends with the vision work: while one search is scored, others may come to share its pass.
     let answer = reception.run_while_wanted(async move { search_pictures(&desk, asked, move || drop(turn)).await });

@@ -1,0 +1,147 @@
+//! What can happen. Each kind belongs to one operation: those of section 62 of the Data Protection Act 2018 (collection,
+//! alteration, consultation, disclosure, combination, erasure) and those that identification adds.
+
+use serde::{Deserialize, Serialize};
+
+/// An operation in the words of the law, or of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Op {
+    /// Personal data came in.
+    Collection,
+    /// Personal data was changed.
+    Alteration,
+    /// Personal data, or what is known about it, was looked at.
+    Consultation,
+    /// Personal data was given to somebody.
+    Disclosure,
+    /// Personal data of several sources was joined.
+    Combination,
+    /// Personal data was erased.
+    Erasure,
+    /// A gallery was searched.
+    Search,
+    /// Somebody decided about candidates.
+    Adjudication,
+    /// The system was set up otherwise.
+    Config,
+    /// Personal data left the system as files.
+    Export,
+}
+
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal of $op:ident,)+) => {
+        /// A kind of event.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Kind {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Kind {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// As events name it.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)+ }
+            }
+
+            /// Which operation it is.
+            #[must_use]
+            pub const fn op(self) -> Op {
+                match self { $(Self::$name => Op::$op,)+ }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A gallery was made.
+    GalleryCreated = "gallery.created" of Config,
+    /// Galleries were listed.
+    GalleryListed = "gallery.listed" of Consultation,
+    /// What is known of one gallery was shown.
+    GalleryRead = "gallery.read" of Consultation,
+    /// Every checksum of a gallery was checked.
+    GalleryVerified = "gallery.verified" of Consultation,
+    /// Statistics of a gallery's templates were taken.
+    GalleryMeasured = "gallery.measured" of Consultation,
+    /// A copy of a gallery was made.
+    GalleryBackedUp = "gallery.backed_up" of Export,
+    /// A copy of a gallery was taken in.
+    GalleryRestored = "gallery.restored" of Collection,
+    /// Segments were merged, and erased rows dropped.
+    GalleryCompacted = "gallery.compacted" of Config,
+    /// Pictures of people became references.
+    ReferenceEnrolled = "reference.enrolled" of Collection,
+    /// Templates of people that another system made became references.
+    ReferenceImported = "reference.imported" of Collection,
+    /// Synthetic templates were added, which belong to nobody.
+    SyntheticImported = "synthetic.imported" of Config,
+    /// A gallery was searched.
+    SearchRun = "search.run" of Search,
+    /// All references of a subject are in no search any more, and are being overwritten.
+    SubjectErased = "subject.erased" of Erasure,
+    /// The same of one reference.
+    ReferenceErased = "reference.erased" of Erasure,
+    /// The bytes of erased templates are in no file any more.
+    ErasureFinished = "erasure.finished" of Erasure,
+    /// Graphs for approximate searches were asked for.
+    GraphAsked = "graph.asked" of Config,
+    /// A gallery's graphs are kept up from now on.
+    GraphKept = "graph.kept" of Config,
+    /// A gallery's graphs are kept up no more.
+    GraphEnded = "graph.ended" of Config,
+    /// An import was asked for.
+    ImportAsked = "import.asked" of Config,
+    /// A compaction was asked for.
+    CompactionAsked = "compaction.asked" of Config,
+    /// A restore was asked for.
+    RestoreAsked = "restore.asked" of Config,
+    /// Jobs were listed.
+    JobListed = "job.listed" of Consultation,
+    /// One job was shown.
+    JobRead = "job.read" of Consultation,
+    /// A job was cancelled.
+    JobCancelled = "job.cancelled" of Config,
+    /// What runs here was shown.
+    StatusRead = "status.read" of Consultation,
+    /// A server began to answer.
+    ServerStarted = "server.started" of Config,
+    /// A server ended.
+    ServerStopped = "server.stopped" of Config,
+    /// Events were shown.
+    AuditRead = "audit.read" of Consultation,
+    /// The chain was checked.
+    AuditVerified = "audit.verified" of Consultation,
+    /// Events were written to a file.
+    AuditExported = "audit.exported" of Export,
+}
+
+impl Kind {
+    /// The kind of that name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn kinds_have_names_of_their_own_that_read_back() {
+        let names: BTreeSet<_> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+        assert_eq!(names.len(), Kind::ALL.len());
+        for kind in Kind::ALL {
+            assert_eq!(Kind::parse(kind.as_str()), Some(*kind));
+            let plain = |letter: char| letter.is_ascii_lowercase() || "._".contains(letter);
+            assert!(kind.as_str().chars().all(plain), "{kind:?}");
+        }
+        assert_eq!(Kind::parse("gallery"), None);
+    }
+}

@@ -1,0 +1,381 @@
+//! The audit log as people use it: seal it, check it, write it to files for others to check.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use crate::audit::chain::Wrong;
+use crate::audit::{Caller, Chain, Checkpoint, Detail, Fault, Happening, Kind, Outcome, StoredCheckpoint, StoredEvent};
+use crate::base::clock;
+use crate::base::limits::{AUDIT_ANCHORS_MAX, AUDIT_ANCHORS_OF_ONE_MAX, AUDIT_LINE_BYTES_MAX};
+use crate::casework::keys::{public_key, signing_key};
+use crate::casework::{CaseworkError, Desk};
+use crate::crypto::PublicKey;
+use crate::gallery::GalleryError;
+use crate::records::{AuditBook, RecordsError};
+use crate::store::disk;
+
+/// Every checkpoint, a line each, in the data folder: for copying elsewhere.
+pub const CHECKPOINTS: &str = "audit/checkpoints.log";
+/// How long events wait for their checkpoint while a server runs.
+const SEAL_EVERY: Duration = Duration::from_mins(1);
+
+/// What checking the log came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// Id of the data folder.
+    pub folder: String,
+    /// Events that follow each other without a fault, from the first on.
+    pub events: u64,
+    /// Of these, up to which one there is a signed checkpoint.
+    pub sealed_through: u64,
+    /// Checkpoints that were checked, those of the anchor included.
+    pub checkpoints: u64,
+    /// The key that they were checked by; `None` where there are none.
+    pub key: Option<String>,
+    /// What is wrong, and where first.
+    pub fault: Option<FaultFound>,
+}
+
+/// What is wrong with a log, and where first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FaultFound {
+    /// The event.
+    pub seq: u64,
+    /// In words.
+    pub what: String,
+}
+
+/// What was written to files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Exported {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Events in it.
+    pub events: u64,
+    /// Checkpoints in it.
+    pub checkpoints: u64,
+}
+
+/// A line of an exported log.
+#[derive(Debug, Serialize, Deserialize)]
+struct EventLine {
+    body: String,
+    hash: String,
+}
+
+/// Signs how far the log is, if it went on since the last time: the last event that is sealed now, or `None`.
+///
+/// # Errors
+/// [`CaseworkError::Key`], what records and files say.
+pub async fn seal(desk: &Desk) -> Result<Option<u64>, CaseworkError> {
+    let (book, data) = (desk.vault.audit_book(), desk.settings.data.folder.clone());
+    let head = read(book.head().await)?;
+    if head.seq() == read(book.sealed_through().await)? {
+        return Ok(None);
+    }
+    let key = signing_key(&data)?;
+    let folder = read(book.folder().await)?;
+    let checkpoint = Checkpoint::new(clock::now_rfc3339(), &folder, head.seq(), head.hash(), &key);
+    let sealed = checkpoint.sealed(&key).map_err(CaseworkError::Stopped)?;
+    read(book.seal(head.seq(), &sealed).await)?;
+    let path = data.join(CHECKPOINTS);
+    append_line(&path, &sealed).map_err(|error| unreadable(&path, &error))?;
+    Ok(Some(head.seq()))
+}
+
+fn append_line(path: &Path, sealed: &StoredCheckpoint) -> std::io::Result<()> {
+    let mut file = fs::OpenOptions::new().create(true).append(true).open(path)?;
+    let line = serde_json::to_string(sealed)? + "\n";
+    file.write_all(line.as_bytes())?;
+    file.sync_data()
+}
+
+/// Seals the log now and then, as long as a server runs.
+pub struct Sealer {
+    stop: Arc<Notify>,
+    desk: Arc<Desk>,
+    task: JoinHandle<()>,
+}
+
+impl Sealer {
+    /// Begins with what was not sealed by an earlier process.
+    #[must_use]
+    pub fn start(desk: Arc<Desk>) -> Self {
+        let stop = Arc::new(Notify::new());
+        let (theirs, told) = (Arc::clone(&desk), Arc::clone(&stop));
+        let task = tokio::spawn(async move {
+            loop {
+                if let Err(error) = seal(&theirs).await {
+                    tracing::error!(%error, "the audit log can't be sealed");
+                }
+                if tokio::time::timeout(SEAL_EVERY, told.notified()).await.is_ok() {
+                    break;
+                }
+            }
+        });
+        Self { stop, desk, task }
+    }
+
+    /// Seals what is there, and ends.
+    pub async fn stop(self) {
+        self.stop.notify_one();
+        if self.task.await.is_err() {
+            tracing::error!("the sealing of the audit log ended in a bug");
+        }
+        if let Err(error) = seal(&self.desk).await {
+            tracing::error!(%error, "the audit log can't be sealed");
+        }
+    }
+}
+
+/// Checks every event and every checkpoint, by `key` or else by the data folder's own, and that nothing is missing that the
+/// checkpoints in the file `anchor` know of. `progress` is told how many events of how many are checked. That it was checked
+/// is an event itself.
+///
+/// # Errors
+/// [`CaseworkError::Key`] where there are checkpoints and no key, and what records and files say. A log with a fault is no
+/// error: the verdict names it.
+pub async fn verify(
+    desk: &Desk,
+    caller: &Caller,
+    (key, anchor): (Option<PublicKey>, Option<&Path>),
+    mut progress: impl FnMut(u64, u64),
+) -> Result<Verdict, CaseworkError> {
+    let book = desk.vault.audit_book();
+    let folder = read(book.folder().await)?;
+    let key = match key {
+        Some(key) => Some(key),
+        None => public_key(&desk.settings.data.folder)?,
+    };
+    let mut anchors = BTreeMap::new();
+    let own = desk.settings.data.folder.join(CHECKPOINTS);
+    for path in [own.is_file().then_some(own.as_path()), anchor].into_iter().flatten() {
+        anchors_in(path, &mut anchors)?;
+    }
+    let end = read(book.newest(&crate::records::EventFilter::default(), 1).await)?.first().map_or(0, |event| event.seq);
+    let mut check = Check::new(book, folder, key, anchors);
+    let walked = check.walk(|done| progress(done, end)).await?;
+    let verdict = check.verdict(walked.err());
+    let mut happening = Happening::new(Kind::AuditVerified).with("events", Detail::Number(verdict.events));
+    if let Some(fault) = &verdict.fault {
+        happening = happening.with("first_fault", Detail::Number(fault.seq)).ended(Outcome::Failed);
+    }
+    if let Err(error) = desk.vault.acting_for(caller).tell(&happening).await {
+        // A log that is damaged at its end can't be added to; what was found must still be said.
+        tracing::error!(%error, "that the log was checked could not be added to it");
+    }
+    Ok(verdict)
+}
+
+/// A walk over a log.
+struct Check {
+    book: AuditBook,
+    folder: String,
+    key: Option<PublicKey>,
+    chain: Chain,
+    /// Checkpoints from elsewhere, by event.
+    anchors: BTreeMap<u64, Vec<StoredCheckpoint>>,
+    sealed_through: u64,
+    checkpoints: u64,
+}
+
+impl Check {
+    fn new(
+        book: AuditBook,
+        folder: String,
+        key: Option<PublicKey>,
+        anchors: BTreeMap<u64, Vec<StoredCheckpoint>>,
+    ) -> Self {
+        let chain = Chain::new(&folder);
+        Self { book, folder, key, chain, anchors, sealed_through: 0, checkpoints: 0 }
+    }
+
+    /// Walks to the end or to the first fault.
+    async fn walk(&mut self, mut progress: impl FnMut(u64)) -> Result<Result<(), Fault>, CaseworkError> {
+        let mut kept = Kept { page: Vec::new().into_iter(), last: 0, next: None };
+        kept.step(&self.book).await?;
+        loop {
+            let page = read(self.book.after(self.chain.seq()).await)?;
+            if page.is_empty() {
+                break;
+            }
+            for event in &page {
+                if let Err(fault) = self.chain.take(event) {
+                    return Ok(Err(fault));
+                }
+                while let Some((seq, checkpoint)) = kept.next.take() {
+                    if seq > event.seq {
+                        kept.next = Some((seq, checkpoint));
+                        break;
+                    }
+                    if let Err(fault) = self.compare(seq, &checkpoint)? {
+                        return Ok(Err(fault));
+                    }
+                    kept.step(&self.book).await?;
+                }
+                for checkpoint in self.anchors.remove(&event.seq).unwrap_or_default() {
+                    if let Err(fault) = self.compare(event.seq, &checkpoint)? {
+                        return Ok(Err(fault));
+                    }
+                }
+            }
+            progress(self.chain.seq());
+        }
+        let known = kept.next.map(|(seq, _)| seq).into_iter().chain(self.anchors.keys().copied());
+        match known.max() {
+            Some(_later) => Ok(Err(Fault { seq: self.chain.seq() + 1, what: Wrong::CutOff })),
+            None => Ok(Ok(())),
+        }
+    }
+
+    /// Holds a checkpoint that is kept at event `seq` against that event, the last that was taken.
+    fn compare(&mut self, seq: u64, stored: &StoredCheckpoint) -> Result<Result<(), Fault>, CaseworkError> {
+        let Some(key) = self.key else {
+            return Err(CaseworkError::Key {
+                path: PathBuf::from(crate::casework::keys::PUBLIC_KEY),
+                reason: "it is missing, and there are signed checkpoints: give the public key with --key".to_owned(),
+            });
+        };
+        let checkpoint = match stored.open(key, &self.folder, seq) {
+            Ok(checkpoint) => checkpoint,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        if checkpoint.seq != seq {
+            return Ok(Err(Fault { seq, what: Wrong::Forged }));
+        }
+        if checkpoint.hash != self.chain.hash() {
+            return Ok(Err(Fault { seq, what: Wrong::NotAsSealed }));
+        }
+        self.sealed_through = seq;
+        self.checkpoints += 1;
+        Ok(Ok(()))
+    }
+
+    fn verdict(self, fault: Option<Fault>) -> Verdict {
+        let fault = fault.map(|fault| FaultFound { seq: fault.seq, what: fault.what.to_string() });
+        let key = if self.checkpoints > 0 { self.key.map(|key| key.to_string()) } else { None };
+        let Self { folder, chain, sealed_through, checkpoints, .. } = self;
+        Verdict { folder, events: chain.seq(), sealed_through, checkpoints, key, fault }
+    }
+}
+
+/// The checkpoints of the records, one after another.
+struct Kept {
+    page: std::vec::IntoIter<(u64, StoredCheckpoint)>,
+    last: u64,
+    next: Option<(u64, StoredCheckpoint)>,
+}
+
+impl Kept {
+    async fn step(&mut self, book: &AuditBook) -> Result<(), CaseworkError> {
+        if self.page.len() == 0 {
+            self.page = read(book.checkpoints_after(self.last).await)?.into_iter();
+        }
+        self.next = self.page.next();
+        self.last = self.next.as_ref().map_or(self.last, |(seq, _)| *seq);
+        Ok(())
+    }
+}
+
+/// Adds the checkpoints in a file as [`CHECKPOINTS`] is one; of very many those of the latest events.
+fn anchors_in(path: &Path, anchors: &mut BTreeMap<u64, Vec<StoredCheckpoint>>) -> Result<(), CaseworkError> {
+    let file = fs::File::open(path).map_err(|error| unreadable(path, &error))?;
+    let mut reader = BufReader::new(file);
+    let mut line = String::new();
+    for number in 1_usize.. {
+        line.clear();
+        let limit = AUDIT_LINE_BYTES_MAX as u64;
+        let count = reader.by_ref().take(limit).read_line(&mut line).map_err(|error| unreadable(path, &error))?;
+        if count == 0 {
+            break;
+        }
+        let wrong = |what: &str| CaseworkError::Unreadable {
+            path: path.to_owned(),
+            reason: format!("line {number} {what}: it should be a file of checkpoints, as {CHECKPOINTS} is one"),
+        };
+        let stored: StoredCheckpoint = serde_json::from_str(&line).map_err(|_| wrong("is no checkpoint"))?;
+        let checkpoint: Checkpoint = serde_json::from_str(&stored.body).map_err(|_| wrong("is no checkpoint"))?;
+        let of_one = anchors.entry(checkpoint.seq).or_default();
+        if !of_one.contains(&stored) && of_one.len() < AUDIT_ANCHORS_OF_ONE_MAX {
+            of_one.push(stored);
+        }
+        if anchors.len() > AUDIT_ANCHORS_MAX {
+            anchors.pop_first();
+        }
+    }
+    Ok(())
+}
+
+/// Writes the whole log to a new folder, for others to check: `events.jsonl`, `checkpoints.jsonl`, `signing.pub` and
+/// `FOLDER`, the id that the first event follows. That it was written is an event itself, the last in it.
+///
+/// # Errors
+/// [`CaseworkError::Unreadable`] where there is something at `to` or it can't be written, and what the records say.
+pub async fn export(
+    desk: &Desk,
+    caller: &Caller,
+    to: &Path,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<Exported, CaseworkError> {
+    if to.exists() {
+        return Err(CaseworkError::Unreadable { path: to.to_owned(), reason: "there is something already".to_owned() });
+    }
+    desk.vault.acting_for(caller).tell(&Happening::new(Kind::AuditExported)).await?;
+    seal(desk).await?;
+    let book = desk.vault.audit_book();
+    let (folder, end) = (read(book.folder().await)?, read(book.sealed_through().await)?);
+    let failed = |error: std::io::Error| unreadable(to, &error);
+    fs::create_dir_all(to).map_err(failed)?;
+    disk::keep_private(to).map_err(GalleryError::from)?;
+    fs::write(to.join("FOLDER"), format!("{folder}\n")).map_err(failed)?;
+    let key = signing_key(&desk.settings.data.folder)?.public();
+    fs::write(to.join("signing.pub"), format!("{key}\n")).map_err(failed)?;
+    let mut events = std::io::BufWriter::new(fs::File::create(to.join("events.jsonl")).map_err(failed)?);
+    let mut last = 0;
+    while last < end {
+        let page = read(book.after(last).await)?;
+        let Some(at) = page.last().map(|event| event.seq) else { break };
+        for StoredEvent { body, hash, .. } in page.into_iter().filter(|event| event.seq <= end) {
+            let line = serde_json::to_string(&EventLine { body, hash }).map_err(|error| failed(error.into()))?;
+            writeln!(events, "{line}").map_err(failed)?;
+        }
+        last = at.min(end);
+        progress(last, end);
+    }
+    events.into_inner().map_err(|error| failed(error.into_error()))?.sync_all().map_err(failed)?;
+    let checkpoints = export_checkpoints(&book, &to.join("checkpoints.jsonl")).await?;
+    Ok(Exported { folder: to.to_owned(), events: last, checkpoints })
+}
+
+async fn export_checkpoints(book: &AuditBook, to: &Path) -> Result<u64, CaseworkError> {
+    let failed = |error: std::io::Error| unreadable(to, &error);
+    let mut file = std::io::BufWriter::new(fs::File::create(to).map_err(failed)?);
+    let (mut last, mut count) = (0, 0);
+    loop {
+        let page = read(book.checkpoints_after(last).await)?;
+        let Some(at) = page.last().map(|(seq, _)| *seq) else { break };
+        for (_, checkpoint) in &page {
+            let line = serde_json::to_string(checkpoint).map_err(|error| failed(error.into()))?;
+            writeln!(file, "{line}").map_err(failed)?;
+        }
+        (last, count) = (at, count + page.len() as u64);
+    }
+    file.into_inner().map_err(|error| failed(error.into_error()))?.sync_all().map_err(failed)?;
+    Ok(count)
+}
+
+fn read<T>(result: Result<T, RecordsError>) -> Result<T, CaseworkError> {
+    Ok(result.map_err(GalleryError::from)?)
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> CaseworkError {
+    CaseworkError::Unreadable { path: path.to_owned(), reason: error.to_string() }
+}

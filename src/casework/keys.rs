@@ -1,0 +1,107 @@
+//! The keys of a data folder: one that signs what leaves the audit log, made when it is first needed.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+
+use crate::base::hex;
+use crate::casework::CaseworkError;
+use crate::crypto::{PublicKey, SigningKey, random};
+use crate::store::disk;
+
+/// Where the key lies, in the data folder. Whoever has it can sign as this data folder.
+pub const SIGNING_KEY: &str = "keys/signing.key";
+/// Where its public half lies, for whoever checks.
+pub const PUBLIC_KEY: &str = "audit/signing.pub";
+
+/// The key that signs, made where there is none.
+///
+/// # Errors
+/// [`CaseworkError::Key`].
+pub fn signing_key(data: &Path) -> Result<SigningKey, CaseworkError> {
+    let path = data.join(SIGNING_KEY);
+    if !path.exists() {
+        make(&path)?;
+    }
+    let text = fs::read_to_string(&path).map_err(|error| wrong(&path, error))?;
+    let no_key = "64 hexadecimal digits stand in it, or it is damaged: take it from a copy of the data folder. What was \
+                  signed by another key can't be signed by a new one";
+    let seed = hex::decode_32(text.trim()).ok_or_else(|| wrong(&path, no_key))?;
+    let key = SigningKey::from_seed(&seed).map_err(|error| wrong(&path, error))?;
+    publish(data, &key)?;
+    Ok(key)
+}
+
+/// The public half of the key that signs, without a look at the secret one; `None` before anything was signed.
+///
+/// # Errors
+/// [`CaseworkError::Key`].
+pub fn public_key(data: &Path) -> Result<Option<PublicKey>, CaseworkError> {
+    let path = data.join(PUBLIC_KEY);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(&path).map_err(|error| wrong(&path, error))?;
+    PublicKey::parse(&text).map(Some).map_err(|error| wrong(&path, error))
+}
+
+/// Of several processes that make one at once, one succeeds, and all of them use that one.
+fn make(path: &Path) -> Result<(), CaseworkError> {
+    let seed = random::bytes::<32>().map_err(|error| wrong(path, error))?;
+    let folder = path.parent().unwrap_or(path);
+    disk::DiskFolder::create(folder).map_err(|error| wrong(path, error))?;
+    disk::keep_private(folder).map_err(|error| wrong(path, error))?;
+    let name = random::bytes::<8>().map_err(|error| wrong(path, error))?;
+    let draft = path.with_extension(format!("{}.draft", hex::encode(&name)));
+    disk::touch_private(&draft).map_err(|error| wrong(path, error))?;
+    let written = fs::OpenOptions::new().write(true).truncate(true).open(&draft).and_then(|mut file| {
+        writeln!(file, "{}", hex::encode(&seed))?;
+        file.sync_all()
+    });
+    let named = written.and_then(|()| match fs::hard_link(&draft, path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        named => named,
+    });
+    fs::remove_file(&draft).and(named).and_then(|()| fs::File::open(folder)?.sync_all()).map_err(|e| wrong(path, e))
+}
+
+fn publish(data: &Path, key: &SigningKey) -> Result<(), CaseworkError> {
+    let path = data.join(PUBLIC_KEY);
+    let text = format!("{}\n", key.public());
+    if fs::read_to_string(&path).is_ok_and(|there| there == text) {
+        return Ok(());
+    }
+    let folder = path.parent().unwrap_or(&path);
+    fs::create_dir_all(folder).and_then(|()| fs::write(&path, text)).map_err(|error| wrong(&path, error))
+}
+
+fn wrong(path: &Path, reason: impl std::fmt::Display) -> CaseworkError {
+    CaseworkError::Key { path: PathBuf::from(path), reason: reason.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn the_key_is_made_once_and_nobody_else_may_read_it() {
+        let data = tempfile::tempdir().unwrap();
+        assert!(public_key(data.path()).unwrap().is_none());
+        let keys: Vec<PublicKey> = std::thread::scope(|scope| {
+            let make = || signing_key(data.path()).unwrap().public();
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(keys.iter().all(|key| *key == keys[0]));
+        assert_eq!(public_key(data.path()).unwrap(), Some(keys[0]));
+        let path = data.path().join(SIGNING_KEY);
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        fs::write(&path, "short").unwrap();
+        let error = signing_key(data.path()).unwrap_err().to_string();
+        assert!(error.contains("signing.key") && !error.contains("short"), "{error}");
+    }
+}

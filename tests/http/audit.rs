@@ -1,0 +1,134 @@
+//! Every request leaves one event of the right kind, and the answer comes after it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use bertillon::audit::{Event, Outcome};
+use bertillon::gallery::{Access, Vault, VaultOptions};
+use bertillon::http::routes::API;
+use bertillon::records::EventFilter;
+
+use super::server::{Answer, Form, Server};
+use crate::{enrol, people, with_gallery};
+
+/// Requests that show nothing of anybody, and leave no event. A new one is a decision.
+const WITHOUT: [(&str, &str); 2] = [("get", "/api/v1/health"), ("get", "/api/v1/openapi.json")];
+
+/// All events, by the number of the request that they are of.
+fn events(data: &Path) -> BTreeMap<u64, Vec<Event>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let vault = Vault::open(data, Access::Reader, VaultOptions::default()).await.unwrap();
+        let found = vault.audit_book().newest(&EventFilter::default(), 2_000).await.unwrap();
+        let mut by_request: BTreeMap<u64, Vec<Event>> = BTreeMap::new();
+        for stored in found {
+            let event: Event = serde_json::from_str(&stored.body).unwrap();
+            by_request.entry(event.request).or_default().push(event);
+        }
+        by_request
+    })
+}
+
+fn galleries(data: &Path) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let vault = Vault::open(data, Access::Reader, VaultOptions::default()).await.unwrap();
+        vault.galleries().await.unwrap().into_iter().map(|summary| summary.record.name.to_string()).collect()
+    })
+}
+
+/// The event of the newest request; there is one.
+fn last_event(server: &Server) -> Event {
+    let mut events = events(server.data.path());
+    let (_, mut of_last) = events.pop_last().unwrap();
+    assert_eq!(of_last.len(), 1, "{of_last:?}");
+    of_last.remove(0)
+}
+
+/// Sends a request of an address of the table that is refused, whatever is there.
+fn refused(server: &Server, method: &str, path: &str) -> Answer {
+    let path = path.replace("{name}", "none").replace("{subject}", "x").replace("{template}", "1");
+    server.send(&method.to_uppercase(), &path.replace("{job}", "77"), &[], (method == "post").then(Vec::new))
+}
+
+#[test]
+fn every_address_leaves_one_event_of_its_kind() {
+    let server = Server::start();
+    let mut number = 0;
+    for address in API {
+        for (method, _, kind) in address.methods {
+            let answer = refused(&server, method, address.path);
+            number += 1;
+            let found = events(server.data.path()).remove(&number).unwrap_or_default();
+            let Some(kind) = kind else {
+                assert!(WITHOUT.contains(&(*method, address.path)), "{method} {} needs an event", address.path);
+                assert_eq!(found, [], "{method} {}", address.path);
+                continue;
+            };
+            let [event] = found.as_slice() else { panic!("{method} {}: {found:?}", address.path) };
+            assert_eq!(event.kind, kind.as_str(), "{method} {}", address.path);
+            assert_eq!(event.op, kind.op());
+            let outcome = if answer.status < 300 { Outcome::Ok } else { Outcome::Refused };
+            assert_eq!(event.outcome, outcome, "{method} {}: {}", address.path, answer.status);
+            assert_eq!((event.actor.as_str(), event.origin.as_str()), ("not signed in", "127.0.0.1"));
+            assert_eq!(event.gallery, "", "there is no gallery \"none\"");
+        }
+    }
+    assert_eq!(server.send("HEAD", "/api/v1/status", &[], None).status, 200);
+    assert_eq!(last_event(&server).kind, "status.read");
+    // Nobody's address and nobody's method are nobody's business.
+    let before = events(server.data.path()).len();
+    server.get("/api/v1/nothing").refused(404);
+    server.send("PUT", "/api/v1/status", &[], None).refused(405);
+    server.send("GET", "/api/v1/status", &[("host", "evil.example")], None).refused(421);
+    assert_eq!(events(server.data.path()).len(), before);
+}
+
+#[test]
+fn the_life_of_a_gallery_is_told_event_by_event() {
+    let Some(people) = people() else { return };
+    let server = Server::start();
+    with_gallery(&server);
+    let made = events(server.data.path()).into_values().flatten().find(|event| event.kind == "gallery.created");
+    assert_eq!(made.unwrap().gallery, "custody");
+    enrol(&server, "Anne", &people.anne);
+    let event = last_event(&server);
+    assert_eq!((event.kind.as_str(), event.gallery.as_str()), ("reference.enrolled", "custody"));
+    assert_eq!(event.objects, ["template:1"]);
+    // The same picture again changes nothing, and is told all the same.
+    enrol(&server, "Anne", &people.anne);
+    assert_eq!((last_event(&server).kind.as_str(), last_event(&server).objects.len()), ("reference.enrolled", 0));
+    let form = Form::default().image("a.jpg", &people.anne_again).image("b.jpg", &people.anne);
+    let answer = server.post_form(crate::SEARCHES, form).good();
+    let event = last_event(&server);
+    assert_eq!((event.kind.as_str(), event.outcome), ("search.run", Outcome::Ok));
+    assert_eq!(event.objects, ["search:1", "search:2"], "one event for one request: {answer}");
+    server.delete("/api/v1/galleries/custody/subjects/Anne").good();
+    let event = last_event(&server);
+    assert_eq!((event.kind.as_str(), event.op), ("subject.erased", bertillon::audit::Op::Erasure));
+    assert_eq!(event.objects, ["template:1"]);
+    let own = events(server.data.path()).remove(&0).unwrap();
+    assert!(own.iter().any(|event| event.kind == "erasure.finished" && event.actor == "the server itself"));
+    // No event says who anybody is.
+    let all = format!("{:?}", events(server.data.path()));
+    assert!(!all.contains("Anne") && !all.contains(".jpg"), "{all}");
+}
+
+#[test]
+fn what_cannot_be_recorded_is_not_shown() {
+    let server = Server::start();
+    server.get("/api/v1/status").good();
+    // The last event is damaged: nothing can follow it.
+    let damage = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1])\nc.executescript('DROP TRIGGER audit_event_is_kept')\n\
+                  c.execute(\"UPDATE audit_event SET hash = 'none' WHERE seq = (SELECT MAX(seq) FROM audit_event)\")\nc.commit()";
+    let records = server.data.path().join("records.sqlite");
+    let done = std::process::Command::new("python3").args(["-c", damage]).arg(&records).status().unwrap();
+    assert!(done.success());
+    let detail = server.get("/api/v1/status").refused(500);
+    assert!(detail.contains("could not be recorded"), "{detail}");
+    // What would change something does not.
+    let made = server.post_json("/api/v1/galleries", r#"{"name": "custody", "purpose": "a test"}"#);
+    assert!(made.status >= 400, "{}", made.status);
+    assert!(galleries(server.data.path()).is_empty());
+    assert_eq!(server.get("/api/v1/health").status, 200);
+}
