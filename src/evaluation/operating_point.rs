@@ -153,6 +153,7 @@ pub(crate) mod tests {
             clopper_pearson: Some((0.0, 0.01)),
             bootstrap: None,
             supported: true,
+            design_effect: Some(1.0),
         };
         OperatingPoint {
             version: OPERATING_POINT_VERSION,

@@ -109,12 +109,16 @@ pub struct Rate {
     pub value: Option<f64>,
     /// Wilson's interval: for display, as if searches were independent.
     pub wilson: Option<(f64, f64)>,
-    /// Clopper and Pearson's interval: for claims.
+    /// Clopper and Pearson's interval on the counts divided by the design effect: for claims.
     pub clopper_pearson: Option<(f64, f64)>,
     /// Percentiles of a bootstrap over people; absent where nothing was counted.
     pub bootstrap: Option<(f64, f64)>,
-    /// Whether the rule of 3 or of 30 allows the rate to be claimed.
+    /// Whether the rule of 3 or of 30 allows the rate to be claimed, by the counts divided by the design effect.
     pub supported: bool,
+    /// How many of the searches are worth one independent one: 1 with one search a person. Absent without searches, and in what
+    /// was written before it was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub design_effect: Option<f64>,
 }
 
 /// Error rates at one gallery size.

@@ -21,6 +21,7 @@ fn point(name: &str, target_fpir: f64, threshold: f64, templates: (u64, u64)) ->
         clopper_pearson: Some((0.0006, 0.0088)),
         bootstrap: None,
         supported: true,
+        design_effect: Some(1.0),
     };
     OperatingPoint {
         version: OPERATING_POINT_VERSION,

@@ -89,6 +89,7 @@ pub(crate) fn rate(events: u64, trials: u64, subjects: u64) -> Rate {
         clopper_pearson: some.then(|| wilson(2.1)),
         bootstrap: (some && events > 0).then(|| wilson(2.6)),
         supported: events >= 30 || (events == 0 && trials >= 2_995),
+        design_effect: some.then_some(1.0),
     }
 }
 

@@ -6,6 +6,7 @@
 //! decision is "score >= threshold" everywhere.
 
 pub mod calibration;
+pub mod dependence;
 pub mod diagnostics;
 pub mod discard;
 pub mod groups;

@@ -1,13 +1,14 @@
 //! Error rates by kind of picture, by quality and by group of people.
 
 use crate::evaluation::EvaluationError;
+use crate::evaluation::accuracy::dependence::Clustered;
 use crate::evaluation::accuracy::discard::Discard;
 use crate::evaluation::accuracy::groups::{Declared, Margin, Measure, Table, Verdict as Said, table};
+use crate::evaluation::accuracy::rates::fpir;
 use crate::evaluation::accuracy::strata::equal_parts;
 use crate::evaluation::accuracy::thresholds::for_target;
 use crate::evaluation::accuracy::trials::{Kind, Rank, Search, Threshold, View};
 use crate::evaluation::arithmetic::bootstrap::Resampling;
-use crate::evaluation::arithmetic::intervals::Proportion;
 use crate::evaluation::assemble::tables::{fnir_rate, fpir_rate, nothing, rate};
 use crate::evaluation::assemble::{Column, QualityMeasure};
 use crate::evaluation::results::{
@@ -65,16 +66,15 @@ fn rows(
         }
         let has = |kind| part.searches().any(|(_, search)| search.kind == kind);
         let (mated, non_mated) = (has(Kind::Mated), has(Kind::NonMated));
-        let failed = Proportion::count(part.searches().map(|(_, search)| search), |search| !search.extracted)?;
-        let people = part.by_subject(|_, _| Some([1.0])).len() as u64;
+        let failed = Clustered::count(&part, |search| Some(!search.extracted))?;
         let at = |threshold| fnir_rate(&part, rank, threshold, None);
-        let fpir_at = |threshold: Threshold| -> Option<f64> { fpir_rate(&part, threshold, None).ok()?.value };
+        let fpir_at = |threshold: Threshold| Some(fpir(&part, threshold).ok()?.rate());
         rows.push(BreakdownRow {
             value: value.clone(),
             fnir_unthresholded: if mated { at(Threshold::NONE)? } else { nothing() },
             fnir: chosen.filter(|_| mated).map(|(_, threshold)| at(threshold)).transpose()?,
             fpir: chosen.filter(|_| non_mated).map(|(_, threshold)| fpir_rate(&part, threshold, None)).transpose()?,
-            failures: rate(failed, people, None),
+            failures: rate(&failed, None)?,
             fan: fan_at
                 .iter()
                 .filter_map(|&threshold| Some((f64::from(threshold.get()), fpir_at(threshold)?)))

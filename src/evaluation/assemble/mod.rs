@@ -19,7 +19,6 @@ use crate::evaluation::accuracy::tail::{DEPTH_MIN, Tails};
 use crate::evaluation::accuracy::thresholds::{TARGETS, for_target};
 use crate::evaluation::accuracy::trials::{Kind, Rank, Search, Threshold, Trials, View};
 use crate::evaluation::arithmetic::bootstrap::Resampling;
-use crate::evaluation::assemble::tables::rate;
 use crate::evaluation::results::{
     About, ApproximatePairs, Counts, Evaluation, GalleryResult, Histograms, Identity, Latency, Prediction,
     PredictionRow, RESULTS_VERSION, Statement,
@@ -271,23 +270,6 @@ fn general(identity: &Identity, galleries: &[GalleryResult], predicted: bool) ->
         ));
     }
     all
-}
-
-/// Rates of an operating point: FPIR and FNIR at a threshold that was chosen before.
-///
-/// # Errors
-/// [`EvaluationError`] without mated or non-mated searches.
-pub fn rates_at(
-    view: &View,
-    threshold: Threshold,
-    target: f64,
-) -> Result<(crate::evaluation::results::Rate, crate::evaluation::results::Rate), EvaluationError> {
-    let fpir = tables::fpir_rate(view, threshold, None)?;
-    let supported = tables::supports(&fpir, target)?;
-    let rank = Rank::Within(view.trials().list_length());
-    let fnir =
-        rate(crate::evaluation::accuracy::rates::fnir(view, rank, threshold)?, subjects_of(view, Kind::Mated), None);
-    Ok((crate::evaluation::results::Rate { supported, ..fpir }, fnir))
 }
 
 #[cfg(test)]

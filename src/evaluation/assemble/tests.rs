@@ -3,7 +3,7 @@
 use super::*;
 use crate::evaluation::accuracy::trials::{Candidate, MateScore};
 use crate::evaluation::random::Stream;
-use crate::evaluation::results::{BreakdownKind, Verdict};
+use crate::evaluation::results::{BreakdownKind, Rate, Verdict};
 
 const PEOPLE: u32 = 200;
 const LENGTH: usize = 20;
@@ -115,6 +115,35 @@ fn every_figure_is_the_count_that_it_says() {
     assert_eq!(found.histograms.mated.iter().sum::<u64>(), 1_000);
     assert_eq!(found.histograms.non_mated_best.iter().sum::<u64>(), 2_000);
     assert!(last.det.len() > 10 && last.det.windows(2).all(|two| two[0].threshold > two[1].threshold));
+}
+
+#[test]
+fn searching_again_with_the_same_pictures_supports_nothing_more() {
+    let once = trials(PEOPLE, 100, 2_000);
+    let claims = |times: u32| {
+        let again = |search: &Search| {
+            let probe = search.probe;
+            (0..times).map(|copy| Search { probe: probe * times + copy, ..search.clone() }).collect::<Vec<_>>()
+        };
+        let all = once.searches().iter().flat_map(again).collect();
+        let galleries = [Trials::new(u64::from(PEOPLE), u64::from(PEOPLE), LENGTH as u32, all).unwrap()];
+        let mut findings = findings(&galleries);
+        findings.measures.clear();
+        assemble(identity(), findings).unwrap().galleries.remove(0)
+    };
+    let (one, many) = (claims(1), claims(7));
+    assert!(one.operating.iter().any(|row| row.fpir.is_some_and(|fpir| fpir.supported)), "the first ones are supported");
+    for (one, many) in one.operating.iter().zip(&many.operating) {
+        assert_eq!(one.threshold, many.threshold);
+        let Some((one, many)) = one.fpir.zip(many.fpir) else { continue };
+        assert_eq!((7 * one.events, 7 * one.trials, one.subjects), (many.events, many.trials, many.subjects));
+        assert_eq!((one.design_effect, one.supported || !many.supported), (Some(1.0), true));
+        let width = |rate: &Rate| rate.clopper_pearson.map(|(low, high)| high - low).unwrap();
+        assert!(width(&many) >= width(&one) - 1e-12 && width(&many) < 1.1 * width(&one), "{one:?} {many:?}");
+    }
+    for (one, many) in one.by_rank.iter().zip(&many.by_rank) {
+        assert!(one.fnir.supported || !many.fnir.supported);
+    }
 }
 
 #[test]
