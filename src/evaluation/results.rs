@@ -2,10 +2,14 @@
 //!
 //! Probabilities and rates lie between 0 and 1. A figure that could not be had is absent; none is ever made up.
 
+mod parts;
+
 use serde::{Deserialize, Serialize};
 
+pub use parts::{BandFit, CalibrationBand, GroupRates, KindResult};
+
 /// Version of the format.
-pub const RESULTS_VERSION: u32 = 1;
+pub const RESULTS_VERSION: u32 = 2;
 
 /// An evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,8 +20,12 @@ pub struct Evaluation {
     pub identity: Identity,
     /// How many of what.
     pub counts: Counts,
-    /// Error rates by gallery, smallest first; the last is the whole gallery.
+    /// Error rates by gallery, smallest first; the last is the whole gallery. Where there are several kinds of probes, these are
+    /// rates over the mixture of them.
     pub galleries: Vec<GalleryResult>,
+    /// Kinds of probes that the whole gallery was searched with; empty where they are not known.
+    #[serde(default)]
+    pub probe_kinds: Vec<KindResult>,
     /// Error rates of the whole gallery by a column of the probes: type, quality decile, each group column.
     pub breakdowns: Vec<Breakdown>,
     /// Non-mated scores between groups, one map a group column.
@@ -28,6 +36,9 @@ pub struct Evaluation {
     pub prediction: Option<Prediction>,
     /// Comparison scores as likelihood ratios.
     pub calibration: Option<Calibration>,
+    /// The same by quality band, thirds of each measure; empty where calibration was not asked for.
+    #[serde(default)]
+    pub calibration_bands: Vec<CalibrationBand>,
     /// Approximate searches beside the exact ones, where asked for.
     pub approximate: Option<ApproximatePairs>,
     /// Counts of scores.
@@ -164,6 +175,9 @@ pub struct OperatingRow {
     pub predictive_value: Vec<(f64, Option<f64>)>,
     /// False candidates to reject and mates to find in 1,000 searches, by share of mated searches.
     pub workload: Vec<WorkloadRow>,
+    /// Rates of every group at this very threshold; of the whole gallery only.
+    #[serde(default)]
+    pub groups: Vec<GroupRates>,
 }
 
 /// A threshold chosen on some people and tested on others.
@@ -171,9 +185,12 @@ pub struct OperatingRow {
 pub struct DisjointRow {
     /// Chosen on the first half.
     pub threshold: f64,
+    /// People of the non-mated searches that it was chosen on.
+    #[serde(default)]
+    pub chosen_on: u64,
     /// On the second half.
     pub fpir: Rate,
-    /// With the threshold of the first half.
+    /// With the threshold of the first half, on people who had no part in choosing it.
     pub fnir: Rate,
 }
 

@@ -160,6 +160,7 @@ fn operating(probes: &[Probe], size: usize, target: f64) -> OperatingRow {
         fpir,
         disjoint: found.zip(fpir).zip(fnir.last()).map(|((threshold, fpir), last)| DisjointRow {
             threshold: threshold - 0.001,
+            chosen_on: fpir.subjects - fpir.subjects / 2,
             fpir: rate((fpir.events as f64 * 0.6) as u64, fpir.trials / 2, fpir.subjects / 2),
             fnir: rate(last.fnir.events / 2, last.fnir.trials / 2, last.fnir.subjects / 2),
         }),
@@ -167,6 +168,7 @@ fn operating(probes: &[Probe], size: usize, target: f64) -> OperatingRow {
         selectivity: shown.map(|fpir| fpir * 1.1),
         predictive_value: workload.iter().map(|row| (row.prior, value(row))).collect(),
         workload,
+        groups: Vec::new(),
     }
 }
 
@@ -446,6 +448,7 @@ pub(crate) fn evaluation(wish: &Wish) -> Evaluation {
         discard: at.filter(|_| wish.extras && both).map(|at| discard(&probes, last, at)).unwrap_or_default(),
         prediction: (wish.extras && both).then(|| prediction(&probes, &galleries)),
         calibration: (wish.extras && both).then(calibration),
+        calibration_bands: Vec::new(),
         approximate: wish.extras.then(|| ApproximatePairs {
             ef: 128,
             both: 7_412,
@@ -458,5 +461,6 @@ pub(crate) fn evaluation(wish: &Wish) -> Evaluation {
         latency: wish.extras.then(latency),
         statements: statements(),
         galleries,
+        probe_kinds: Vec::new(),
     }
 }

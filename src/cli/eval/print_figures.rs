@@ -82,7 +82,7 @@ fn gallery(found: &GalleryResult) -> Result<()> {
     Ok(())
 }
 
-/// Prints an operating point in two lines.
+/// Prints an operating point in a few lines.
 pub(super) fn point(point: &OperatingPoint) -> Result<()> {
     let synthetic = if point.synthetic { "  SYNTHETIC" } else { "" };
     let (least, most) = point.templates;
@@ -91,7 +91,17 @@ pub(super) fn point(point: &OperatingPoint) -> Result<()> {
         point.name, point.threshold, point.target_fpir, point.model, point.gallery_class
     ))?;
     let list = point.list_length;
-    line(&format!("    found: FPIR {}; FNIR within rank {list} {}", rate(&point.fpir), rate(&point.fnir)))
+    let claim = if point.is_supported() { "supported" } else { "not supported" };
+    line(&format!("    probes: {}; {claim} by the data", point.probes_in_words()))?;
+    line(&format!("    found: FPIR {}; FNIR within rank {list} {}", rate(&point.fpir), rate(&point.fnir)))?;
+    match &point.disjoint {
+        Some(others) => line(&format!(
+            "    the same rule on other people: FPIR {}; FNIR {}",
+            rate(&others.fpir),
+            rate(&others.fnir)
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Prints what pairs showed.

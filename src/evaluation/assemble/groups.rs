@@ -12,12 +12,11 @@ use crate::evaluation::arithmetic::bootstrap::Resampling;
 use crate::evaluation::assemble::tables::{fnir_rate, fpir_rate, nothing, rate};
 use crate::evaluation::assemble::{Column, QualityMeasure};
 use crate::evaluation::results::{
-    About, Breakdown, BreakdownKind, BreakdownRow, Differences, DiscardCurve, HeatMap, PairVerdict, Rate, Statement,
-    Verdict,
+    About, Breakdown, BreakdownKind, BreakdownRow, Differences, DiscardCurve, HeatMap, PairVerdict, Statement, Verdict,
 };
 
 /// Targets among which the threshold of breakdowns is chosen: the strictest that the searches support with a few events.
-pub const AMONG: [f64; 4] = [0.003, 0.01, 0.03, 0.1];
+const AMONG: [f64; 4] = [0.003, 0.01, 0.03, 0.1];
 /// False positives from which on a threshold is of use for comparing groups.
 const EVENTS_MIN: u64 = 3;
 /// Groups count as equivalent when their rates differ by this factor at most.
@@ -46,7 +45,7 @@ pub(super) fn threshold(view: &View) -> Option<(f64, Threshold)> {
 
 type Chosen = Option<(f64, Threshold)>;
 
-fn part<'a>(view: &View<'a>, column: &[Option<u16>], value: usize) -> View<'a> {
+pub(super) fn part<'a>(view: &View<'a>, column: &[Option<u16>], value: usize) -> View<'a> {
     view.filter(|number, _| column.get(number).copied().flatten().map(usize::from) == Some(value))
 }
 
@@ -255,16 +254,4 @@ pub(super) fn discard(view: &View, measure: &QualityMeasure, chosen: Chosen) -> 
         partial_area: curve.area(AREA_UP_TO).ok().map(|area| area.area),
         ideal: points(&ideal),
     })
-}
-
-/// Value, FPIR and FNIR of a group.
-pub type GroupRow = (String, Option<Rate>, Option<Rate>);
-
-/// Rates of each group at a threshold that was chosen before, for an operating point.
-///
-/// # Errors
-/// [`EvaluationError`] for a column that does not fit the searches.
-pub fn of_groups(view: &View, column: &Column, threshold: Threshold) -> Result<Vec<GroupRow>, EvaluationError> {
-    let rows = rows(view, &column.values, &column.of_searches, Some((0.0, threshold)))?;
-    Ok(rows.into_iter().map(|row| (row.value, row.fpir, row.fnir)).collect())
 }

@@ -4,12 +4,13 @@ use crate::evaluation::EvaluationError;
 use crate::evaluation::accuracy::dependence::Clustered;
 use crate::evaluation::accuracy::rates::{cmc, det, fnir_resampled, fpir_resampled, selectivity, thinned};
 use crate::evaluation::accuracy::thresholds::{RANKS, TARGETS, disjoint, for_target};
-use crate::evaluation::accuracy::trials::{Kind, Rank, Threshold, Trials, View};
+use crate::evaluation::accuracy::trials::{Kind, Rank, Threshold, View};
 use crate::evaluation::accuracy::workload::workload;
 use crate::evaluation::arithmetic::bootstrap::{Resampled, Resampling};
 use crate::evaluation::arithmetic::intervals::{
     Coverage, Interval, clopper_pearson_effective, enough_events, support_effective, wilson,
 };
+use crate::evaluation::assemble::{Column, group_rates};
 use crate::evaluation::results::{DetPoint, DisjointRow, GalleryResult, OperatingRow, RankRow, Rate, WorkloadRow};
 
 /// Points of a trade-off that are kept.
@@ -89,29 +90,31 @@ fn claimed(counted: &Clustered, limit: f64, resampled: Option<Resampled>) -> Res
     Ok(Rate { supported, ..rate(counted, resampled)? })
 }
 
-/// Everything of one size. Bootstrap intervals only where `resampling` is given: they cost most.
+/// Everything of the searches in `view`, of a gallery of so many people. Bootstrap intervals only where `resampling` is given:
+/// they cost most.
 pub(super) fn gallery(
-    trials: &Trials,
+    view: &View,
+    people: u64,
     seed: u64,
+    groups: &[Column],
     resampling: Option<Resampling>,
 ) -> Result<GalleryResult, EvaluationError> {
-    let view = trials.view();
     let has = |kind| view.searches().any(|(_, search)| search.kind == kind);
     let (mated, non_mated) = (has(Kind::Mated), has(Kind::NonMated));
-    let length = trials.list_length();
+    let length = view.trials().list_length();
     let ranks: Vec<u32> = RANKS.into_iter().filter(|&rank| rank <= length).collect();
     let mut by_rank = Vec::new();
     let mut points = Vec::new();
     let mut curve = Vec::new();
     if mated {
         for &rank in &ranks {
-            let fnir = fnir_rate(&view, Rank::Within(rank), Threshold::NONE, resampling)?;
+            let fnir = fnir_rate(view, Rank::Within(rank), Threshold::NONE, resampling)?;
             by_rank.push(RankRow { rank, fnir });
         }
-        curve = cmc(&view)?.iter().zip(1..).map(|(tpir, rank)| (rank, tpir.rate())).collect();
+        curve = cmc(view)?.iter().zip(1..).map(|(tpir, rank)| (rank, tpir.rate())).collect();
     }
     if mated && non_mated {
-        let all = det(&view, Rank::Within(length))?;
+        let all = det(view, Rank::Within(length))?;
         let point = |at: &crate::evaluation::accuracy::rates::DetPoint| DetPoint {
             threshold: f64::from(at.threshold),
             fpir: at.fpir.rate(),
@@ -122,10 +125,10 @@ pub(super) fn gallery(
     let mut operating = Vec::new();
     if non_mated && view.non_mated().any(|search| search.top_score().is_some()) {
         for target in TARGETS {
-            operating.push(row(&view, target, &ranks, seed, resampling)?);
+            operating.push(row(view, target, &ranks, seed, groups, resampling)?);
         }
     }
-    Ok(GalleryResult { people: trials.enrolled_subjects(), by_rank, operating, det: points, cmc: curve })
+    Ok(GalleryResult { people, by_rank, operating, det: points, cmc: curve })
 }
 
 fn row(
@@ -133,6 +136,7 @@ fn row(
     target: f64,
     ranks: &[u32],
     seed: u64,
+    groups: &[Column],
     resampling: Option<Resampling>,
 ) -> Result<OperatingRow, EvaluationError> {
     let empty = OperatingRow {
@@ -144,16 +148,19 @@ fn row(
         selectivity: None,
         predictive_value: Vec::new(),
         workload: Vec::new(),
+        groups: Vec::new(),
     };
     let Some(threshold) = for_target(view, target)?.threshold() else { return Ok(empty) };
     let resampled = where_it_can_be(resampling.map(|how| fpir_resampled(view, threshold, how)))?;
     let fpir = claimed(&Clustered::fpir(view, threshold)?, target, resampled)?;
     let selectivity = Some(selectivity(view, threshold)?.mean());
-    let mut row = OperatingRow { threshold: Some(f64::from(threshold.get())), fpir: Some(fpir), selectivity, ..empty };
+    let list = Rank::Within(view.trials().list_length());
+    let groups = group_rates::at_threshold(view, groups, list, threshold)?;
+    let threshold_found = Some(f64::from(threshold.get()));
+    let mut row = OperatingRow { threshold: threshold_found, fpir: Some(fpir), selectivity, groups, ..empty };
     if view.mated().next().is_none() {
         return Ok(row);
     }
-    let list = Rank::Within(view.trials().list_length());
     for &rank in ranks {
         // The bootstrap is the dearest figure here: for the longest list alone.
         let resampling = resampling.filter(|_| Some(&rank) == ranks.last());
@@ -181,5 +188,6 @@ fn other_people(view: &View, target: f64, rank: Rank, seed: u64) -> Result<Optio
     };
     let (Some(threshold), Some(tested)) = (split.outcome.threshold(), split.tested) else { return Ok(None) };
     let fpir = claimed(&tested.fpir, target, None)?;
-    Ok(Some(DisjointRow { threshold: f64::from(threshold.get()), fpir, fnir: rate(&tested.fnir, None)? }))
+    let (threshold, chosen_on) = (f64::from(threshold.get()), split.chosen_on as u64);
+    Ok(Some(DisjointRow { threshold, chosen_on, fpir, fnir: rate(&tested.fnir, None)? }))
 }

@@ -25,6 +25,7 @@ pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
                 row(page, name, |page| figure(page, Some(value), words::figure));
             }
         });
+        super::bands::write(page, evaluation);
         note(
             page,
             "A Cllr of 1 is that of a system that says nothing. A likelihood ratio is of one pair of pictures; that of the first \

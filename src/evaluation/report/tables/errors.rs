@@ -20,6 +20,7 @@ pub(super) fn targets(page: &mut Markup, evaluation: &Evaluation) {
         let names = head(&["FPIR aimed at", "T", "FPIR(N, T)"]);
         let names: Vec<String> =
             names.into_iter().chain(ranks.iter().map(|rank| format!("FNIR, rank {rank}"))).collect();
+        super::kinds::mixture(page, evaluation);
         let caption = format!("Thresholds chosen and measured on the same searches, N = {}", people(gallery));
         table(page, &caption, &names, |page| {
             for found in &gallery.operating {
@@ -36,6 +37,7 @@ pub(super) fn targets(page: &mut Markup, evaluation: &Evaluation) {
             note(page, "Where no threshold stands, there were too few non-mated searches for that FPIR.");
         }
         disjoint(page, gallery);
+        super::kinds::write(page, evaluation);
     });
 }
 
