@@ -66,7 +66,7 @@ impl ThresholdChoice {
             (None, Some(point), None) => Ok(Self::Point(point, scope)),
             (None, None, Some(rate)) if rate > 0.0 && rate < 1.0 => Ok(Self::TargetFpir(rate, scope)),
             (None, None, Some(_)) => Err("a false positive identification rate lies between 0 and 1".to_owned()),
-            (None, None, None) | (Some(_), None, None) if scoped => {
+            (_, None, None) if scoped => {
                 Err("a gallery's class or a kind of probe chooses an operating point: name one, or a target FPIR"
                     .to_owned())
             }

@@ -402,7 +402,7 @@ pub struct ApproximatePairs {
     pub exact_only: u64,
     /// Mates that the approximate search alone showed: 0, or something is wrong.
     pub approximate_only: u64,
-    /// McNemar's exact test.
+    /// McNemar's exact test, over people.
     pub p: f64,
     /// Probes whose mate was lost, by name, at most 1,000.
     pub lost: Vec<String>,

@@ -36,7 +36,15 @@ pub(super) fn evaluation(found: &Evaluation) -> Result<()> {
         counts.failures_to_extract_mated,
         counts.failures_to_extract_non_mated
     ))?;
+    if found.probe_kinds.len() > 1 {
+        line("\nProbes are of several kinds. What follows is over the mixture of them, and then of each by itself.")?;
+    }
     found.galleries.iter().try_for_each(gallery)?;
+    for (kind, rates) in found.probe_kinds.iter().filter_map(|kind| Some((kind, kind.rates.as_ref()?))) {
+        let (mated, non_mated) = (kind.mated_searches, kind.non_mated_searches);
+        line(&format!("\nprobes of the kind {:?}: {mated} mated and {non_mated} non-mated searches", kind.kind))?;
+        gallery(rates)?;
+    }
     if let Some(pairs) = &found.approximate {
         line(&format!(
             "\nby graphs, ef {}: {} mates found both ways, {} by the exact search alone, {} by graphs alone; McNemar p {:.3}",

@@ -40,7 +40,7 @@ pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
     reasons.sort_unstable();
     reasons.dedup();
     for reason in reasons {
-        note(page, &format!("Not fitted: {}.", words::shown(reason)));
+        note(page, &format!("Not fitted ({}).", words::shown(reason)));
     }
 }
 
