@@ -161,6 +161,28 @@ fn a_run_that_is_killed_goes_on_and_finds_the_same() {
     assert_eq!(figures(whole.clone()), figures(cut));
     let lists = |out: &str| fs_err::read(place.path(out).join("candidates.csv")).unwrap();
     assert!(lists("whole") == lists("cut"));
+    // Each kind has thresholds of its own; one over the mixture is not made unless asked for.
+    let of_kinds = whole["probe_kinds"].as_array().unwrap();
+    let names: Vec<&Value> = of_kinds.iter().map(|kind| &kind["kind"]).collect();
+    assert_eq!(names, ["as it is", "degraded: cctv"]);
+    for kind in of_kinds {
+        assert_eq!((&kind["mated_searches"], &kind["non_mated_searches"]), (&18.into(), &12.into()));
+        assert_eq!(kind["rates"]["operating"][0]["fpir"]["trials"], 12);
+    }
+    let point = |name: &str, more: &[&str]| {
+        let make =
+            ["eval", "operating-point", "whole", "--target-fpir", "0.1", "--gallery-class", "a test", "--unsupported"];
+        place.run(&[&make[..], &["--name", name, "--json"], more].concat())
+    };
+    let refused = String::from_utf8(point("any", &[]).stderr).unwrap();
+    assert!(refused.contains("\"as it is\", \"degraded: cctv\"") && refused.contains("--mixture"), "{refused}");
+    assert!(!point("none", &["--probe-kind", "profile"]).status.success());
+    let made = |output: Output| serde_json::from_slice::<Value>(&output.stdout).unwrap();
+    let poor = made(point("poor", &["--probe-kind", "degraded: cctv"]));
+    assert_eq!((&poor["probe_kind"], &poor["fpir"]["trials"]), (&"degraded: cctv".into(), &12.into()));
+    assert_eq!(poor["threshold"], of_kinds[1]["rates"]["operating"][0]["threshold"]);
+    let mixed = made(point("mixed", &["--mixture"]));
+    assert_eq!((mixed["mixture"].as_array().unwrap().len(), &mixed["fpir"]["trials"]), (2, &24.into()));
     // Clean and degraded are told apart; two groups of fifteen people tell nothing.
     let kinds = &whole["breakdowns"][0];
     assert_eq!(kinds["kind"], "probe_type");
@@ -205,14 +227,23 @@ fn a_threshold_that_was_measured_is_asked_for_and_cited() {
     assert!(!run(&anyhow).status.success(), "never replaced");
     assert!(place.good(&["eval", "operating-points"]).contains("tenth"));
 
+    let point: Value =
+        serde_json::from_slice(&fs_err::read(place.path("data/operating-points/tenth.json")).unwrap()).unwrap();
+    let groups: Vec<&Value> = point["groups"].as_array().unwrap().iter().map(|group| &group["value"]).collect();
+    assert_eq!(groups, ["even", "odd"], "whatever the threshold of the report's group table");
+    let of_groups = point["groups"].as_array().unwrap().iter().map(|group| group["fpir"]["trials"].as_u64().unwrap());
+    assert_eq!((of_groups.sum::<u64>(), &point["probe_kind"]), (12, &"as it is".into()));
+
     place.good(&["enrol", "custody", "faces", "--only", "neutral.jpg"]);
     let found = place.evaluation("found");
     let operating = found["galleries"][1]["operating"].as_array().unwrap();
+    assert_eq!(point["disjoint"], operating[0]["disjoint"]);
     let threshold = operating[0]["threshold"].as_f64().unwrap();
     let probe = format!("faces/{}/smiling.jpg", "001");
     // Thirty people are more than the eighteen of the evaluation.
-    let refused = place.bad(&["search", "custody", &probe, "--target-fpir", "0.1"]);
-    assert!(refused.contains("holds for") || refused.contains("no operating point keeps"), "{refused}");
+    let of_class = ["--target-fpir", "0.1", "--gallery-class", "a test"];
+    let refused = place.bad(&[&["search", "custody", &probe], &of_class[..]].concat());
+    assert!(refused.contains("a gallery of 30 templates there are none"), "{refused}");
     let mut list = "file,subject\n".to_owned();
     for folder in fs_err::read_dir(place.path("faces")).unwrap().take(10) {
         let name = folder.unwrap().file_name().into_string().unwrap();
@@ -220,9 +251,17 @@ fn a_threshold_that_was_measured_is_asked_for_and_cited() {
     }
     fs_err::write(place.path("few.csv"), list).unwrap();
     place.good(&["enrol", "few", "faces", "--subjects", "few.csv"]);
-    let answer = place.good(&["search", "few", &probe, "--target-fpir", "0.1", "--json"]);
+    let refused = place.bad(&["search", "few", &probe, "--target-fpir", "0.1"]);
+    assert!(
+        refused.contains("--gallery-class") && refused.contains("tenth (0.1, gallery class \"a test\""),
+        "{refused}"
+    );
+    let refused = place.bad(&["search", "few", &probe, "--target-fpir", "0.1", "--gallery-class", "visa"]);
+    assert!(refused.contains("no operating point is for galleries of the class \"visa\""), "{refused}");
+    let answer = place.good(&[&["search", "few", &probe, "--json"], &of_class[..]].concat());
     let answer: Value = serde_json::from_str(&answer).unwrap();
-    assert_eq!(answer["operating_point"]["name"], "tenth");
+    let cited = &answer["operating_point"];
+    assert_eq!((&cited["name"], &cited["probes"]), (&"tenth".into(), &"as it is".into()));
     assert!((answer["threshold"].as_f64().unwrap() - threshold).abs() < 1e-6);
     let shown = answer["pictures"][0]["probes"][0]["candidates"].as_array().unwrap();
     assert!(shown.iter().all(|one| one["score"].as_f64().unwrap() >= threshold - 1e-6));

@@ -215,6 +215,9 @@ pub const EVALUATION_IMAGES_MAX: usize = 2_000_000;
 pub const EVALUATION_GROUP_COLUMNS_MAX: usize = 16;
 /// Values of one such column.
 pub const EVALUATION_VALUES_MAX: usize = 64;
+/// Types of pictures in a manifest: each has thresholds of its own, and with every degradation there are as many kinds of probe
+/// again.
+pub const EVALUATION_TYPES_MAX: usize = EVALUATION_VALUES_MAX / 4;
 /// Wrong lines of a manifest that are shown.
 pub const EVALUATION_FAULTS_MAX: usize = 20;
 /// Bytes of one record of an evaluation's journal.
@@ -222,7 +225,7 @@ pub const EVALUATION_RECORD_BYTES_MAX: usize = 64 << 20;
 /// Operating points of a data folder.
 pub const OPERATING_POINTS_MAX: usize = 1_000;
 /// Bytes of one.
-pub const OPERATING_POINT_BYTES_MAX: usize = 1 << 20;
+pub const OPERATING_POINT_BYTES_MAX: usize = 4 << 20;
 /// Groups of people that a generator of synthetic templates knows.
 pub const SYNTHETIC_GROUPS_MAX: usize = EVALUATION_VALUES_MAX;
 /// Types of probes that it knows.

@@ -91,6 +91,7 @@ pub(crate) fn rate(events: u64, trials: u64, subjects: u64) -> Rate {
         clopper_pearson: some.then(|| wilson(2.1)),
         bootstrap: (some && events > 0).then(|| wilson(2.6)),
         supported: events >= 30 || (events == 0 && trials >= 2_995),
+        design_effect: some.then_some(1.0),
     }
 }
 
@@ -161,6 +162,7 @@ fn operating(probes: &[Probe], size: usize, target: f64) -> OperatingRow {
         fpir,
         disjoint: found.zip(fpir).zip(fnir.last()).map(|((threshold, fpir), last)| DisjointRow {
             threshold: threshold - 0.001,
+            chosen_on: fpir.subjects - fpir.subjects / 2,
             fpir: rate((fpir.events as f64 * 0.6) as u64, fpir.trials / 2, fpir.subjects / 2),
             fnir: rate(last.fnir.events / 2, last.fnir.trials / 2, last.fnir.subjects / 2),
         }),
@@ -174,6 +176,7 @@ fn operating(probes: &[Probe], size: usize, target: f64) -> OperatingRow {
             for_thirty: (30.0 / target).round() as u64,
         }),
         cut_lists: found.map(|_| CutLists { mated: 0, non_mated: u64::from(target > 0.05) * 7, length: 50 }),
+        groups: Vec::new(),
     }
 }
 
@@ -428,6 +431,7 @@ pub(crate) fn evaluation(wish: &Wish) -> Evaluation {
         discard: at.filter(|_| wish.extras && both).map(|at| discard(&probes, last, at)).unwrap_or_default(),
         prediction: (wish.extras && both).then(|| prediction(&probes, &galleries)),
         calibration: (wish.extras && both).then(calibration),
+        calibration_bands: Vec::new(),
         approximate: wish.extras.then(|| ApproximatePairs {
             ef: 128,
             both: 7_412,
@@ -444,5 +448,6 @@ pub(crate) fn evaluation(wish: &Wish) -> Evaluation {
         latency: wish.extras.then(latency),
         statements: statements(),
         galleries,
+        probe_kinds: Vec::new(),
     }
 }

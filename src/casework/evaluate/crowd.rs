@@ -135,7 +135,7 @@ fn work_out(
     let findings = Findings {
         galleries: &galleries,
         failures_to_enrol: samples.failures_to_enrol(),
-        kinds: samples.kinds(&probes),
+        kinds: Some(samples.kinds(&probes)),
         groups: samples.groups(&probes).into_iter().collect(),
         measures: samples.measures(&probes),
         non_mated_pairs: if plan.calibrate { samples.non_mated_pairs(CALIBRATION_PAIRS)? } else { Vec::new() },

@@ -125,7 +125,7 @@ pub fn of_pictures(
     let findings = Findings {
         galleries: &galleries,
         failures_to_enrol: done.not_enrolled.len() as u64,
-        kinds: kinds(&plan.manifest, &searched),
+        kinds: Some(kinds(&plan.manifest, &searched)),
         groups: groups(&plan.manifest, &searched),
         measures: measures(&searched),
         non_mated_pairs: done.non_mated_pairs.clone(),
@@ -152,8 +152,8 @@ fn name_of(plan: &PicturePlan, probe: Option<&PictureProbe>) -> String {
     }
 }
 
-/// Kind of each searched picture; `None` where all are of one.
-fn kinds(manifest: &Manifest, searched: &[&PictureProbe]) -> Option<Column> {
+/// Kind of each searched picture.
+fn kinds(manifest: &Manifest, searched: &[&PictureProbe]) -> Column {
     let mut values: Vec<String> = Vec::new();
     let mut of_searches = Vec::with_capacity(searched.len());
     for probe in searched {
@@ -170,8 +170,7 @@ fn kinds(manifest: &Manifest, searched: &[&PictureProbe]) -> Option<Column> {
         });
         of_searches.push(Some(place as u16));
     }
-    let column = Column { name: "kind of probe".to_owned(), values, of_searches, of_subjects: BTreeMap::new() };
-    (column.values.len() > 1).then_some(column)
+    Column { name: "kind of probe".to_owned(), values, of_searches, of_subjects: BTreeMap::new() }
 }
 
 fn groups(manifest: &Manifest, searched: &[&PictureProbe]) -> Vec<Column> {

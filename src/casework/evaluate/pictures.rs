@@ -12,6 +12,7 @@ use crate::casework::evaluate::samples::Samples;
 use crate::casework::evaluate::searches::{self, BatchTimes, Series};
 use crate::casework::evaluate::{RunFolder, RunKey, Watch};
 use crate::casework::{CaseworkError, Desk};
+use crate::evaluation::assemble::PairScore;
 use crate::evaluation::journal::Journal;
 use crate::evaluation::manifest::Manifest;
 use crate::evaluation::protocol::{Enrolment, Protocol, Split};
@@ -24,7 +25,7 @@ use crate::vision::degrade::Preset;
 /// The journal's number of the approximate searches.
 pub(super) const APPROXIMATE_SERIES: u64 = 200;
 /// Random non-mated pairs that calibration looks at.
-const CALIBRATION_PAIRS: usize = 50_000;
+const CALIBRATION_PAIRS: u32 = 50_000;
 
 /// What is to be measured on pictures.
 #[derive(Debug, Clone)]
@@ -76,8 +77,8 @@ pub struct PictureRun {
     pub not_enrolled: Vec<(usize, String)>,
     /// The samples.
     pub samples: Arc<PictureSamples>,
-    /// Scores of random non-mated pairs, for calibration.
-    pub non_mated_pairs: Vec<f32>,
+    /// Random non-mated pairs, for calibration.
+    pub non_mated_pairs: Vec<PairScore>,
     /// What each batch took, by size of the gallery; of those that were scored in this run.
     pub times: Vec<(u32, BatchTimes)>,
     /// What scored.

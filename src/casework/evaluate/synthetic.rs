@@ -13,7 +13,7 @@ use crate::casework::CaseworkError;
 use crate::casework::evaluate::samples::Samples;
 use crate::casework::evaluate::sha256_of;
 use crate::evaluation::ahead::{CHUNK_ROWS, RowSource};
-use crate::evaluation::assemble::{Column, QualityMeasure};
+use crate::evaluation::assemble::{Column, PairScore, QualityMeasure};
 use crate::evaluation::random::mix;
 use crate::evaluation::synthetic::generator::{PROBE_IMAGES, Sample};
 use crate::evaluation::synthetic::people::{OUTSIDERS, Relation};
@@ -201,16 +201,16 @@ impl SyntheticSamples {
         self.made.generator.person(self.identity_and_image(probe).0).group
     }
 
-    /// Types of the probes of searches, where there is more than one.
+    /// Types of the probes of searches.
     #[must_use]
-    pub fn kinds(&self, probes: &[u32]) -> Option<Column> {
+    pub fn kinds(&self, probes: &[u32]) -> Column {
         let kinds = &self.made.options.parameters.probes;
-        (kinds.len() > 1).then(|| Column {
+        Column {
             name: "type of probe (synthetic)".to_owned(),
             values: kinds.iter().map(|kind| kind.name.clone()).collect(),
             of_searches: probes.iter().map(|probe| u16::try_from(self.sample(*probe).kind).ok()).collect(),
             of_subjects: BTreeMap::new(),
-        })
+        }
     }
 
     /// Groups of the probes of searches and of the people enrolled, where there is more than one.
@@ -244,11 +244,11 @@ impl SyntheticSamples {
         measures
     }
 
-    /// Comparison scores of `count` random pairs of a probe and an enrolled image of another person: for calibration.
+    /// `count` random pairs of a probe and an enrolled image of another person: for calibration.
     ///
     /// # Errors
     /// As [`Samples::probe`].
-    pub fn non_mated_pairs(&self, count: u32) -> Result<Vec<f32>, CaseworkError> {
+    pub fn non_mated_pairs(&self, count: u32) -> Result<Vec<PairScore>, CaseworkError> {
         let mut scores = Vec::with_capacity(count.min(SYNTHETIC_PROBES_MAX) as usize);
         let mut row = vec![0.0; self.made.dimension.get()];
         let rows = self.rows_of(self.made.options.people);
@@ -263,10 +263,10 @@ impl SyntheticSamples {
             if self.mate_of(probe) == Some(person) {
                 continue;
             }
-            if let Some(probe) = self.probe(probe)? {
+            if let Some(template) = self.probe(probe)? {
                 self.made.row(at, &mut row);
                 let row = Template::from_raw(&row).map_err(VisionError::Vector)?;
-                scores.push(exact_score(probe.values(), row.values()));
+                scores.push(PairScore { probe, score: exact_score(template.values(), row.values()) });
             }
         }
         Ok(scores)
@@ -423,7 +423,8 @@ mod tests {
     fn columns_say_synthetic_and_fit_the_searches() {
         let samples = SyntheticSamples::new(options(600, 1), 1).unwrap();
         let probes: Vec<u32> = (0..samples.probes()).step_by(3).collect();
-        assert!(samples.kinds(&probes).is_none(), "one type only");
+        let kinds = samples.kinds(&probes);
+        assert_eq!((kinds.values.len(), kinds.of_searches.len()), (1, probes.len()), "one type only");
         let groups = samples.groups(&probes).unwrap();
         assert!(groups.name.contains("synthetic") && groups.values.len() == 3);
         assert_eq!((groups.of_searches.len(), groups.of_subjects.len()), (probes.len(), 600));

@@ -36,7 +36,15 @@ pub(super) fn evaluation(found: &Evaluation) -> Result<()> {
         counts.failures_to_extract_mated,
         counts.failures_to_extract_non_mated
     ))?;
+    if found.probe_kinds.len() > 1 {
+        line("\nProbes are of several kinds. What follows is over the mixture of them, and then of each by itself.")?;
+    }
     found.galleries.iter().try_for_each(gallery)?;
+    for (kind, rates) in found.probe_kinds.iter().filter_map(|kind| Some((kind, kind.rates.as_ref()?))) {
+        let (mated, non_mated) = (kind.mated_searches, kind.non_mated_searches);
+        line(&format!("\nprobes of the kind {:?}: {mated} mated and {non_mated} non-mated searches", kind.kind))?;
+        gallery(rates)?;
+    }
     if let Some(pairs) = &found.approximate {
         line(&format!(
             "\nby graphs, ef {}: {} mates found both ways, {} by the exact search alone, {} by graphs alone; McNemar p {:.3}",
@@ -83,7 +91,7 @@ fn gallery(found: &GalleryResult) -> Result<()> {
     Ok(())
 }
 
-/// Prints an operating point in two lines.
+/// Prints an operating point in a few lines.
 pub(super) fn point(point: &OperatingPoint) -> Result<()> {
     let synthetic = if point.synthetic { "  SYNTHETIC" } else { "" };
     let (least, most) = point.templates;
@@ -92,7 +100,17 @@ pub(super) fn point(point: &OperatingPoint) -> Result<()> {
         point.name, point.threshold, point.target_fpir, point.model, point.gallery_class
     ))?;
     let list = point.list_length;
-    line(&format!("    found: FPIR {}; FNIR within rank {list} {}", rate(&point.fpir), rate(&point.fnir)))
+    let claim = if point.is_supported() { "supported" } else { "not supported" };
+    line(&format!("    probes: {}; {claim} by the data", point.probes_in_words()))?;
+    line(&format!("    found: FPIR {}; FNIR within rank {list} {}", rate(&point.fpir), rate(&point.fnir)))?;
+    match &point.disjoint {
+        Some(others) => line(&format!(
+            "    the same rule on other people: FPIR {}; FNIR {}",
+            rate(&others.fpir),
+            rate(&others.fnir)
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Prints what pairs showed.

@@ -4,15 +4,16 @@
 //! and a statement says why.
 
 mod band;
+mod bands;
+mod group_rates;
 mod groups;
+mod kinds;
 mod likelihood;
 mod scores;
 mod tables;
 mod wanted;
 
 use std::collections::BTreeMap;
-
-pub use groups::{AMONG, GroupRow, of_groups};
 
 use crate::evaluation::EvaluationError;
 use crate::evaluation::accuracy::diagnostics::histogram;
@@ -22,7 +23,6 @@ use crate::evaluation::accuracy::tail::{DEPTH_MIN, Tails};
 use crate::evaluation::accuracy::thresholds::{TARGETS, for_target};
 use crate::evaluation::accuracy::trials::{Kind, Rank, Search, Threshold, Trials, View};
 use crate::evaluation::arithmetic::bootstrap::Resampling;
-use crate::evaluation::assemble::tables::rate;
 use crate::evaluation::results::{
     About, ApproximatePairs, Counts, Evaluation, GalleryResult, Histograms, Identity, Latency, Prediction,
     PredictionRow, RESULTS_VERSION, Statement,
@@ -57,20 +57,29 @@ pub struct QualityMeasure {
     pub of_searches: Vec<Option<f64>>,
 }
 
+/// The comparison score of a probe with somebody else's reference.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PairScore {
+    /// Number of the probe.
+    pub probe: u32,
+    /// Comparison score.
+    pub score: f32,
+}
+
 /// Everything that was found.
 pub struct Findings<'a> {
     /// Searches of nested galleries, smallest first; the last is the whole gallery.
     pub galleries: &'a [Trials],
     /// Images meant for the gallery that could not be enrolled.
     pub failures_to_enrol: u64,
-    /// Kind of picture, where there is more than one.
+    /// Kind of picture, where it is known.
     pub kinds: Option<Column>,
     /// Group columns.
     pub groups: Vec<Column>,
     /// Measures of quality.
     pub measures: Vec<QualityMeasure>,
-    /// Comparison scores of random non-mated pairs: calibration is worked out where there are some.
-    pub non_mated_pairs: Vec<f32>,
+    /// Random non-mated pairs over all probes: calibration is worked out where there are some.
+    pub non_mated_pairs: Vec<PairScore>,
     /// The whole gallery searched approximately, with the ef.
     pub approximate: Option<(u32, &'a Trials)>,
     /// Names of the probes.
@@ -91,13 +100,23 @@ pub fn assemble(identity: Identity, found: Findings<'_>) -> Result<Evaluation, E
     let mut galleries = Vec::with_capacity(found.galleries.len());
     for trials in found.galleries {
         let is_whole = std::ptr::eq(trials, whole);
-        galleries.push(tables::gallery(trials, identity.seed, is_whole.then_some(resampling))?);
+        let people = trials.enrolled_subjects();
+        galleries.push(if is_whole {
+            tables::gallery(&view, people, identity.seed, &found.groups, Some(resampling))?
+        } else {
+            tables::gallery(&trials.view(), people, identity.seed, &[], None)?
+        });
     }
     let threshold = groups::threshold(&view);
     let mut breakdowns = Vec::new();
     let mut heat_maps = Vec::new();
-    if let Some(kinds) = &found.kinds {
-        breakdowns.push(groups::by_kind(&view, kinds, threshold)?);
+    let mut probe_kinds = Vec::new();
+    if let Some(column) = &found.kinds {
+        probe_kinds = kinds::of(&view, column, &found.groups, resampling)?;
+        statements.extend(kinds::statement(&probe_kinds));
+        if probe_kinds.len() > 1 {
+            breakdowns.push(groups::by_kind(&view, column, threshold)?);
+        }
     }
     for measure in &found.measures {
         breakdowns.extend(groups::by_quality(&view, measure, threshold)?);
@@ -114,11 +133,14 @@ pub fn assemble(identity: Identity, found: Findings<'_>) -> Result<Evaluation, E
     let discard = found.measures.iter().filter_map(|measure| groups::discard(&view, measure, threshold));
     let discard = discard.collect();
     let prediction = note(&mut statements, "No prediction of larger galleries", predict(found.galleries, resampling));
-    let calibration = if found.non_mated_pairs.is_empty() {
-        None
-    } else {
-        note(&mut statements, "No calibration", likelihood::calibrate(&view, &found.non_mated_pairs))
-    };
+    let (mut calibration, mut calibration_bands) = (None, Vec::new());
+    if !found.non_mated_pairs.is_empty() {
+        let scores: Vec<f32> = found.non_mated_pairs.iter().map(|pair| pair.score).collect();
+        calibration = note(&mut statements, "No calibration", likelihood::calibrate(&view, &scores));
+        for measure in &found.measures {
+            calibration_bands.extend(bands::of(&view, measure, &found.non_mated_pairs)?);
+        }
+    }
     let approximate = found.approximate.as_ref().map(|(ef, other)| pairs(whole, other, *ef, &found.probe_names));
     let approximate = approximate.transpose()?;
     statements.extend(general(&identity, &galleries, prediction.is_some()));
@@ -126,11 +148,13 @@ pub fn assemble(identity: Identity, found: Findings<'_>) -> Result<Evaluation, E
         version: RESULTS_VERSION,
         counts: counts(&view, found.failures_to_enrol),
         galleries,
+        probe_kinds,
         breakdowns,
         heat_maps,
         discard,
         prediction,
         calibration,
+        calibration_bands,
         approximate,
         histograms,
         group_histograms,
@@ -278,23 +302,6 @@ fn general(identity: &Identity, galleries: &[GalleryResult], predicted: bool) ->
         ));
     }
     all
-}
-
-/// Rates of an operating point: FPIR and FNIR at a threshold that was chosen before.
-///
-/// # Errors
-/// [`EvaluationError`] without mated or non-mated searches.
-pub fn rates_at(
-    view: &View,
-    threshold: Threshold,
-    target: f64,
-) -> Result<(crate::evaluation::results::Rate, crate::evaluation::results::Rate), EvaluationError> {
-    let fpir = tables::fpir_rate(view, threshold, None)?;
-    let supported = tables::supports(&fpir, target)?;
-    let rank = Rank::Within(view.trials().list_length());
-    let fnir =
-        rate(crate::evaluation::accuracy::rates::fnir(view, rank, threshold)?, subjects_of(view, Kind::Mated), None);
-    Ok((crate::evaluation::results::Rate { supported, ..fpir }, fnir))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::*;
 use crate::evaluation::accuracy::trials::{Candidate, MateScore};
 use crate::evaluation::random::Stream;
-use crate::evaluation::results::{BreakdownKind, Verdict};
+use crate::evaluation::results::{BreakdownKind, Rate, Verdict};
 
 const PEOPLE: u32 = 200;
 const LENGTH: usize = 20;
@@ -74,7 +74,7 @@ fn findings(galleries: &[Trials]) -> Findings<'_> {
         kinds: None,
         groups: vec![Column { name: "group".to_owned(), values, of_searches, of_subjects }],
         measures: vec![QualityMeasure { name: "sharpness".to_owned(), of_searches: quality }],
-        non_mated_pairs: (0..2_000).map(|_| 0.3 + 0.05 * stream.normal()).collect(),
+        non_mated_pairs: (0..2_000).map(|probe| PairScore { probe, score: 0.3 + 0.05 * stream.normal() }).collect(),
         approximate: None,
         probe_names: Box::new(|probe| format!("probe {probe}")),
         latency: None,
@@ -164,6 +164,77 @@ fn what_searches_can_not_say_is_said_and_groups_add_up() {
     assert_eq!((groups.rows.len(), groups.rows[0].mated.len()), (2, 40), "nobody is of the third group");
     let error = found.calibration.unwrap().expected_error.unwrap();
     assert!(error.value < 0.2 && error.bins == 10 && error.used <= 10, "{error:?}");
+}
+
+#[test]
+fn every_threshold_has_its_group_table() {
+    let galleries = [trials(50, 1_000, 2_000), trials(PEOPLE, 1_000, 2_000)];
+    let found = assemble(identity(), findings(&galleries)).unwrap();
+    let of_group = |search: &Search, value: &str| search.subject.is_multiple_of(7) == (value == "one of seven");
+    let mut tables = 0;
+    for row in &found.galleries[1].operating {
+        let Some(threshold) = row.threshold else {
+            assert!(row.groups.is_empty());
+            continue;
+        };
+        tables += 1;
+        let names: Vec<&str> = row.groups.iter().map(|one| one.value.as_str()).collect();
+        assert_eq!(names, ["six of seven", "one of seven"], "nobody is of the third");
+        for group in &row.groups {
+            let searches = || galleries[1].searches().iter().filter(|search| of_group(search, &group.value));
+            let above = |search: &&Search| f64::from(search.candidates[0].score) >= threshold;
+            let missed = |search: &&Search| {
+                !search.mate.is_some_and(|mate| f64::from(mate.score) >= threshold && mate.rank.is_some())
+            };
+            let non_mated = || searches().filter(|search| search.kind == Kind::NonMated);
+            let mated = || searches().filter(|search| search.kind == Kind::Mated);
+            let (fpir, fnir) = (group.fpir.unwrap(), group.fnir.unwrap());
+            assert_eq!(
+                (fpir.events, fpir.trials),
+                (non_mated().filter(above).count() as u64, non_mated().count() as u64)
+            );
+            assert_eq!((fnir.events, fnir.trials), (mated().filter(missed).count() as u64, mated().count() as u64));
+            assert!(fnir.subjects < fnir.trials && fnir.design_effect.unwrap() >= 1.0);
+        }
+        let sum = |rate: fn(&Rate) -> u64| row.groups.iter().map(|one| rate(&one.fpir.unwrap())).sum::<u64>();
+        assert_eq!((sum(|rate| rate.events), sum(|rate| rate.trials)), (row.fpir.unwrap().events, 2_000));
+        assert_eq!(row.disjoint.unwrap().chosen_on, 1_000);
+    }
+    assert!(tables >= 5 && found.galleries[0].operating.iter().all(|row| row.groups.is_empty()));
+}
+
+#[test]
+fn searching_again_with_the_same_pictures_supports_nothing_more() {
+    let once = trials(PEOPLE, 60, 1_000);
+    let claims = |times: u32| {
+        let again = |search: &Search| {
+            let probe = search.probe;
+            (0..times).map(|copy| Search { probe: probe * times + copy, ..search.clone() }).collect::<Vec<_>>()
+        };
+        let all = once.searches().iter().flat_map(again).collect();
+        let galleries = [Trials::new(u64::from(PEOPLE), u64::from(PEOPLE), LENGTH as u32, all).unwrap()];
+        let mut findings = findings(&galleries);
+        findings.measures.clear();
+        findings.groups.clear();
+        findings.non_mated_pairs.clear();
+        assemble(identity(), findings).unwrap().galleries.remove(0)
+    };
+    let (one, many) = (claims(1), claims(3));
+    assert!(
+        one.operating.iter().any(|row| row.fpir.is_some_and(|fpir| fpir.supported)),
+        "the first ones are supported"
+    );
+    for (one, many) in one.operating.iter().zip(&many.operating) {
+        assert_eq!(one.threshold, many.threshold);
+        let Some((one, many)) = one.fpir.zip(many.fpir) else { continue };
+        assert_eq!((3 * one.events, 3 * one.trials, one.subjects), (many.events, many.trials, many.subjects));
+        assert_eq!((one.design_effect, one.supported || !many.supported), (Some(1.0), true));
+        let width = |rate: &Rate| rate.clopper_pearson.map(|(low, high)| high - low).unwrap();
+        assert!(width(&many) >= width(&one) - 1e-12 && width(&many) < 1.1 * width(&one), "{one:?} {many:?}");
+    }
+    for (one, many) in one.by_rank.iter().zip(&many.by_rank) {
+        assert!(one.fnir.supported || !many.fnir.supported);
+    }
 }
 
 #[test]

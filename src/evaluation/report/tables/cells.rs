@@ -108,6 +108,9 @@ pub(super) fn rate_lines(page: &mut Markup, rate: &Rate) {
     page.leaf("data", &[("value", &value.to_string())], &words::figure(value));
     let people = words::counted(rate.subjects, "person", "people");
     line(page, &format!("{}/{}; {people}", thousands(rate.events), thousands(rate.trials)));
+    if let Some(effect) = rate.design_effect.filter(|effect| *effect > 1.0) {
+        line(page, &format!("worth {} searches", thousands((rate.trials as f64 / effect).floor() as u64)));
+    }
     let claimed = rate.supported || rate.events == 0;
     let intervals = [
         ("W", rate.wilson),
