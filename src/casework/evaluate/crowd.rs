@@ -10,7 +10,7 @@ use crate::base::clock;
 use crate::base::hex;
 use crate::base::ids::ModelId;
 use crate::casework::evaluate::figures::{self, People, hardware, latency, trials, write_candidates};
-use crate::casework::evaluate::samples::Samples;
+use crate::casework::evaluate::samples::{Samples, sizes_apart};
 use crate::casework::evaluate::searches::{self, Series};
 use crate::casework::evaluate::synthetic::{Options, SyntheticSamples};
 use crate::casework::evaluate::{RunFolder, RunKey, Watch, sha256_of, store};
@@ -85,6 +85,7 @@ async fn run_at(
     sizes.push(plan.options.people);
     sizes.sort_unstable();
     sizes.dedup();
+    let sizes = sizes_apart(source.as_ref(), sizes)?;
     let mut times = Vec::new();
     for (number, &people) in sizes.iter().enumerate() {
         let gallery = searches::gallery(desk, model, &source, people, true, watch).await?;
@@ -96,7 +97,8 @@ async fn run_at(
             number: number as u64,
             synthetic: true,
         };
-        times.push((people, searches::search(desk, &source, &gallery, &series, run, watch).await?));
+        let enrolled = source.enrolled_of(people);
+        times.push((enrolled, searches::search(desk, &source, &gallery, &series, run, watch).await?));
     }
     let back_end = desk.engine.scorer.name();
     let identity = identity(settings, plan, &back_end)?;
@@ -120,7 +122,6 @@ fn work_out(
     let who = People {
         of_gallery: &|person| person,
         of_probe: &|probe| samples.subject_of(probe),
-        is_enrolled: &|person| samples.is_enrolled(person),
     };
     let (mut galleries, mut probes) = (Vec::new(), Vec::new());
     for (number, &people) in sizes.iter().enumerate() {
@@ -135,6 +136,7 @@ fn work_out(
     let findings = Findings {
         galleries: &galleries,
         failures_to_enrol: samples.failures_to_enrol(),
+        subjects_not_enrolled: u64::from(samples.people()) - samples.enrolled_of(samples.people()),
         kinds: samples.kinds(&probes),
         groups: samples.groups(&probes).into_iter().collect(),
         measures: samples.measures(&probes),

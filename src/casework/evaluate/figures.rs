@@ -34,11 +34,10 @@ pub struct People<'a> {
     pub of_gallery: &'a dyn Fn(u32) -> u32,
     /// Number of the person behind each probe.
     pub of_probe: &'a dyn Fn(u32) -> u32,
-    /// Whether a person of the gallery has any template in it.
-    pub is_enrolled: &'a dyn Fn(u32) -> bool,
 }
 
-/// Trials of a series, and the probe of each search: those whose mate is not in this smaller gallery are left out.
+/// Trials of a series, and the probe of each search: those whose mate is only in a larger gallery are left out. Searches for somebody
+/// who was meant to be in this one and could not be enrolled stay: they are misses.
 ///
 /// # Errors
 /// When the journal lacks a search, or searches contradict themselves.
@@ -61,9 +60,7 @@ pub fn trials(
         probes.push(probe);
         Ok(())
     })?;
-    // Somebody of whom no picture could be enrolled is meant to be there, and counts.
-    let templates = samples.rows_of(people).max(u64::from(people));
-    let trials = Trials::new(u64::from(people), templates, list_length as u32, all)?;
+    let trials = Trials::new(samples.enrolled_of(people), samples.rows_of(people), list_length as u32, all)?;
     Ok((trials, probes))
 }
 
@@ -80,7 +77,7 @@ fn search(probe: u32, mate: Option<u32>, searched: Searched, samples: &dyn Sampl
         subject,
         kind: if mate.is_some() { Kind::Mated } else { Kind::NonMated },
         extracted,
-        mate_enrolled_failed: mate.is_some_and(|person| !(who.is_enrolled)(person)),
+        mate_enrolled_failed: mate.is_some_and(|person| !samples.is_enrolled(person)),
         mate: score.map(|score| MateScore { score, rank }),
         candidates,
     }
@@ -106,16 +103,15 @@ pub fn of_pictures(
     let who = People {
         of_gallery: &|person| done.split.enrolled.get(person as usize).copied().unwrap_or(u32::MAX),
         of_probe: &subject_of,
-        is_enrolled: &|person| samples.is_enrolled(person),
     };
     let mut galleries = Vec::new();
     let mut of_whole = Vec::new();
-    for (number, &people) in done.split.sizes.iter().enumerate() {
-        let (trials, probes) = trials(&journal, number as u64, samples, people as u32, plan.list_length, &who)?;
+    for (number, &people) in done.sizes.iter().enumerate() {
+        let (trials, probes) = trials(&journal, number as u64, samples, people, plan.list_length, &who)?;
         galleries.push(trials);
         of_whole = probes;
     }
-    let people = done.split.sizes.last().copied().unwrap_or(0) as u32;
+    let people = done.sizes.last().copied().unwrap_or(0);
     let by_graphs = plan.approximate.map(|ef| {
         let found = trials(&journal, APPROXIMATE_SERIES, samples, people, plan.list_length, &who)?.0;
         Ok::<_, CaseworkError>((ef, found))
@@ -125,6 +121,7 @@ pub fn of_pictures(
     let findings = Findings {
         galleries: &galleries,
         failures_to_enrol: done.not_enrolled.len() as u64,
+        subjects_not_enrolled: u64::from(samples.people()) - samples.enrolled_of(samples.people()),
         kinds: kinds(&plan.manifest, &searched),
         groups: groups(&plan.manifest, &searched),
         measures: measures(&searched),
@@ -207,7 +204,7 @@ fn measures(searched: &[&PictureProbe]) -> Vec<QualityMeasure> {
     MEASURES.iter().enumerate().map(of).collect()
 }
 
-pub(super) fn latency(back_end: &str, times: &[(u32, BatchTimes)]) -> Option<Latency> {
+pub(super) fn latency(back_end: &str, times: &[(u64, BatchTimes)]) -> Option<Latency> {
     let (_, whole) = times.last()?;
     let batch = whole.iter().map(|(probes, _)| *probes).max()?;
     // Batches that were filled: a short one says nothing of the others.
@@ -221,7 +218,7 @@ pub(super) fn latency(back_end: &str, times: &[(u32, BatchTimes)]) -> Option<Lat
         Some((batch, *ms.get(ms.len() / 2)?))
     };
     let by_size =
-        times.iter().filter_map(|(people, times)| median(times).map(|(batch, ms)| (u64::from(*people), batch, ms)));
+        times.iter().filter_map(|(people, times)| median(times).map(|(batch, ms)| (*people, batch, ms)));
     Some(Latency {
         back_end: back_end.to_owned(),
         batch,

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::base::ids::ModelId;
 use crate::casework::evaluate::extract::{self, Item, MEASURES, Taken};
-use crate::casework::evaluate::samples::Samples;
+use crate::casework::evaluate::samples::{Samples, sizes_apart};
 use crate::casework::evaluate::searches::{self, BatchTimes, Series};
 use crate::casework::evaluate::{RunFolder, RunKey, Watch};
 use crate::casework::{CaseworkError, Desk};
@@ -66,6 +66,8 @@ pub struct PictureRun {
     pub run: RunFolder,
     /// Who did what.
     pub split: Split,
+    /// Sizes of the nested galleries, as people who were meant to be in them; those that differ by somebody enrolled.
+    pub sizes: Vec<u32>,
     /// The model.
     pub model: ModelId,
     /// Numbers in a template.
@@ -78,8 +80,8 @@ pub struct PictureRun {
     pub samples: Arc<PictureSamples>,
     /// Scores of random non-mated pairs, for calibration.
     pub non_mated_pairs: Vec<f32>,
-    /// What each batch took, by size of the gallery; of those that were scored in this run.
-    pub times: Vec<(u32, BatchTimes)>,
+    /// What each batch took, by people in the gallery; of those that were scored in this run.
+    pub times: Vec<(u64, BatchTimes)>,
     /// What scored.
     pub back_end: String,
 }
@@ -125,14 +127,15 @@ async fn run_at(
     let (samples, model) = (Arc::new(samples), vision.model().clone());
     let (mut times, mut non_mated_pairs) = (Vec::new(), Vec::new());
     let source: Arc<dyn Samples> = Arc::<PictureSamples>::clone(&samples);
-    for (number, &people) in split.sizes.iter().enumerate() {
-        let people = people as u32;
-        if source.rows_of(people) == 0 {
-            return Err(CaseworkError::Stopped(format!(
-                "none of the {people} people of a gallery could be enrolled; the first reason: {}",
-                not_enrolled.first().map_or("", |(_, reason)| reason.as_str())
-            )));
-        }
+    if source.rows_of(source.people()) == 0 {
+        return Err(CaseworkError::Stopped(format!(
+            "none of the {} people of the gallery could be enrolled; the first reason: {}",
+            source.people(),
+            not_enrolled.first().map_or("", |(_, reason)| reason.as_str())
+        )));
+    }
+    let sizes = sizes_apart(source.as_ref(), split.sizes.iter().map(|&size| size as u32))?;
+    for (number, &people) in sizes.iter().enumerate() {
         let gallery = searches::gallery(desk, &model, &source, people, false, watch).await?;
         let series = Series {
             people,
@@ -142,19 +145,20 @@ async fn run_at(
             number: number as u64,
             synthetic: false,
         };
-        times.push((people, searches::search(desk, &source, &gallery, &series, &run, watch).await?));
-        if plan.calibrate && number + 1 == split.sizes.len() {
+        let enrolled = source.enrolled_of(people);
+        times.push((enrolled, searches::search(desk, &source, &gallery, &series, &run, watch).await?));
+        if plan.calibrate && number + 1 == sizes.len() {
             let drawn = searches::non_mated_pairs(desk, &source, &gallery, people, CALIBRATION_PAIRS, seed);
             non_mated_pairs = drawn.await?;
         }
-        if let Some(ef) = plan.approximate.filter(|_| number + 1 == split.sizes.len()) {
+        if let Some(ef) = plan.approximate.filter(|_| number + 1 == sizes.len()) {
             let mode = searches::approximate(desk, &gallery, ef, watch).await?;
             let series = Series { mode, number: APPROXIMATE_SERIES, ..series };
             searches::search(desk, &source, &gallery, &series, &run, watch).await?;
         }
     }
     let (dimension, back_end) = (vision.dimension(), desk.engine.scorer.name());
-    Ok(PictureRun { run, split, model, dimension, probes, not_enrolled, samples, non_mated_pairs, times, back_end })
+    Ok(PictureRun { run, split, sizes, model, dimension, probes, not_enrolled, samples, non_mated_pairs, times, back_end })
 }
 
 /// Gallery pictures first, then each probe as it is, then each degradation of all.
@@ -246,17 +250,6 @@ impl PictureSamples {
         }
     }
 
-    /// Whether any picture of a person was enrolled.
-    #[must_use]
-    pub fn is_enrolled(&self, person: u32) -> bool {
-        !self.rows_of_person(person).is_empty()
-    }
-
-    /// The gallery's people, first to last: place in the manifest of the picture of each row.
-    #[must_use]
-    pub fn rows_len(&self) -> u64 {
-        self.rows.len() as u64
-    }
 }
 
 impl Samples for PictureSamples {

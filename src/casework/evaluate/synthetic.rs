@@ -167,12 +167,6 @@ impl SyntheticSamples {
         self.made.missing.len() as u64
     }
 
-    /// Whether a person of the gallery has any template in it.
-    #[must_use]
-    pub fn is_enrolled(&self, person: u32) -> bool {
-        !self.rows_of_person(person).is_empty()
-    }
-
     /// Number of the person behind a probe: that of the gallery, or one beyond them.
     #[must_use]
     pub fn subject_of(&self, probe: u32) -> u32 {

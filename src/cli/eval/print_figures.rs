@@ -26,9 +26,11 @@ pub(super) fn evaluation(found: &Evaluation) -> Result<()> {
     }
     line(&format!("{}: model {}, {}", identity.title, identity.model, identity.data))?;
     line(&format!(
-        "{} people enrolled ({} failures to enrol); {} mated searches for {} people, {} non-mated for {}; failures to extract {} and {}",
+        "{} people enrolled ({} failures to enrol, for which {} people are not in the gallery and {} mated searches are lost); {} mated searches for {} people, {} non-mated for {}; failures to extract {} and {}",
         counts.enrolled_subjects,
         counts.failures_to_enrol,
+        counts.subjects_not_enrolled,
+        counts.mates_not_enrolled,
         counts.mated_searches,
         counts.mated_subjects,
         counts.non_mated_searches,

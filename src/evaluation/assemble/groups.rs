@@ -9,7 +9,7 @@ use crate::evaluation::accuracy::trials::{Kind, Rank, Search, Threshold, View};
 use crate::evaluation::arithmetic::bootstrap::Resampling;
 use crate::evaluation::arithmetic::intervals::Proportion;
 use crate::evaluation::assemble::tables::{fnir_rate, fpir_rate, nothing, rate};
-use crate::evaluation::assemble::{Column, QualityMeasure};
+use crate::evaluation::assemble::{Column, QualityMeasure, subjects_of};
 use crate::evaluation::results::{
     About, Breakdown, BreakdownKind, BreakdownRow, Differences, DiscardCurve, HeatMap, PairVerdict, Rate, Statement,
     Verdict,
@@ -67,6 +67,7 @@ fn rows(
         let (mated, non_mated) = (has(Kind::Mated), has(Kind::NonMated));
         let failed = Proportion::count(part.searches().map(|(_, search)| search), |search| !search.extracted)?;
         let people = part.by_subject(|_, _| Some([1.0])).len() as u64;
+        let lost = || Proportion::count(part.mated(), |search| search.mate_enrolled_failed);
         let at = |threshold| fnir_rate(&part, rank, threshold, None);
         let fpir_at = |threshold: Threshold| -> Option<f64> { fpir_rate(&part, threshold, None).ok()?.value };
         rows.push(BreakdownRow {
@@ -75,6 +76,9 @@ fn rows(
             fnir: chosen.filter(|_| mated).map(|(_, threshold)| at(threshold)).transpose()?,
             fpir: chosen.filter(|_| non_mated).map(|(_, threshold)| fpir_rate(&part, threshold, None)).transpose()?,
             failures: rate(failed, people, None),
+            mates_not_enrolled: mated
+                .then(|| Ok::<_, EvaluationError>(rate(lost()?, subjects_of(&part, Kind::Mated), None)))
+                .transpose()?,
             fan: fan_at
                 .iter()
                 .filter_map(|&threshold| Some((f64::from(threshold.get()), fpir_at(threshold)?)))

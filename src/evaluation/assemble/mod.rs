@@ -60,6 +60,8 @@ pub struct Findings<'a> {
     pub galleries: &'a [Trials],
     /// Images meant for the gallery that could not be enrolled.
     pub failures_to_enrol: u64,
+    /// People of whom none could be enrolled.
+    pub subjects_not_enrolled: u64,
     /// Kind of picture, where there is more than one.
     pub kinds: Option<Column>,
     /// Group columns.
@@ -118,7 +120,7 @@ pub fn assemble(identity: Identity, found: Findings<'_>) -> Result<Evaluation, E
     statements.extend(general(&identity, &galleries, prediction.is_some()));
     Ok(Evaluation {
         version: RESULTS_VERSION,
-        counts: counts(&view, found.failures_to_enrol),
+        counts: counts(&view, found.failures_to_enrol, found.subjects_not_enrolled),
         galleries,
         breakdowns,
         heat_maps,
@@ -148,17 +150,19 @@ fn subjects_of(view: &View, kind: Kind) -> u64 {
     view.by_subject(|_, search| (search.kind == kind).then_some([1.0])).len() as u64
 }
 
-fn counts(view: &View, failures_to_enrol: u64) -> Counts {
+fn counts(view: &View, failures_to_enrol: u64, subjects_not_enrolled: u64) -> Counts {
     let failed = failures(view);
     Counts {
         enrolled_subjects: view.trials().enrolled_subjects(),
         enrolled_templates: view.trials().enrolled_templates(),
         failures_to_enrol,
+        subjects_not_enrolled,
         mated_searches: failed.mated,
         mated_subjects: subjects_of(view, Kind::Mated),
         non_mated_searches: failed.non_mated,
         non_mated_subjects: subjects_of(view, Kind::NonMated),
         failures_to_extract_mated: failed.mated_not_extracted,
+        mates_not_enrolled: failed.mate_not_enrolled,
         failures_to_extract_non_mated: failed.non_mated_not_extracted,
     }
 }

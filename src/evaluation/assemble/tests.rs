@@ -71,6 +71,7 @@ fn findings(galleries: &[Trials]) -> Findings<'_> {
     Findings {
         galleries,
         failures_to_enrol: 2,
+        subjects_not_enrolled: 1,
         kinds: None,
         groups: vec![Column { name: "group".to_owned(), values, of_searches, of_subjects }],
         measures: vec![QualityMeasure { name: "sharpness".to_owned(), of_searches: quality }],
@@ -158,6 +159,33 @@ fn predictions_calibration_and_quality_are_there_or_the_reason_is() {
     assert!(found.statements.iter().any(|one| one.text.starts_with("No prediction")));
     let text = serde_json::to_string(&found).unwrap();
     assert_eq!(serde_json::from_str::<Evaluation>(&text).unwrap(), found);
+}
+
+#[test]
+fn people_who_could_not_be_enrolled_are_not_in_n_and_searches_for_them_are_misses() {
+    let lost = |subject: u32| subject < PEOPLE && subject % 7 < 2;
+    let mut searches = trials(PEOPLE, 1_000, 2_000).searches().to_vec();
+    for search in &mut searches {
+        search.candidates.retain(|candidate| !lost(candidate.subject));
+        search.mate_enrolled_failed = search.kind == Kind::Mated && lost(search.subject);
+        let place = search.candidates.iter().position(|candidate| candidate.subject == search.subject);
+        let rank = place.map(|place| place as u32 + 1);
+        search.mate = search.mate.filter(|_| !search.mate_enrolled_failed).map(|mate| MateScore { rank, ..mate });
+    }
+    let people = u64::from((0..PEOPLE).filter(|&person| !lost(person)).count() as u32);
+    let galleries = [Trials::new(people, people, LENGTH as u32, searches).unwrap()];
+    let found = assemble(identity(), findings(&galleries)).unwrap();
+    let expected = galleries[0].searches().iter().filter(|search| search.kind == Kind::Mated && lost(search.subject));
+    let expected = expected.count() as u64;
+    assert_eq!((found.counts.enrolled_subjects, found.galleries[0].people), (people, people));
+    assert_eq!((found.counts.mates_not_enrolled, found.counts.mated_searches), (expected, 1_000));
+    assert!(found.galleries[0].by_rank.iter().all(|row| row.fnir.trials == 1_000 && row.fnir.events >= expected));
+    // By group: of the small group everybody is lost, of the other one in six.
+    let groups = found.breakdowns.iter().find(|one| one.kind == BreakdownKind::Group).unwrap();
+    let of_group: Vec<_> = groups.rows.iter().map(|row| row.mates_not_enrolled.unwrap()).collect();
+    assert_eq!(of_group.iter().map(|rate| rate.events).sum::<u64>(), expected);
+    assert!((of_group[0].value.unwrap() - 1.0 / 6.0).abs() < 0.01 && of_group[1].value == Some(1.0), "{of_group:?}");
+    assert_eq!(groups.rows[1].fnir_unthresholded.value, Some(1.0));
 }
 
 #[test]

@@ -12,9 +12,14 @@ pub(super) fn counts(page: &mut Markup, evaluation: &Evaluation) {
         table(page, "Searches, people and failures", &head(&["", "images or searches", "people"]), |page| {
             let rows = [
                 ("enrolled references", counts.enrolled_templates, Some(counts.enrolled_subjects)),
-                ("failures to enrol (FTE)", counts.failures_to_enrol, None),
+                (
+                    "failures to enrol (FTE), and people who are not in the gallery for that",
+                    counts.failures_to_enrol,
+                    Some(counts.subjects_not_enrolled),
+                ),
                 ("mated searches", counts.mated_searches, Some(counts.mated_subjects)),
                 ("of these failures to extract (FTX)", counts.failures_to_extract_mated, None),
+                ("of these with a mate who could not be enrolled (FTE losses)", counts.mates_not_enrolled, None),
                 ("non-mated searches", counts.non_mated_searches, Some(counts.non_mated_subjects)),
                 ("of these failures to extract (FTX)", counts.failures_to_extract_non_mated, None),
             ];
@@ -31,7 +36,8 @@ pub(super) fn counts(page: &mut Markup, evaluation: &Evaluation) {
         note(
             page,
             "Failures are errors in every rate of this report: a mated probe without a template is a miss, a non-mated one a \
-             search without a candidate, and somebody whose reference could not be enrolled can't be found.",
+             search without a candidate. Somebody who could not be enrolled can't be found: searches for them are misses, and N \
+             counts the people who are in the gallery.",
         );
     });
 }

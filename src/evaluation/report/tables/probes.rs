@@ -53,7 +53,8 @@ fn rates(page: &mut Markup, column: &Breakdown) {
         },
     );
     let caption = format!("By {}; {at}", words::cut(&column.column, 80));
-    let names = head(&["", "FNIR, no threshold", "FNIR at T", "FPIR at T", "failures to extract"]);
+    let names =
+        head(&["", "FNIR, no threshold", "FNIR at T", "FPIR at T", "failures to extract", "mates not enrolled"]);
     table(page, &caption, &names, |page| {
         // Other tables name many groups by their numbers.
         let numbered = column.kind == BreakdownKind::Group && column.rows.len() > PAIRS_IN_FULL;
@@ -64,6 +65,7 @@ fn rates(page: &mut Markup, column: &Breakdown) {
                 rate(page, found.fnir.as_ref());
                 rate(page, found.fpir.as_ref());
                 rate(page, Some(&found.failures));
+                rate(page, found.mates_not_enrolled.as_ref());
             });
         }
     });
