@@ -289,6 +289,18 @@ fn what_cant_be_evaluated_is_named_with_its_line() {
     );
     assert!(place.bad(&["eval", "accuracy", "--manifest", "nowhere.csv", "--out", "found"]).contains("can't be read"));
     assert!(place.good(&["eval", "operating-points"]).contains("no operating points"));
+
+    // What would fail only when everything is searched is refused before anything is made.
+    let sizes = (1..=65).map(|size| size.to_string()).collect::<Vec<_>>().join(",");
+    let synthetic = |more: &[&str]| {
+        let refused = place.bad(&[&["eval", "synthetic", "--preset", "mugshot", "--out", "made"], more].concat());
+        assert!(!place.path("made").exists(), "nothing was begun");
+        refused
+    };
+    assert!(synthetic(&["--sizes", &sizes]).contains("gallery sizes are too many: at most 64"));
+    assert!(synthetic(&["--list", "500", "--images", "64"]).contains("ask for shorter lists"));
+    assert!(synthetic(&["--list", "1000", "--mated", "2000000"]).contains("GB of memory while figures are worked out"));
+    assert!(synthetic(&["--dimension", "48"]).contains("components are wanted"));
 }
 
 #[test]

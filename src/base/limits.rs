@@ -235,6 +235,9 @@ pub const SYNTHETIC_PARAMETERS_BYTES_MAX: usize = 64 << 10;
 pub const FIT_TEMPLATES_MAX: usize = 8_192;
 /// Most searches of one evaluation.
 pub const EVALUATION_SEARCHES_MAX: usize = 4_000_000;
+/// Most memory that searches may take while the figures of an evaluation are worked out: what
+/// `casework::evaluate::bounds` reckons before anything is begun.
+pub const EVALUATION_FIGURES_BYTES_MAX: u64 = 8 << 30;
 /// Most groups that are compared with each other, each with each.
 pub const EVALUATION_GROUPS_MAX: usize = 64;
 /// Most replicates of a bootstrap or a permutation test.

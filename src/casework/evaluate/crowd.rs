@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::base::clock;
 use crate::base::hex;
 use crate::base::ids::ModelId;
+use crate::casework::evaluate::bounds::Wanted;
 use crate::casework::evaluate::figures::{self, People, hardware, latency, trials, write_candidates};
 use crate::casework::evaluate::samples::{Samples, sizes_apart};
 use crate::casework::evaluate::searches::{self, Series};
@@ -52,6 +53,7 @@ pub struct CrowdPlan {
 /// # Errors
 /// [`CaseworkError`]; after an interruption the same call goes on.
 pub async fn run(settings: &Settings, plan: &CrowdPlan, watch: &Watch) -> Result<Evaluation, CaseworkError> {
+    wanted(plan)?.check()?;
     let data_sha256 = plan.options.sha256()?;
     let hash = hex::decode_32(&data_sha256).unwrap_or_default();
     let model = ModelId { name: MODEL.to_owned(), hash };
@@ -71,6 +73,26 @@ pub async fn run(settings: &Settings, plan: &CrowdPlan, watch: &Watch) -> Result
     Ok(found)
 }
 
+/// People in each gallery, ascending; the last is everybody.
+fn sizes(plan: &CrowdPlan) -> Vec<u32> {
+    let mut sizes: Vec<u32> = plan.sizes.iter().copied().filter(|&size| size < plan.options.people).collect();
+    sizes.push(plan.options.people);
+    sizes.sort_unstable();
+    sizes.dedup();
+    sizes
+}
+
+fn wanted(plan: &CrowdPlan) -> Result<Wanted, CaseworkError> {
+    let Options { images, mated, non_mated, .. } = plan.options;
+    plan.options.check()?;
+    Ok(Wanted {
+        sizes: sizes(plan).len(),
+        list_length: plan.list_length,
+        images_joined: images as usize,
+        searches: u64::from(mated) + u64::from(non_mated),
+    })
+}
+
 async fn run_at(
     desk: &Desk,
     settings: &Settings,
@@ -81,11 +103,7 @@ async fn run_at(
 ) -> Result<Evaluation, CaseworkError> {
     let samples = Arc::new(SyntheticSamples::new(plan.options.clone(), desk.scoring_threads())?);
     let source: Arc<dyn Samples> = Arc::<SyntheticSamples>::clone(&samples);
-    let mut sizes: Vec<u32> = plan.sizes.iter().copied().filter(|&size| size < plan.options.people).collect();
-    sizes.push(plan.options.people);
-    sizes.sort_unstable();
-    sizes.dedup();
-    let sizes = sizes_apart(source.as_ref(), sizes)?;
+    let sizes = sizes_apart(source.as_ref(), sizes(plan))?;
     let mut times = Vec::new();
     for (number, &people) in sizes.iter().enumerate() {
         let gallery = searches::gallery(desk, model, &source, people, true, watch).await?;

@@ -1,6 +1,7 @@
 //! Evaluations: images or synthetic samples through the product's own vision, gallery and exact scoring, and what came of each
 //! search. Everything long is kept in a folder as it is done, so that a run that was cut short goes on where it was.
 
+mod bounds;
 pub mod crowd;
 pub mod extract;
 pub mod figures;

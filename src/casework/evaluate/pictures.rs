@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::base::ids::ModelId;
+use crate::casework::evaluate::bounds::Wanted;
 use crate::casework::evaluate::extract::{self, Item, MEASURES, Taken};
 use crate::casework::evaluate::samples::{Samples, sizes_apart};
 use crate::casework::evaluate::searches::{self, BatchTimes, Series};
@@ -92,6 +93,7 @@ pub struct PictureRun {
 /// [`CaseworkError`]; after an interruption the same call goes on.
 pub async fn run(settings: &Settings, plan: &PicturePlan, watch: &Watch) -> Result<PictureRun, CaseworkError> {
     let split = plan.protocol.split(&plan.manifest)?;
+    wanted(plan, &split).check()?;
     let catalogue = crate::casework::desk::catalogue_of(settings)?;
     let set = catalogue.set(&settings.models.set)?;
     let run = RunFolder::take(&plan.folder, &key(plan, &set.id()))?;
@@ -99,6 +101,18 @@ pub async fn run(settings: &Settings, plan: &PicturePlan, watch: &Watch) -> Resu
     let done = run_at(&desk, plan, split, run, watch).await;
     desk.vault.clone().close().await;
     done
+}
+
+fn wanted(plan: &PicturePlan, split: &Split) -> Wanted {
+    let most = split.gallery.iter().map(Vec::len).max().unwrap_or(1);
+    let joined = plan.protocol.enrolment != Enrolment::Unconsolidated;
+    let probes = (split.mated.len() + split.non_mated.len()) as u64;
+    Wanted {
+        sizes: split.sizes.len(),
+        list_length: plan.list_length,
+        images_joined: if joined { most } else { 1 },
+        searches: probes * (1 + plan.degraded.len() as u64),
+    }
 }
 
 fn key(plan: &PicturePlan, model: &ModelId) -> RunKey {

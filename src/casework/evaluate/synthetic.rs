@@ -57,8 +57,12 @@ impl Options {
         Ok(sha256_of(&format!("synthetic templates, generator {VERSION}: {text}")))
     }
 
-    fn check(&self) -> Result<Dimension, CaseworkError> {
-        let Self { parameters: _, people, images, mated, mates_among, non_mated, dimension, seed: _ } = self;
+    /// Refuses what can't be made, before anything is.
+    ///
+    /// # Errors
+    /// [`CaseworkError::Synthetic`], and [`CaseworkError::Vision`] for a dimension that no template has.
+    pub(super) fn check(&self) -> Result<Dimension, CaseworkError> {
+        let Self { parameters, people, images, mated, mates_among, non_mated, dimension, seed } = self;
         let within = |what, found: u64, least: u32, most: u64| {
             let figure = |number: u64| number as f64;
             if (u64::from(least)..=most).contains(&found) {
@@ -71,7 +75,10 @@ impl Options {
         within("enrolled images", u64::from(*people) * u64::from(*images), 1, IMPORT_ROWS_MAX)?;
         within("people with probes", u64::from(*mates_among), 1, u64::from(*people))?;
         within("probes", u64::from(*mated) + u64::from(*non_mated), 1, u64::from(SYNTHETIC_PROBES_MAX))?;
-        Dimension::new(*dimension).map_err(|error| VisionError::Vector(error).into())
+        let dimension = Dimension::new(*dimension).map_err(VisionError::Vector)?;
+        // Looks at the parameters, and at whether so many components have room for them.
+        Generator::new(parameters, dimension, *seed, *people)?;
+        Ok(dimension)
     }
 }
 
