@@ -135,6 +135,10 @@ impl CaseworkError {
     /// Whether nothing went wrong: the work was told to end, and did.
     #[must_use]
     pub fn is_stop(&self) -> bool {
-        matches!(self, Self::Gallery(GalleryError::Interrupted | GalleryError::Graph(GraphError::Cancelled)))
+        matches!(
+            self,
+            Self::Gallery(GalleryError::Interrupted | GalleryError::Graph(GraphError::Cancelled))
+                | Self::Evaluation(EvaluationError::Interrupted)
+        )
     }
 }

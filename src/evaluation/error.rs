@@ -113,6 +113,12 @@ pub enum EvaluationError {
         /// What they may take.
         most: u64,
     },
+    /// Searches that can't be had again.
+    #[error("the searches can't be read: {0}")]
+    Searches(String),
+    /// Whoever waited for the figures went away; nothing went wrong.
+    #[error("interrupted")]
+    Interrupted,
     /// An iteration that did not settle.
     #[error("{0} did not settle: the data do not determine it")]
     NotSettled(&'static str),

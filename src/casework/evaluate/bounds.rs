@@ -110,6 +110,9 @@ mod tests {
     fn the_reckoning_knows_how_large_searches_are() {
         assert!(size_of::<Candidate>() as u64 <= CANDIDATE_BYTES);
         assert!(size_of::<Search>() as u64 + 16 <= SEARCH_BYTES, "with what an allocation takes beside");
-        assert!((REPORT_GALLERIES_MAX as u64) < APPROXIMATE_SERIES, "no size has the number of the approximate searches");
+        assert!(
+            (REPORT_GALLERIES_MAX as u64) < APPROXIMATE_SERIES,
+            "no size has the number of the approximate searches"
+        );
     }
 }

@@ -9,16 +9,18 @@ use serde_json::json;
 use crate::base::clock;
 use crate::base::hex;
 use crate::base::ids::ModelId;
+use crate::casework::enrol::blocking;
 use crate::casework::evaluate::bounds::Wanted;
-use crate::casework::evaluate::figures::{self, People, hardware, latency, trials, write_candidates};
+use crate::casework::evaluate::figures::{self, hardware, latency};
+use crate::casework::evaluate::lists::{Lists, Names, People, Source, write_candidates};
 use crate::casework::evaluate::samples::{Samples, sizes_apart};
 use crate::casework::evaluate::searches::{self, Series};
 use crate::casework::evaluate::synthetic::{Options, SyntheticSamples};
-use crate::casework::evaluate::{RunFolder, RunKey, Watch, sha256_of, store};
+use crate::casework::evaluate::{JOURNALS, RunFolder, RunKey, Watch, sha256_of, store};
 use crate::casework::{CaseworkError, Desk};
 use crate::evaluation::assemble::{Findings, assemble};
 use crate::evaluation::journal::Journal;
-use crate::evaluation::results::{Evaluation, Identity};
+use crate::evaluation::results::{Evaluation, Identity, Latency};
 use crate::identify::Mode;
 use crate::settings::Settings;
 
@@ -60,7 +62,7 @@ pub async fn run(settings: &Settings, plan: &CrowdPlan, watch: &Watch) -> Result
     let key = RunKey {
         data_sha256: data_sha256.clone(),
         model_sha256: data_sha256,
-        settings: json!({ "kind": "synthetic", "sizes": plan.sizes, "list_length": plan.list_length }),
+        settings: json!({ "kind": "synthetic", "sizes": plan.sizes, "list_length": plan.list_length, "journals": JOURNALS }),
     };
     let run = RunFolder::take(&plan.folder, &key)?;
     let desk = run.desk(settings).await?;
@@ -101,7 +103,11 @@ async fn run_at(
     run: &RunFolder,
     watch: &Watch,
 ) -> Result<Evaluation, CaseworkError> {
-    let samples = Arc::new(SyntheticSamples::new(plan.options.clone(), desk.scoring_threads())?);
+    let (options, threads, waiting) = (plan.options.clone(), desk.scoring_threads(), watch.clone());
+    let made = blocking(move || {
+        SyntheticSamples::told(options, threads, &|done, of| waiting.at("looking for failures to enrol", done, of))
+    });
+    let samples = Arc::new(made.await??);
     let source: Arc<dyn Samples> = Arc::<SyntheticSamples>::clone(&samples);
     let sizes = sizes_apart(source.as_ref(), sizes(plan))?;
     let mut times = Vec::new();
@@ -120,39 +126,38 @@ async fn run_at(
     }
     let back_end = desk.engine.scorer.name();
     let identity = identity(settings, plan, &back_end)?;
-    let (plan, run, samples) = (plan.clone(), run.clone(), Arc::clone(&samples));
-    crate::casework::enrol::blocking(move || {
-        let latency = latency(&back_end, &times);
-        work_out(&plan, &sizes, &samples, &run, identity, latency)
+    let (plan, run, samples, watch) = (plan.clone(), run.clone(), Arc::clone(&samples), watch.clone());
+    blocking(move || {
+        let made = Made { sizes, latency: latency(&back_end, &times), identity };
+        work_out(&plan, made, &samples, &run, &watch)
     })
     .await?
 }
 
+/// What is known of a run beside its searches.
+struct Made {
+    sizes: Vec<u32>,
+    latency: Option<Latency>,
+    identity: Identity,
+}
+
 fn work_out(
     plan: &CrowdPlan,
-    sizes: &[u32],
+    made: Made,
     samples: &SyntheticSamples,
     run: &RunFolder,
-    identity: Identity,
-    latency: Option<crate::evaluation::results::Latency>,
+    watch: &Watch,
 ) -> Result<Evaluation, CaseworkError> {
+    let Made { sizes, latency, identity } = made;
     let journal = Journal::open(&run.file(searches::JOURNAL)).map_err(store)?;
-    let who = People {
-        of_gallery: &|person| person,
-        of_probe: &|probe| samples.subject_of(probe),
-    };
-    let (mut galleries, mut probes) = (Vec::new(), Vec::new());
-    for (number, &people) in sizes.iter().enumerate() {
-        let found = trials(&journal, number as u64, samples, people, plan.list_length, &who)?;
-        galleries.push(found.0);
-        probes = found.1;
-    }
+    let who = People { of_gallery: &|person| person, of_probe: &|probe| samples.subject_of(probe) };
+    let source = Source { journal: &journal, samples, list_length: plan.list_length, who, watch };
+    let lists = Lists::exact(&source, &sizes);
+    // Nobody's mate is outside the whole gallery: all searches are of it.
+    let probes: Vec<u32> = (0..samples.probes()).collect();
     let name = |probe: u32| format!("synthetic probe {probe}");
-    if plan.lists {
-        write_candidates(run, &galleries, &name, &|subject| format!("synthetic #{subject}"))?;
-    }
     let findings = Findings {
-        galleries: &galleries,
+        galleries: &lists,
         failures_to_enrol: samples.failures_to_enrol(),
         subjects_not_enrolled: u64::from(samples.people()) - samples.enrolled_of(samples.people()),
         kinds: samples.kinds(&probes),
@@ -162,8 +167,13 @@ fn work_out(
         approximate: None,
         probe_names: Box::new(name),
         latency,
+        tell: &|step, done, of| watch.figures_at(step, done, of),
     };
     let evaluation = assemble(identity, findings)?;
+    if plan.lists {
+        let subject = |subject: u32| format!("synthetic #{subject}");
+        write_candidates(run, &[&lists], &Names { probe: &name, subject: &subject })?;
+    }
     figures::write(run, &evaluation)?;
     Ok(evaluation)
 }

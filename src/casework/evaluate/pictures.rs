@@ -11,7 +11,7 @@ use crate::casework::evaluate::bounds::Wanted;
 use crate::casework::evaluate::extract::{self, Item, MEASURES, Taken};
 use crate::casework::evaluate::samples::{Samples, sizes_apart};
 use crate::casework::evaluate::searches::{self, BatchTimes, Series};
-use crate::casework::evaluate::{RunFolder, RunKey, Watch};
+use crate::casework::evaluate::{JOURNALS, RunFolder, RunKey, Watch};
 use crate::casework::{CaseworkError, Desk};
 use crate::evaluation::journal::Journal;
 use crate::evaluation::manifest::Manifest;
@@ -85,6 +85,8 @@ pub struct PictureRun {
     pub times: Vec<(u64, BatchTimes)>,
     /// What scored.
     pub back_end: String,
+    /// One number for the bytes of all pictures that were taken.
+    pub pictures_sha256: String,
 }
 
 /// Takes templates, makes galleries and searches, as far as that is not done yet.
@@ -122,6 +124,7 @@ fn key(plan: &PicturePlan, model: &ModelId) -> RunKey {
         model_sha256: crate::base::hex::encode(&model.hash),
         settings: json!({
             "protocol": plan.protocol, "list_length": plan.list_length, "degraded": degraded, "approximate": plan.approximate, "kind": "pictures",
+            "journals": JOURNALS,
         }),
     }
 }
@@ -136,7 +139,9 @@ async fn run_at(
     let vision = desk.default_vision().await?;
     let (items, mut probes) = items(plan, &split);
     let (seed, threads) = (plan.protocol.seed, desk.vision_threads());
+    let pictures = items.iter().filter(|item| item.degraded.is_none()).count();
     let journal = extract::extract(&vision, items, &run, threads, seed, watch).await?;
+    let pictures_sha256 = extract::sha256_of_pictures(&journal, pictures)?;
     let (samples, not_enrolled) = PictureSamples::new(journal, &split, &mut probes, vision.dimension())?;
     let (samples, model) = (Arc::new(samples), vision.model().clone());
     let (mut times, mut non_mated_pairs) = (Vec::new(), Vec::new());
@@ -172,7 +177,20 @@ async fn run_at(
         }
     }
     let (dimension, back_end) = (vision.dimension(), desk.engine.scorer.name());
-    Ok(PictureRun { run, split, sizes, model, dimension, probes, not_enrolled, samples, non_mated_pairs, times, back_end })
+    Ok(PictureRun {
+        run,
+        split,
+        sizes,
+        model,
+        dimension,
+        probes,
+        not_enrolled,
+        samples,
+        non_mated_pairs,
+        times,
+        back_end,
+        pictures_sha256,
+    })
 }
 
 /// Gallery pictures first, then each probe as it is, then each degradation of all.
@@ -263,7 +281,6 @@ impl PictureSamples {
             Taken::Failed(_) => Err(CaseworkError::Stopped(format!("picture {item} has no template"))),
         }
     }
-
 }
 
 impl Samples for PictureSamples {

@@ -141,7 +141,10 @@ pub async fn search(
     let probes = samples.probes();
     let mut times = Vec::new();
     for (batch, first) in (0..probes).step_by(PROBES_PER_SEARCH_MAX).enumerate() {
-        watch.at("searching", u64::from(first), u64::from(probes))?;
+        if let Err(stop) = watch.at("searching", u64::from(first), u64::from(probes)) {
+            journal.sync().map_err(store)?;
+            return Err(stop);
+        }
         let key = series.number << BATCH_BITS | batch as u64;
         if journal.has(key) {
             continue;

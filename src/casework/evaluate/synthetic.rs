@@ -26,6 +26,9 @@ use crate::vision::VisionError;
 /// Sets the people of random pairs apart from everything else.
 const PAIRS: u64 = 0x5041_4952_5300;
 
+/// Images between two looks at whether anybody still waits.
+const IMAGES_AT_ONCE: usize = 1 << 16;
+
 /// What is to be made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Options {
@@ -149,11 +152,28 @@ impl SyntheticSamples {
     /// # Errors
     /// [`CaseworkError::Synthetic`] for figures out of range.
     pub fn new(options: Options, threads: usize) -> Result<Self, CaseworkError> {
+        Self::told(options, threads, &|_, _| Ok(()))
+    }
+
+    /// The same for whoever is told how many images were looked at, and may end it.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new) and of `tell`.
+    pub fn told(
+        options: Options,
+        threads: usize,
+        tell: &dyn Fn(u64, u64) -> Result<(), CaseworkError>,
+    ) -> Result<Self, CaseworkError> {
         let dimension = options.check()?;
         let generator = Generator::new(&options.parameters, dimension, options.seed, options.people)?;
         let images = u64::from(options.images);
         let all = if options.parameters.failures > 0.0 { u64::from(options.people) * images } else { 0 };
-        let missing = (0..all).filter(|image| generator.sample(image / images, image % images).failed).collect();
+        let mut missing = Vec::new();
+        for first in (0..all).step_by(IMAGES_AT_ONCE) {
+            tell(first, all)?;
+            let some = first..all.min(first + IMAGES_AT_ONCE as u64);
+            missing.extend(some.filter(|image| generator.sample(image / images, image % images).failed));
+        }
         let among = u64::from(options.mates_among);
         // Near the golden section, which spreads few people evenly.
         let near = among * 987 / 1_597;

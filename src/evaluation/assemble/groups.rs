@@ -146,13 +146,17 @@ pub(super) fn by_group(
     column: &Column,
     chosen: Chosen,
     resampling: Resampling,
+    go_on: &dyn Fn() -> Result<(), EvaluationError>,
 ) -> Result<(Breakdown, Vec<Statement>), EvaluationError> {
+    go_on()?;
     let rows = rows(view, &column.values, &column.of_searches, chosen)?;
     let mut breakdown = breakdown(&column.name, BreakdownKind::Group, chosen, rows);
     let mut limits = Vec::new();
     let Some((_, threshold)) = chosen else { return Ok((breakdown, limits)) };
     let rank = Rank::Within(view.trials().list_length());
     let mut compare = |what: &str, measure| -> Result<Option<Differences>, EvaluationError> {
+        // Permutations of a hundred thousand people take a second.
+        go_on()?;
         let declared = Declared { measure, margin: Margin::Factor(FACTOR), level: LEVEL, resampling };
         match table(view, &column.of_searches, &column.values, declared) {
             Ok(table) => {

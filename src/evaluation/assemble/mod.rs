@@ -5,30 +5,29 @@
 
 mod groups;
 mod likelihood;
+mod sizes;
 mod tables;
 
 use std::collections::BTreeMap;
 
 pub use groups::{AMONG, GroupRow, of_groups};
+pub use sizes::Galleries;
 
 use crate::evaluation::EvaluationError;
 use crate::evaluation::accuracy::diagnostics::histogram;
 use crate::evaluation::accuracy::paired::compare;
 use crate::evaluation::accuracy::rates::failures;
-use crate::evaluation::accuracy::tail::{DEPTH_MIN, Tails};
-use crate::evaluation::accuracy::thresholds::{TARGETS, for_target};
 use crate::evaluation::accuracy::trials::{Kind, Rank, Search, Threshold, Trials, View};
 use crate::evaluation::arithmetic::bootstrap::Resampling;
+use crate::evaluation::assemble::sizes::{BySize, by_size};
 use crate::evaluation::assemble::tables::rate;
 use crate::evaluation::results::{
-    About, ApproximatePairs, Counts, Evaluation, GalleryResult, Histograms, Identity, Latency, Prediction,
-    PredictionRow, RESULTS_VERSION, Statement,
+    About, ApproximatePairs, Breakdown, Counts, Evaluation, GalleryResult, Histograms, Identity, Latency,
+    RESULTS_VERSION, Statement,
 };
 
 /// Bins of the histograms.
 const BINS: usize = 80;
-/// Candidates of a search that its tail is fitted to, where lists are as long.
-const TAIL_DEPTH: u32 = 50;
 /// Names of lost mates that are listed.
 const LOST_MAX: usize = 1_000;
 
@@ -54,10 +53,13 @@ pub struct QualityMeasure {
     pub of_searches: Vec<Option<f64>>,
 }
 
+/// Whoever waits for figures: told what is done, how much of it and of how much; an error of theirs, [`EvaluationError::Interrupted`], ends it.
+pub type Tell<'a> = &'a dyn Fn(&'static str, u64, u64) -> Result<(), EvaluationError>;
+
 /// Everything that was found.
 pub struct Findings<'a> {
     /// Searches of nested galleries, smallest first; the last is the whole gallery.
-    pub galleries: &'a [Trials],
+    pub galleries: &'a dyn Galleries,
     /// Images meant for the gallery that could not be enrolled.
     pub failures_to_enrol: u64,
     /// People of whom none could be enrolled.
@@ -70,12 +72,14 @@ pub struct Findings<'a> {
     pub measures: Vec<QualityMeasure>,
     /// Comparison scores of random non-mated pairs: calibration is worked out where there are some.
     pub non_mated_pairs: Vec<f32>,
-    /// The whole gallery searched approximately, with the ef.
-    pub approximate: Option<(u32, &'a Trials)>,
+    /// The whole gallery searched approximately, with the ef; the only one of these galleries.
+    pub approximate: Option<(u32, &'a dyn Galleries)>,
     /// Names of the probes.
     pub probe_names: Box<dyn Fn(u32) -> String + 'a>,
     /// How long scoring took.
     pub latency: Option<Latency>,
+    /// Who waits for it.
+    pub tell: Tell<'a>,
 }
 
 /// Works everything out.
@@ -84,38 +88,41 @@ pub struct Findings<'a> {
 /// [`EvaluationError`] where even the plainest figures can't be had: no search at all, say.
 pub fn assemble(identity: Identity, found: Findings<'_>) -> Result<Evaluation, EvaluationError> {
     let resampling = Resampling::usual(identity.seed);
-    let Some(whole) = found.galleries.last() else { return Err(EvaluationError::Empty("galleries")) };
+    let last = found.galleries.count().checked_sub(1).ok_or(EvaluationError::Empty("galleries"))?;
+    let whole = &*found.galleries.load(last)?;
     let view = whole.view();
     let mut statements = Vec::new();
-    let mut galleries = Vec::with_capacity(found.galleries.len());
-    for trials in found.galleries {
-        let is_whole = std::ptr::eq(trials, whole);
-        galleries.push(tables::gallery(trials, identity.seed, is_whole.then_some(resampling))?);
-    }
+    let BySize { galleries, prediction } = by_size(found.galleries, whole, resampling, found.tell)?;
     let threshold = groups::threshold(&view);
     let mut breakdowns = Vec::new();
     let mut heat_maps = Vec::new();
+    let columns = (found.kinds.iter().count() + found.measures.len() + found.groups.len()) as u64;
+    let told = |breakdowns: &[Breakdown]| (found.tell)("breakdowns", breakdowns.len() as u64, columns);
     if let Some(kinds) = &found.kinds {
         breakdowns.push(groups::by_kind(&view, kinds, threshold)?);
     }
     for measure in &found.measures {
+        told(&breakdowns)?;
         breakdowns.extend(groups::by_quality(&view, measure, threshold)?);
     }
     for column in &found.groups {
-        let (breakdown, limits) = groups::by_group(&view, column, threshold, resampling)?;
+        let go_on = || told(&breakdowns);
+        let (breakdown, limits) = groups::by_group(&view, column, threshold, resampling, &go_on)?;
         statements.extend(limits);
         breakdowns.push(breakdown);
         heat_maps.extend(groups::heat_map(&view, column, threshold));
     }
     let discard = found.measures.iter().filter_map(|measure| groups::discard(&view, measure, threshold));
     let discard = discard.collect();
-    let prediction = note(&mut statements, "No prediction of larger galleries", predict(found.galleries, resampling));
+    let prediction = note(&mut statements, "No prediction of larger galleries", prediction);
+    told(&breakdowns)?;
     let calibration = if found.non_mated_pairs.is_empty() {
         None
     } else {
         note(&mut statements, "No calibration", likelihood::calibrate(&view, &found.non_mated_pairs))
     };
-    let approximate = found.approximate.as_ref().map(|(ef, other)| pairs(whole, other, *ef, &found.probe_names));
+    let approximate = found.approximate.as_ref();
+    let approximate = approximate.map(|(ef, other)| pairs(whole, &*other.load(0)?, *ef, &found.probe_names));
     let approximate = approximate.transpose()?;
     statements.extend(general(&identity, &galleries, prediction.is_some()));
     Ok(Evaluation {
@@ -179,42 +186,6 @@ fn histograms(view: &View) -> Result<Histograms, EvaluationError> {
     let (from, to) = ((low * 100.0).floor() / 100.0, ((high * 100.0).ceil() / 100.0).max(low + 0.01));
     let counts = |scores: &[f64]| histogram(scores.iter().copied(), from, to, BINS).map(|found| found.counts);
     Ok(Histograms { from, width: (to - from) / BINS as f64, mated: counts(&mated)?, non_mated_best: counts(&best)? })
-}
-
-/// Fits the tails of the gallery before the whole one, and holds the prediction against what was measured.
-fn predict(galleries: &[Trials], resampling: Resampling) -> Result<Prediction, EvaluationError> {
-    let whole = galleries.last().ok_or(EvaluationError::Empty("galleries"))?;
-    let smaller = galleries.len().checked_sub(2).and_then(|before| galleries.get(before)).unwrap_or(whole);
-    // A tail is the best few of all comparisons: a tenth at most.
-    let tenth = u32::try_from(smaller.enrolled_templates() / 10).unwrap_or(u32::MAX).max(DEPTH_MIN);
-    let depth = TAIL_DEPTH.min(smaller.list_length()).min(tenth);
-    let tails = Tails::fit(&smaller.view(), depth)?;
-    let mut rows = Vec::new();
-    for target in TARGETS {
-        let Some(threshold) = for_target(&whole.view(), target)?.threshold() else { continue };
-        let mut at = |people: u64, templates: u64, measured: Option<&Trials>| -> Result<(), EvaluationError> {
-            let predicted = tails.predict(threshold, templates, resampling)?;
-            let measured = measured.map(|trials| tables::fpir_rate(&trials.view(), threshold, None)).transpose()?;
-            rows.push(PredictionRow {
-                people,
-                threshold: f64::from(threshold.get()),
-                predicted: predicted.fpir,
-                interval: Some((predicted.interval.low, predicted.interval.high)),
-                // Where comparisons were not all seen there is no such figure.
-                binomial: predicted.binomial,
-                measured,
-            });
-            Ok(())
-        };
-        for trials in galleries {
-            at(trials.enrolled_subjects(), trials.enrolled_templates(), Some(trials))?;
-        }
-        at(10 * whole.enrolled_subjects(), 10 * whole.enrolled_templates(), None)?;
-    }
-    if rows.is_empty() {
-        return Err(EvaluationError::Empty("thresholds that these searches support"));
-    }
-    Ok(Prediction { fitted_at: smaller.enrolled_subjects(), shape: tails.shape().shape, rows })
 }
 
 fn pairs(

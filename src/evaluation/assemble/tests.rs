@@ -1,5 +1,7 @@
 //! Evaluations worked out from made-up searches, and held against counting by hand.
 
+use std::cell::{Cell, RefCell};
+
 use super::*;
 use crate::evaluation::accuracy::trials::{Candidate, MateScore};
 use crate::evaluation::random::Stream;
@@ -60,7 +62,7 @@ fn identity() -> Identity {
     }
 }
 
-fn findings(galleries: &[Trials]) -> Findings<'_> {
+fn findings<const N: usize>(galleries: &[Trials; N]) -> Findings<'_> {
     let whole = galleries.last().unwrap();
     let group = |search: &Search| Some(u16::from(search.subject.is_multiple_of(7)));
     let of_searches = whole.searches().iter().map(group).collect();
@@ -79,6 +81,7 @@ fn findings(galleries: &[Trials]) -> Findings<'_> {
         approximate: None,
         probe_names: Box::new(|probe| format!("probe {probe}")),
         latency: None,
+        tell: &|_, _, _| Ok(()),
     }
 }
 
@@ -202,13 +205,38 @@ fn mates_that_approximate_searches_lose_are_named() {
         search.candidates.retain(|candidate| candidate.subject != search.subject);
         search.mate = None;
     }
-    let other = Trials::new(200, 200, LENGTH as u32, searches).unwrap();
+    let other = [Trials::new(200, 200, LENGTH as u32, searches).unwrap()];
     let galleries = [exact];
     let mut findings = findings(&galleries);
     findings.approximate = Some((64, &other));
     let pairs = assemble(identity(), findings).unwrap().approximate.unwrap();
     assert_eq!((pairs.exact_only, pairs.approximate_only, pairs.ef), (3, 0, 64));
     assert_eq!(pairs.lost, lost.iter().map(|probe| format!("probe {probe}")).collect::<Vec<_>>());
+}
+
+#[test]
+fn whoever_waits_is_told_and_may_go_away_at_any_step() {
+    let galleries = [trials(50, 300, 600), trials(PEOPLE, 300, 600)];
+    let steps = RefCell::new(Vec::new());
+    let tell = |what, done: u64, of: u64| {
+        assert!(done <= of, "{what}: {done} of {of}");
+        steps.borrow_mut().push(what);
+        Ok(())
+    };
+    assemble(identity(), Findings { tell: &tell, ..findings(&galleries) }).unwrap();
+    let steps = steps.into_inner();
+    assert!(["gallery sizes", "predictions", "breakdowns"].iter().all(|what| steps.contains(what)));
+    // Asked often where it takes long, and ended there: no evaluation without what was left out.
+    assert!(steps.iter().filter(|what| **what == "predictions").count() > 10_000);
+    for last in [0, 1, 2, 3, 10_000, steps.len() - 1] {
+        let left = Cell::new(last);
+        let tell = |_, _, _| match left.get().checked_sub(1) {
+            Some(fewer) => Ok(left.set(fewer)),
+            None => Err(EvaluationError::Interrupted),
+        };
+        let ended = assemble(identity(), Findings { tell: &tell, ..findings(&galleries) });
+        assert_eq!(ended.unwrap_err(), EvaluationError::Interrupted, "at step {last}");
+    }
 }
 
 #[test]
