@@ -97,6 +97,12 @@ pub const JOB_ATTEMPTS_MAX: u32 = 3;
 pub const JOB_OUTCOME_BYTES_MAX: usize = 64 << 10;
 /// Longest header of a file of raw templates (`.npy`).
 pub const NPY_HEADER_BYTES_MAX: usize = 64 << 10;
+/// Members of a NumPy archive (`.npz`) that are looked through.
+pub const NPZ_MEMBERS_MAX: usize = 1_000;
+/// Longest name of one.
+pub const NPZ_NAME_BYTES_MAX: usize = 1_024;
+/// Characters of a label in one of its members.
+pub const NPZ_LABEL_CHARS_MAX: usize = 256;
 /// Longest record of a list of subjects for an import.
 pub const CSV_RECORD_BYTES_MAX: usize = 1 << 20;
 /// Longest name of a model set.

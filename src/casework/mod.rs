@@ -12,6 +12,7 @@ pub mod faces;
 pub mod folder;
 pub mod jobs;
 pub mod npy;
+pub mod npz;
 pub mod operating_points;
 pub mod search;
 pub mod statistics;
