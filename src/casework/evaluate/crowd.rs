@@ -18,9 +18,10 @@ use crate::casework::evaluate::searches::{self, Series};
 use crate::casework::evaluate::synthetic::{Options, SyntheticSamples};
 use crate::casework::evaluate::{JOURNALS, RunFolder, RunKey, Watch, sha256_of, store};
 use crate::casework::{CaseworkError, Desk};
+use crate::evaluation::accuracy::trials::Kind;
 use crate::evaluation::assemble::{Findings, assemble};
 use crate::evaluation::journal::Journal;
-use crate::evaluation::results::{Evaluation, Identity, Latency};
+use crate::evaluation::results::{About, Evaluation, Identity, Latency, Statement};
 use crate::identify::Mode;
 use crate::settings::Settings;
 
@@ -169,13 +170,40 @@ fn work_out(
         latency,
         tell: &|step, done, of| watch.figures_at(step, done, of),
     };
-    let evaluation = assemble(identity, findings)?;
+    let mut evaluation = assemble(identity, findings)?;
+    evaluation.statements.extend(duplicates(&lists, samples)?);
     if plan.lists {
         let subject = |subject: u32| format!("synthetic #{subject}");
         write_candidates(run, &[&lists], &Names { probe: &name, subject: &subject })?;
     }
     figures::write(run, &evaluation)?;
     Ok(evaluation)
+}
+
+/// What people who are enrolled under two identities do to the figures: the other one as a candidate is the person sought.
+fn duplicates(lists: &Lists<'_>, samples: &SyntheticSamples) -> Result<Option<Statement>, CaseworkError> {
+    if samples.options().parameters.relatives.duplicates == 0.0 {
+        return Ok(None);
+    }
+    let (mut searches, mut listed, mut first) = (0_u64, 0_u64, 0_u64);
+    lists.each_of_whole(|search| {
+        let mated = search.kind == Kind::Mated;
+        let other = mated.then(|| samples.duplicate_of(search.subject)).flatten();
+        if let Some(other) = other.filter(|&other| samples.is_enrolled(other)) {
+            let place = search.candidates.iter().position(|candidate| candidate.subject == other);
+            searches += 1;
+            listed += u64::from(place.is_some());
+            first += u64::from(place == Some(0));
+        }
+        Ok(())
+    })?;
+    let text = format!(
+        "{searches} mated searches are for people who are enrolled under two identities (synthetic duplicates). In {listed} of their lists the \
+         other identity is a candidate, in {first} the first one: these {first} count as misses at rank 1 here, and are no \
+         errors, since the person was found. Non-mated searches are for people who have no identity in the gallery: no false \
+         positive is a duplicate."
+    );
+    Ok(Some(Statement { about: About::Synthetic, text }))
 }
 
 fn identity(settings: &Settings, plan: &CrowdPlan, back_end: &str) -> Result<Identity, CaseworkError> {
@@ -206,3 +234,6 @@ fn identity(settings: &Settings, plan: &CrowdPlan, back_end: &str) -> Result<Ide
         exclusions: Vec::new(),
     })
 }
+
+#[cfg(test)]
+mod tests;

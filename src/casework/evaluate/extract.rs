@@ -113,10 +113,11 @@ fn unchanged(items: &[Item], journal: &Journal, folder: &Path, watch: &Watch) ->
 /// sha256 over those of all pictures, in hexadecimal: one number for what was looked at.
 ///
 /// # Errors
-/// When the journal has no readable result of one.
-pub fn sha256_of_pictures(journal: &Journal, items: usize) -> Result<String, CaseworkError> {
+/// When the journal has no readable result of one; that it is to end.
+pub fn sha256_of_pictures(journal: &Journal, items: usize, watch: &Watch) -> Result<String, CaseworkError> {
     let mut all = Vec::with_capacity(32 * items);
     for item in 0..items {
+        watch.at("reading templates", item as u64, items as u64)?;
         all.extend(record(journal, item)?.0.sha256);
     }
     Ok(hex::encode(&hash(&all)))
@@ -227,7 +228,7 @@ mod tests {
         assert_eq!(taken(&journal, 0).unwrap(), template);
         assert_eq!(taken(&journal, 1).unwrap(), failed);
         assert!(taken(&journal, 2).is_err() && taken(&journal, 3).is_err());
-        let pictures = sha256_of_pictures(&journal, 2).unwrap();
+        let pictures = sha256_of_pictures(&journal, 2, &Watch::default()).unwrap();
         assert_eq!(pictures, hex::encode(&hash(&[hash(b"pixels"), hash(b"pixels")].concat())));
         // Another picture of that name is not answered for; one that nobody took yet may change.
         let items = [true, false].map(|gallery| Item { path: picture.clone(), gallery, degraded: None });

@@ -18,6 +18,7 @@ use crate::casework::evaluate::{RunFolder, Watch, sha256_of, store};
 use crate::evaluation::assemble::{Column, Findings, Galleries, QualityMeasure, assemble};
 use crate::evaluation::journal::Journal;
 use crate::evaluation::manifest::Manifest;
+use crate::evaluation::protocol::{Enrolment, Split};
 use crate::evaluation::results::{Evaluation, Identity, Latency};
 use crate::settings::Settings;
 use crate::store::disk::DiskFolder;
@@ -192,9 +193,13 @@ fn identity(
     let mut lines = vec![
         line("enrolment", protocol.enrolment.in_words().to_owned()),
         line("people who are not enrolled", format!("{} of all, drawn by the seed", protocol.non_mated_share)),
-        line("probes", "every picture that is not enrolled; the largest face of each".to_owned()),
+        line("probes", probes_in_words(plan, &done.split)),
+        line("pictures, sha256 over those of all", done.pictures_sha256.clone()),
         line("longest candidate list", plan.list_length.to_string()),
-        line("search", "exact".to_owned()),
+        line(
+            "search",
+            plan.approximate.map_or("exact".to_owned(), |ef| format!("exact; by graphs beside it, ef {ef}")),
+        ),
         line("failures", "a failure to extract or to enrol is a miss; a non-mated one gives no candidate".to_owned()),
     ];
     if !degraded.is_empty() {
@@ -217,6 +222,32 @@ fn identity(
         protocol: lines,
         exclusions: done.split.exclusions.clone(),
     })
+}
+
+/// Which pictures were searched with, by what the protocol did.
+fn probes_in_words(plan: &PicturePlan, split: &Split) -> String {
+    let Split { mated, non_mated, gallery_as_probes, .. } = split;
+    let roles = || plan.manifest.images.iter().map(|image| image.role);
+    let by_time = match plan.protocol.enrolment {
+        Enrolment::OneImage => "every picture but a person's earliest",
+        Enrolment::Consolidated | Enrolment::Unconsolidated => "the latest picture of each person who has several",
+    };
+    let which = if roles().all(|role| role.is_none()) {
+        by_time.to_owned()
+    } else if roles().all(|role| role.is_some()) {
+        "the pictures that the manifest calls probes".to_owned()
+    } else {
+        format!(
+            "the pictures that the manifest calls probes, those it says nothing of where another of the person is for the gallery, and of \
+             people without any for the gallery {by_time}"
+        )
+    };
+    let alone = match gallery_as_probes {
+        0 => String::new(),
+        some => format!(", {some} of these meant for the gallery, of people who have no other"),
+    };
+    let (enrolled, others) = (mated.len(), non_mated.len());
+    format!("{which}: {enrolled} of people enrolled, {others} of people who are not{alone}; the largest face of each")
 }
 
 /// The machine, as far as the system tells.

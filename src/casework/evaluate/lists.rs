@@ -71,6 +71,14 @@ impl<'a> Lists<'a> {
         Self { source, series: vec![Series { number, people, how: APPROXIMATE }] }
     }
 
+    /// Hands the searches of the last gallery, which is the whole one, out.
+    ///
+    /// # Errors
+    /// What the journal and `visit` say; that it is to end.
+    pub fn each_of_whole(&self, visit: impl FnMut(Search) -> Result<(), CaseworkError>) -> Result<(), CaseworkError> {
+        self.series.last().map_or(Ok(()), |&series| self.each(series, visit))
+    }
+
     /// Hands the searches of a series out. Those whose mate is only in a larger gallery are left out; those for somebody who was meant
     /// to be in this one and could not be enrolled stay, since they are misses.
     fn each(

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::base::ids::ModelId;
+use crate::casework::enrol::blocking;
 use crate::casework::evaluate::bounds::Wanted;
 use crate::casework::evaluate::extract::{self, Item, MEASURES, Taken};
 use crate::casework::evaluate::samples::{Samples, sizes_apart};
@@ -26,6 +27,7 @@ use crate::vision::degrade::Preset;
 pub(super) const APPROXIMATE_SERIES: u64 = 200;
 /// Random non-mated pairs that calibration looks at.
 const CALIBRATION_PAIRS: usize = 50_000;
+const READING: &str = "reading templates";
 
 /// What is to be measured on pictures.
 #[derive(Debug, Clone)]
@@ -137,13 +139,19 @@ async fn run_at(
     watch: &Watch,
 ) -> Result<PictureRun, CaseworkError> {
     let vision = desk.default_vision().await?;
-    let (items, mut probes) = items(plan, &split);
+    let (items, probes) = items(plan, &split);
     let (seed, threads) = (plan.protocol.seed, desk.vision_threads());
     let pictures = items.iter().filter(|item| item.degraded.is_none()).count();
     let journal = extract::extract(&vision, items, &run, threads, seed, watch).await?;
-    let pictures_sha256 = extract::sha256_of_pictures(&journal, pictures)?;
-    let (samples, not_enrolled) = PictureSamples::new(journal, &split, &mut probes, vision.dimension())?;
-    let (samples, model) = (Arc::new(samples), vision.model().clone());
+    let (dimension, waiting) = (vision.dimension(), watch.clone());
+    let taken = blocking(move || {
+        let mut probes = probes;
+        let pictures_sha256 = extract::sha256_of_pictures(&journal, pictures, &waiting)?;
+        let (samples, not_enrolled) = PictureSamples::new(journal, &split, &mut probes, dimension, &waiting)?;
+        Ok::<_, CaseworkError>((split, probes, pictures_sha256, Arc::new(samples), not_enrolled))
+    });
+    let (split, probes, pictures_sha256, samples, not_enrolled) = taken.await??;
+    let model = vision.model().clone();
     let (mut times, mut non_mated_pairs) = (Vec::new(), Vec::new());
     let source: Arc<dyn Samples> = Arc::<PictureSamples>::clone(&samples);
     if source.rows_of(source.people()) == 0 {
@@ -176,7 +184,7 @@ async fn run_at(
             searches::search(desk, &source, &gallery, &series, &run, watch).await?;
         }
     }
-    let (dimension, back_end) = (vision.dimension(), desk.engine.scorer.name());
+    let back_end = desk.engine.scorer.name();
     Ok(PictureRun {
         run,
         split,
@@ -241,10 +249,12 @@ impl PictureSamples {
         split: &Split,
         probes: &mut [PictureProbe],
         dimension: Dimension,
+        watch: &Watch,
     ) -> Result<(Self, NotEnrolled), CaseworkError> {
         let (mut rows, mut people, mut starts, mut not_enrolled) = (Vec::new(), Vec::new(), vec![0], Vec::new());
         let mut item = 0;
         for (person, images) in split.gallery.iter().enumerate() {
+            watch.at(READING, person as u64, split.gallery.len() as u64)?;
             for &image in images {
                 match extract::taken(&journal, item)? {
                     Taken::Template { .. } => {
@@ -257,8 +267,9 @@ impl PictureSamples {
             }
             starts.push(rows.len() as u64);
         }
-        let mut taken = Vec::with_capacity(probes.len());
+        let (mut taken, all) = (Vec::with_capacity(probes.len()), probes.len() as u64);
         for probe in probes.iter_mut() {
+            watch.at(READING, taken.len() as u64, all)?;
             match extract::taken(&journal, item)? {
                 Taken::Template { measures, .. } => {
                     probe.measures = Some(measures);

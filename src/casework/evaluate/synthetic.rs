@@ -200,13 +200,16 @@ impl SyntheticSamples {
         self.mate_of(probe).unwrap_or_else(|| self.made.options.people + (probe - self.made.options.mated))
     }
 
-    /// The earlier identity of a person of the gallery who is enrolled twice: as a candidate beside it, no error of anybody's.
+    /// The other identity of a person of the gallery who is enrolled twice: as a candidate, no error of anybody's.
     #[must_use]
     pub fn duplicate_of(&self, person: u32) -> Option<u32> {
-        match self.made.generator.person(u64::from(person)).relation {
+        let earlier = |person: u32| match self.made.generator.person(u64::from(person)).relation {
             Relation::Duplicate { of } => u32::try_from(of).ok(),
             Relation::None | Relation::Cluster { .. } | Relation::Relative { .. } => None,
-        }
+        };
+        // A duplicate is the next identity after the one that it doubles.
+        let later = || Some(person + 1).filter(|&next| next < self.people() && earlier(next) == Some(person));
+        earlier(person).or_else(later)
     }
 
     /// A probe without its template.

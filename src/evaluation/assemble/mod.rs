@@ -122,7 +122,10 @@ pub fn assemble(identity: Identity, found: Findings<'_>) -> Result<Evaluation, E
         note(&mut statements, "No calibration", likelihood::calibrate(&view, &found.non_mated_pairs))
     };
     let approximate = found.approximate.as_ref();
-    let approximate = approximate.map(|(ef, other)| pairs(whole, &*other.load(0)?, *ef, &found.probe_names));
+    let approximate = approximate.map(|(ef, other)| {
+        let other = other.load(0)?;
+        pairs(whole, &other, *ef, &found.probe_names)
+    });
     let approximate = approximate.transpose()?;
     statements.extend(general(&identity, &galleries, prediction.is_some()));
     Ok(Evaluation {
