@@ -161,9 +161,11 @@ fn tables_show_the_figures_of_the_results_and_no_others() {
         counts.enrolled_templates,
         counts.enrolled_subjects,
         counts.failures_to_enrol,
+        counts.subjects_not_enrolled,
         counts.mated_searches,
         counts.mated_subjects,
         counts.failures_to_extract_mated,
+        counts.mates_not_enrolled,
         counts.non_mated_searches,
         counts.non_mated_subjects,
         counts.failures_to_extract_non_mated,
@@ -206,7 +208,8 @@ fn groups_are_compared_by_verdicts_those_that_differ_first() {
     let rates = groups.all("table")[0];
     let value = |rate: Option<Rate>| rate.and_then(|rate| rate.value);
     let wanted = column.rows.iter().flat_map(|row| {
-        [row.fnir_unthresholded.value, value(row.fnir), value(row.fpir), row.failures.value].into_iter().flatten()
+        let lost = value(row.mates_not_enrolled);
+        [row.fnir_unthresholded.value, value(row.fnir), value(row.fpir), row.failures.value, lost].into_iter().flatten()
     });
     assert_eq!(rates.figures(), wanted.collect::<Vec<_>>());
     let pairs = groups.all("table")[3];

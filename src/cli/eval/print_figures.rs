@@ -24,13 +24,20 @@ pub(super) fn evaluation(found: &Evaluation) -> Result<()> {
     if identity.synthetic {
         line("SYNTHETIC: templates made by a generator. Nothing here is about any person or model.")?;
     }
+    let lost = match counts.subjects_not_enrolled {
+        0 => String::new(),
+        people => {
+            format!(
+                "; {people} people are not in the gallery for that, and {} searches for them are misses",
+                counts.mates_not_enrolled
+            )
+        }
+    };
     line(&format!("{}: model {}, {}", identity.title, identity.model, identity.data))?;
     line(&format!(
-        "{} people enrolled ({} failures to enrol, for which {} people are not in the gallery and {} mated searches are lost); {} mated searches for {} people, {} non-mated for {}; failures to extract {} and {}",
+        "{} people enrolled ({} failures to enrol{lost}); {} mated searches for {} people, {} non-mated for {}; failures to extract {} and {}",
         counts.enrolled_subjects,
         counts.failures_to_enrol,
-        counts.subjects_not_enrolled,
-        counts.mates_not_enrolled,
         counts.mated_searches,
         counts.mated_subjects,
         counts.non_mated_searches,

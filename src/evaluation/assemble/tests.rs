@@ -1,5 +1,6 @@
 //! Evaluations worked out from made-up searches, and held against counting by hand.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 
 use super::*;
@@ -212,6 +213,32 @@ fn mates_that_approximate_searches_lose_are_named() {
     let pairs = assemble(identity(), findings).unwrap().approximate.unwrap();
     assert_eq!((pairs.exact_only, pairs.approximate_only, pairs.ef), (3, 0, 64));
     assert_eq!(pairs.lost, lost.iter().map(|probe| format!("probe {probe}")).collect::<Vec<_>>());
+}
+
+/// Galleries that say which were asked for.
+struct Asked<'a, const N: usize> {
+    all: &'a [Trials; N],
+    loads: RefCell<Vec<usize>>,
+}
+
+impl<const N: usize> Galleries for Asked<'_, N> {
+    fn count(&self) -> usize {
+        N
+    }
+
+    fn load(&self, place: usize) -> Result<Cow<'_, Trials>, EvaluationError> {
+        self.loads.borrow_mut().push(place);
+        self.all.load(place)
+    }
+}
+
+#[test]
+fn each_gallery_is_read_once_the_whole_one_first() {
+    let all = [trials(20, 40, 80), trials(50, 40, 80), trials(PEOPLE, 40, 80)];
+    let asked = Asked { all: &all, loads: RefCell::default() };
+    let one_by_one = assemble(identity(), Findings { galleries: &asked, ..findings(&all) }).unwrap();
+    assert_eq!(*asked.loads.borrow(), [2, 0, 1]);
+    assert_eq!(one_by_one, assemble(identity(), findings(&all)).unwrap());
 }
 
 #[test]
