@@ -86,9 +86,9 @@ mod tests {
 
     #[test]
     fn what_would_fail_after_hours_is_refused_at_once() {
-        let refused = |wanted: Wanted| match wanted.check().unwrap_err() {
-            CaseworkError::Evaluation(error) => error,
-            other => panic!("{other}"),
+        let refused = |wanted: Wanted| {
+            let CaseworkError::Evaluation(error) = wanted.check().unwrap_err() else { panic!("{wanted:?}") };
+            error
         };
         for list_length in [0, 1_001] {
             assert!(matches!(refused(Wanted { list_length, ..PLAIN }), EvaluationError::Figure { .. }));

@@ -258,7 +258,10 @@ fn whoever_waits_is_told_and_may_go_away_at_any_step() {
     for last in [0, 1, 2, 3, 10_000, steps.len() - 1] {
         let left = Cell::new(last);
         let tell = |_, _, _| match left.get().checked_sub(1) {
-            Some(fewer) => Ok(left.set(fewer)),
+            Some(fewer) => {
+                left.set(fewer);
+                Ok(())
+            }
             None => Err(EvaluationError::Interrupted),
         };
         let ended = assemble(identity(), Findings { tell: &tell, ..findings(&galleries) });
