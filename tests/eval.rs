@@ -194,12 +194,73 @@ fn a_run_that_is_killed_goes_on_and_finds_the_same() {
     assert_eq!(by_graphs["both"].as_u64().unwrap() + by_graphs["exact_only"].as_u64().unwrap(), 36);
     assert!(whole["calibration"]["cllr"].as_f64().unwrap() > 0.0);
 
+    // Both kinds of lists are in the table, each by its name.
+    let mut reader = csv::Reader::from_path(place.path("whole").join("candidates.csv")).unwrap();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let probes = |how: &str| {
+        let of = rows.iter().filter(|row| &row[8] == how && &row[0] == "18").map(|row| row[1].to_owned());
+        of.collect::<std::collections::BTreeSet<String>>()
+    };
+    assert_eq!(probes("exact").len(), 60);
+    assert_eq!(probes("approximate"), probes("exact"));
+    assert!(rows.iter().all(|row| &row[8] == "exact" || (&row[8] == "approximate" && &row[0] == "18")));
+
     // Other rules are another run.
     let refused = place.bad(&accuracy(&["--seed", "2", "--out", "cut"]));
     assert!(refused.contains("Give another folder with --out"), "{refused}");
     fs_err::create_dir(place.path("full")).unwrap();
     fs_err::write(place.path("full").join("letter.txt"), "dear").unwrap();
     assert!(place.bad(&accuracy(&["--out", "full"])).contains("is not empty"));
+}
+
+#[test]
+fn a_picture_that_was_replaced_is_not_answered_for_by_the_one_before() {
+    let Some(place) = Place::new() else { return };
+    let run = accuracy(&["--out", "found"]);
+    let journal = place.path("found").join("templates.journal");
+    let mut child = place.command(&run).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let began = Instant::now();
+    // Its magic number alone has eight bytes.
+    while fs_err::metadata(&journal).map_or(0, |found| found.len()) <= 8 && child.try_wait().unwrap().is_none() {
+        assert!(began.elapsed() < Duration::from_mins(2));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!place.path("found").join("evaluation.json").exists(), "killed before it was done");
+    // Everybody's pictures change places: whichever were taken, one of them is another now.
+    let folders: Vec<PathBuf> =
+        fs_err::read_dir(place.path("faces")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let swap = |folder: &PathBuf| {
+        let [neutral, smiling, aside] = ["neutral.jpg", "smiling.jpg", "aside"].map(|name| folder.join(name));
+        for (from, to) in [(&neutral, &aside), (&smiling, &neutral), (&aside, &smiling)] {
+            fs_err::rename(from, to).unwrap();
+        }
+    };
+    folders.iter().for_each(swap);
+    let refused = place.bad(&run);
+    assert!(refused.contains("a template of another picture") && refused.contains("faces/"), "{refused}");
+    // As they were, and only touched: the run goes on.
+    folders.iter().for_each(swap);
+    for folder in &folders {
+        for name in ["neutral.jpg", "smiling.jpg"] {
+            let bytes = fs_err::read(folder.join(name)).unwrap();
+            fs_err::write(folder.join(name), bytes).unwrap();
+        }
+    }
+    place.good(&run);
+    let found = place.evaluation("found");
+    let protocol = found["identity"]["protocol"].as_array().unwrap();
+    let said = |name: &str| {
+        let line = protocol.iter().find(|line| line[0] == name);
+        line.map(|line| line[1].as_str().unwrap().to_owned()).unwrap()
+    };
+    let probes = said("probes");
+    assert_eq!(
+        probes,
+        "every picture but a person's earliest: 15 of people enrolled, 15 of people who are not; the largest face of each"
+    );
+    assert_eq!(said("pictures, sha256 over those of all").len(), 64);
 }
 
 #[test]
@@ -328,6 +389,18 @@ fn what_cant_be_evaluated_is_named_with_its_line() {
     );
     assert!(place.bad(&["eval", "accuracy", "--manifest", "nowhere.csv", "--out", "found"]).contains("can't be read"));
     assert!(place.good(&["eval", "operating-points"]).contains("no operating points"));
+
+    // What would fail only when everything is searched is refused before anything is made.
+    let sizes = (1..=65).map(|size| size.to_string()).collect::<Vec<_>>().join(",");
+    let synthetic = |more: &[&str]| {
+        let refused = place.bad(&[&["eval", "synthetic", "--preset", "mugshot", "--out", "made"], more].concat());
+        assert!(!place.path("made").exists(), "nothing was begun");
+        refused
+    };
+    assert!(synthetic(&["--sizes", &sizes]).contains("gallery sizes are too many: at most 64"));
+    assert!(synthetic(&["--list", "500", "--images", "64"]).contains("ask for shorter lists"));
+    assert!(synthetic(&["--list", "1000", "--mated", "2000000"]).contains("GB of memory while figures are worked out"));
+    assert!(synthetic(&["--dimension", "48"]).contains("components are wanted"));
 }
 
 #[test]

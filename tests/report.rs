@@ -168,9 +168,11 @@ fn tables_show_the_figures_of_the_results_and_no_others() {
         counts.enrolled_templates,
         counts.enrolled_subjects,
         counts.failures_to_enrol,
+        counts.subjects_not_enrolled,
         counts.mated_searches,
         counts.mated_subjects,
         counts.failures_to_extract_mated,
+        counts.mates_not_enrolled,
         counts.non_mated_searches,
         counts.non_mated_subjects,
         counts.failures_to_extract_non_mated,
@@ -229,7 +231,8 @@ fn groups_are_compared_by_verdicts_those_that_differ_first() {
     let rates = groups.all("table")[0];
     let value = |rate: Option<Rate>| rate.and_then(|rate| rate.value);
     let wanted = column.rows.iter().flat_map(|row| {
-        [row.fnir_unthresholded.value, value(row.fnir), value(row.fpir), row.failures.value].into_iter().flatten()
+        let lost = value(row.mates_not_enrolled);
+        [row.fnir_unthresholded.value, value(row.fnir), value(row.fpir), row.failures.value, lost].into_iter().flatten()
     });
     assert_eq!(rates.figures(), wanted.collect::<Vec<_>>());
     let pairs = groups.all("table")[3];
@@ -326,6 +329,17 @@ fn results_of_version_1_are_still_shown_and_others_refused_by_their_number() {
     assert!(page.by_id("figure-det").unwrap().all("svg").len() == 1);
     assert!(!page.by_id("table-3").unwrap().text.contains("searches that each rate wants"));
     assert!(!page.by_id("table-7").unwrap().text.contains('≥'));
+    // What it did not know is no zero, and what it claimed of dependent searches is no claim.
+    let counts = page.by_id("table-1").unwrap();
+    assert_eq!(counts.figures().len(), 9);
+    assert!(counts.text.contains("N counts them too"));
+    let mut claims = old.clone();
+    let fpir = claims.galleries[0].operating[0].fpir.as_mut().unwrap();
+    assert!(fpir.trials > fpir.subjects);
+    fpir.supported = true;
+    assert!(!html(&claims).unwrap().contains("supported by the data</span>"));
+    claims.galleries[0].operating[0].fpir.as_mut().unwrap().subjects = 102;
+    assert!(html(&claims).unwrap().contains("supported by the data</span>"));
     for other in [0, 3, 99] {
         // Whatever else is in them.
         for text in

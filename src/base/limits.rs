@@ -101,6 +101,12 @@ pub const JOB_ATTEMPTS_MAX: u32 = 3;
 pub const JOB_OUTCOME_BYTES_MAX: usize = 64 << 10;
 /// Longest header of a file of raw templates (`.npy`).
 pub const NPY_HEADER_BYTES_MAX: usize = 64 << 10;
+/// Members of a NumPy archive (`.npz`) that are looked through.
+pub const NPZ_MEMBERS_MAX: usize = 1_000;
+/// Longest name of one.
+pub const NPZ_NAME_BYTES_MAX: usize = 1_024;
+/// Characters of a label in one of its members.
+pub const NPZ_LABEL_CHARS_MAX: usize = 256;
 /// Longest record of a list of subjects for an import.
 pub const CSV_RECORD_BYTES_MAX: usize = 1 << 20;
 /// Longest name of a model set.
@@ -242,6 +248,9 @@ pub const SYNTHETIC_PARAMETERS_BYTES_MAX: usize = 64 << 10;
 pub const FIT_TEMPLATES_MAX: usize = 8_192;
 /// Most searches of one evaluation.
 pub const EVALUATION_SEARCHES_MAX: usize = 4_000_000;
+/// Most memory that searches may take while the figures of an evaluation are worked out: what
+/// `casework::evaluate::bounds` reckons before anything is begun.
+pub const EVALUATION_FIGURES_BYTES_MAX: u64 = 8 << 30;
 /// Most groups that are compared with each other, each with each.
 pub const EVALUATION_GROUPS_MAX: usize = 64;
 /// Most replicates of a bootstrap or a permutation test.

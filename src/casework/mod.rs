@@ -12,6 +12,7 @@ pub mod faces;
 pub mod folder;
 pub mod jobs;
 pub mod npy;
+pub mod npz;
 pub mod operating_points;
 pub mod search;
 pub mod statistics;
@@ -135,6 +136,10 @@ impl CaseworkError {
     /// Whether nothing went wrong: the work was told to end, and did.
     #[must_use]
     pub fn is_stop(&self) -> bool {
-        matches!(self, Self::Gallery(GalleryError::Interrupted | GalleryError::Graph(GraphError::Cancelled)))
+        matches!(
+            self,
+            Self::Gallery(GalleryError::Interrupted | GalleryError::Graph(GraphError::Cancelled))
+                | Self::Evaluation(EvaluationError::Interrupted)
+        )
     }
 }

@@ -140,11 +140,10 @@ impl OperatingPoint {
         Ok(hex::encode(&<[u8; 32]>::from(Sha256::digest(self.to_json()?))))
     }
 
-    /// Whether its data support its FPIR. What counted dependent searches as independent (version 1) supports nothing where people
-    /// were searched for more than once.
+    /// Whether its data support its FPIR ([`Rate::is_supported`]).
     #[must_use]
     pub fn is_supported(&self) -> bool {
-        self.fpir.supported && (self.version > 1 || self.fpir.trials == self.fpir.subjects)
+        self.fpir.is_supported()
     }
 
     /// The kind of probe that it is for, in words.

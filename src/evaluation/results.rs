@@ -98,12 +98,15 @@ pub struct Identity {
 /// How many of what.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// People in the whole gallery.
+    /// People in the whole gallery: those with a template in it.
     pub enrolled_subjects: u64,
     /// Templates in it.
     pub enrolled_templates: u64,
     /// Images meant for the gallery of which none could be made.
     pub failures_to_enrol: u64,
+    /// People meant for the gallery of whom no image could be enrolled: they are not in it, and not counted in N.
+    #[serde(default)]
+    pub subjects_not_enrolled: u64,
     /// Searches for somebody who is to be in the gallery.
     pub mated_searches: u64,
     /// People behind them.
@@ -114,6 +117,9 @@ pub struct Counts {
     pub non_mated_subjects: u64,
     /// Mated probes without a template: they count as misses.
     pub failures_to_extract_mated: u64,
+    /// Mated searches for somebody who could not be enrolled: they count as misses, whatever is found.
+    #[serde(default)]
+    pub mates_not_enrolled: u64,
     /// Non-mated probes without a template: they count as searches without a candidate.
     pub failures_to_extract_non_mated: u64,
 }
@@ -146,7 +152,7 @@ pub struct Rate {
 /// Error rates at one gallery size.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GalleryResult {
-    /// People enrolled: N.
+    /// People enrolled: N. Whoever was meant to be enrolled and could not be is not counted.
     pub people: u64,
     /// FNIR(N, R, 0) by rank: the investigator's miss rate.
     pub by_rank: Vec<RankRow>,
@@ -282,6 +288,9 @@ pub struct BreakdownRow {
     pub fpir: Option<Rate>,
     /// Failures to extract.
     pub failures: Rate,
+    /// Mated searches for somebody who could not be enrolled, among all mated ones: misses before anything was compared.
+    #[serde(default)]
+    pub mates_not_enrolled: Option<Rate>,
     /// FPIR by threshold, for the fan plot.
     pub fan: Vec<(f64, f64)>,
 }

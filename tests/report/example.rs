@@ -257,6 +257,8 @@ fn breakdown(
             fnir: at.map(|at| rate_of(mated(probes).filter(mine), |probe| missed(probe, last, 50, at))),
             fpir: at.map(|at| rate_of(non_mated(probes).filter(mine), |probe| probe.best[last] >= at)),
             failures: rate((index % 3) as u64, 3.max(mated(probes).filter(mine).count() as u64), 3),
+            mates_not_enrolled: (mated(probes).filter(mine).count() > 0)
+                .then(|| rate(1, mated(probes).filter(mine).count() as u64, 1)),
             fan: if searches > 0 { fan.collect() } else { Vec::new() },
         }
     });
@@ -419,11 +421,13 @@ pub(crate) fn evaluation(wish: &Wish) -> Evaluation {
             enrolled_subjects: wish.sizes[last],
             enrolled_templates: wish.sizes[last],
             failures_to_enrol: 31,
+            subjects_not_enrolled: 30,
             mated_searches: wish.mated as u64,
             mated_subjects: people(wish.mated),
             non_mated_searches: wish.non_mated as u64,
             non_mated_subjects: people(wish.non_mated),
             failures_to_extract_mated: 3.min(wish.mated as u64),
+            mates_not_enrolled: 2.min(wish.mated as u64),
             failures_to_extract_non_mated: 0,
         },
         breakdowns,

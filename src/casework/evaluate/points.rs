@@ -38,7 +38,7 @@ pub enum Probes {
 /// there are more false positives.
 ///
 /// # Errors
-/// [`CaseworkError::OperatingPoint`] for a kind of probe that the evaluation does not have, for several kinds where none is
+/// [`CaseworkError::OperatingPoint`] for an evaluation of an earlier version, for a kind of probe that the evaluation does not have, for several kinds where none is
 /// named, and for a rate that the evaluation does not support, with those that it does.
 pub fn take(folder: &Path, new: &NewPoint) -> Result<OperatingPoint, CaseworkError> {
     let (evaluation, sha256) = figures::read(folder)?;
@@ -98,14 +98,21 @@ fn source<'a>(evaluation: &'a Evaluation, probes: &Probes) -> Result<Source<'a>,
 }
 
 fn point(evaluation: &Evaluation, evaluation_sha256: String, new: &NewPoint) -> Result<OperatingPoint, String> {
+    if !evaluation.is_of_this_version() {
+        // It mixed all kinds of probe, and its claims took searches for one person as searches for several.
+        return Err(format!(
+            "the evaluation is of version {}, which does not tell kinds of probe apart: evaluate again",
+            evaluation.version
+        ));
+    }
     let Source { rates, non_mated_searches, probe_kind, mixture } = source(evaluation, &new.probes)?;
     let is_it = |row: &&OperatingRow| (row.target_fpir - new.target_fpir).abs() <= new.target_fpir * 1e-3;
     let supported = || {
-        let rows = rates.operating.iter().filter(|row| row.fpir.is_some_and(|fpir| fpir.supported));
+        let rows = rates.operating.iter().filter(|row| row.fpir.is_some_and(|fpir| fpir.is_supported()));
         rows.map(|row| format!("{:.5}", row.target_fpir)).collect::<Vec<_>>().join(", ")
     };
     let row = rates.operating.iter().find(is_it);
-    let row = row.filter(|row| new.unsupported || row.fpir.is_some_and(|fpir| fpir.supported));
+    let row = row.filter(|row| new.unsupported || row.fpir.is_some_and(|fpir| fpir.is_supported()));
     let found = row.and_then(|row| Some((row, row.threshold?, row.fpir?, row.fnir.last()?)));
     let Some((row, threshold, fpir, fnir)) = found else {
         let named = probe_kind.filter(|_| evaluation.probe_kinds.len() > 1);
@@ -187,6 +194,7 @@ mod tests {
         let findings = Findings {
             galleries: &galleries,
             failures_to_enrol: 0,
+            subjects_not_enrolled: 0,
             kinds: Some(column("kind of probe", &values, &of_searches)),
             groups: vec![column("half", &["even".to_owned(), "odd".to_owned()], &halves)],
             measures: Vec::new(),
@@ -194,6 +202,7 @@ mod tests {
             approximate: None,
             probe_names: Box::new(|probe| probe.to_string()),
             latency: None,
+            tell: &|_, _, _| Ok(()),
         };
         assemble(identity(), findings).unwrap()
     }
@@ -241,6 +250,13 @@ mod tests {
         assert!(mixed.threshold > clean.threshold && mixed.probe_kind.is_none());
         assert_eq!(mixed.probes_in_words(), "a mixture: 440 clean, 440 poor");
         assert!(both.statements.iter().any(|one| one.text.contains("clean (40 mated and 400 non-mated searches)")));
+    }
+
+    #[test]
+    fn an_evaluation_of_version_1_gives_no_point() {
+        let old = Evaluation { version: 1, ..evaluation(false) };
+        let refused = taken(&old, Probes::OnlyKind).unwrap_err();
+        assert!(refused.contains("version 1") && refused.contains("evaluate again"), "{refused}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::base::ids::{GalleryName, ModelId, TemplateId};
 use crate::base::limits::{PROBES_PER_SEARCH_MAX, TOP_K_MAX};
 use crate::casework::enrol::blocking;
 use crate::casework::evaluate::samples::Samples;
-use crate::casework::evaluate::{RunFolder, Watch, store};
+use crate::casework::evaluate::{RunFolder, Watch, bounds, store};
 use crate::casework::{CaseworkError, Desk};
 use crate::evaluation::assemble::PairScore;
 use crate::evaluation::journal::Journal;
@@ -142,7 +142,10 @@ pub async fn search(
     let probes = samples.probes();
     let mut times = Vec::new();
     for (batch, first) in (0..probes).step_by(PROBES_PER_SEARCH_MAX).enumerate() {
-        watch.at("searching", u64::from(first), u64::from(probes))?;
+        if let Err(stop) = watch.at("searching", u64::from(first), u64::from(probes)) {
+            journal.sync().map_err(store)?;
+            return Err(stop);
+        }
         let key = series.number << BATCH_BITS | batch as u64;
         if journal.has(key) {
             continue;
@@ -250,14 +253,7 @@ fn depth(samples: &dyn Samples, series: &Series) -> Result<usize, CaseworkError>
     }
     let rows = |person| samples.rows_of_person(person);
     let most = (0..series.people).map(|person| (rows(person).end - rows(person).start) as usize).max().unwrap_or(1);
-    let depth = series.list_length.saturating_mul(most.max(1));
-    if depth <= TOP_K_MAX {
-        return Ok(depth);
-    }
-    Err(CaseworkError::Stopped(format!(
-        "{most} images of one person and lists of {} people: their product may be {TOP_K_MAX} at most; ask for shorter lists",
-        series.list_length
-    )))
+    bounds::depth(series.list_length, most)
 }
 
 /// Puts lists in the form of the journal, and finds the mates' scores.

@@ -14,7 +14,11 @@ const LOST_SHOWN: usize = 20;
 /// A rate with its counts and an interval.
 fn rate(rate: &Rate) -> String {
     let Some(value) = rate.value else { return "nothing to count".to_owned() };
-    let interval = rate.clopper_pearson.map(|(low, high)| format!(", {low:.4} to {high:.4}")).unwrap_or_default();
+    let interval = rate
+        .clopper_pearson
+        .filter(|_| rate.is_weighed())
+        .map(|(low, high)| format!(", {low:.4} to {high:.4}"))
+        .unwrap_or_default();
     format!("{value:.4} ({} of {}{interval})", rate.events, rate.trials)
 }
 
@@ -24,9 +28,18 @@ pub(super) fn evaluation(found: &Evaluation) -> Result<()> {
     if identity.synthetic {
         line("SYNTHETIC: templates made by a generator. Nothing here is about any person or model.")?;
     }
+    let lost = match counts.subjects_not_enrolled {
+        0 => String::new(),
+        people => {
+            format!(
+                "; {people} people are not in the gallery for that, and {} searches for them are misses",
+                counts.mates_not_enrolled
+            )
+        }
+    };
     line(&format!("{}: model {}, {}", identity.title, identity.model, identity.data))?;
     line(&format!(
-        "{} people enrolled ({} failures to enrol); {} mated searches for {} people, {} non-mated for {}; failures to extract {} and {}",
+        "{} people enrolled ({} failures to enrol{lost}); {} mated searches for {} people, {} non-mated for {}; failures to extract {} and {}",
         counts.enrolled_subjects,
         counts.failures_to_enrol,
         counts.mated_searches,
@@ -81,7 +94,7 @@ fn gallery(found: &GalleryResult) -> Result<()> {
             continue;
         };
         let fnir = row.fnir.last().map(|last| format!("; FNIR within rank {} {}", last.rank, rate(&last.fnir)));
-        let claim = if fpir.supported { "supported by the data" } else { "not supported by the data" };
+        let claim = if fpir.is_supported() { "supported by the data" } else { "not supported by the data" };
         line(&format!(
             "  FPIR {target:.5}: threshold {threshold:.4}, found {} ({claim}){}",
             rate(fpir),

@@ -66,6 +66,8 @@ fn rows(
         let has = |kind| part.searches().any(|(_, search)| search.kind == kind);
         let (mated, non_mated) = (has(Kind::Mated), has(Kind::NonMated));
         let failed = Clustered::count(&part, |search| Some(!search.extracted))?;
+        let lost =
+            || Clustered::count(&part, |search| (search.kind == Kind::Mated).then_some(search.mate_enrolled_failed));
         let at = |threshold| fnir_rate(&part, rank, threshold, None);
         let fpir_at = |threshold: Threshold| Some(fpir(&part, threshold).ok()?.rate());
         rows.push(BreakdownRow {
@@ -74,6 +76,7 @@ fn rows(
             fnir: chosen.filter(|_| mated).map(|(_, threshold)| at(threshold)).transpose()?,
             fpir: chosen.filter(|_| non_mated).map(|(_, threshold)| fpir_rate(&part, threshold, None)).transpose()?,
             failures: rate(&failed, None)?,
+            mates_not_enrolled: mated.then(|| rate(&lost()?, None)).transpose()?,
             fan: fan_at
                 .iter()
                 .filter_map(|&threshold| Some((f64::from(threshold.get()), fpir_at(threshold)?)))
@@ -141,13 +144,17 @@ pub(super) fn by_group(
     column: &Column,
     chosen: Chosen,
     resampling: Resampling,
+    go_on: &dyn Fn() -> Result<(), EvaluationError>,
 ) -> Result<(Breakdown, Vec<Statement>), EvaluationError> {
+    go_on()?;
     let rows = rows(view, &column.values, &column.of_searches, chosen)?;
     let mut breakdown = breakdown(&column.name, BreakdownKind::Group, chosen, rows);
     let mut limits = Vec::new();
     let Some((_, threshold)) = chosen else { return Ok((breakdown, limits)) };
     let rank = Rank::Within(view.trials().list_length());
     let mut compare = |what: &str, measure| -> Result<Option<Differences>, EvaluationError> {
+        // Permutations of a hundred thousand people take a second.
+        go_on()?;
         let declared = Declared { measure, margin: Margin::Factor(FACTOR), level: LEVEL, resampling };
         match table(view, &column.of_searches, &column.values, declared) {
             Ok(table) => {

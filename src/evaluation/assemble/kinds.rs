@@ -6,7 +6,7 @@ use crate::evaluation::EvaluationError;
 use crate::evaluation::accuracy::trials::View;
 use crate::evaluation::arithmetic::bootstrap::Resampling;
 use crate::evaluation::assemble::groups::part;
-use crate::evaluation::assemble::{Column, tables};
+use crate::evaluation::assemble::{Column, Tell, tables};
 use crate::evaluation::results::{About, KindResult, Statement};
 
 /// Every kind that has a search, in the column's order; with rates of its own where there is more than one.
@@ -15,6 +15,7 @@ pub(super) fn of(
     column: &Column,
     groups: &[Column],
     resampling: Resampling,
+    tell: Tell<'_>,
 ) -> Result<Vec<KindResult>, EvaluationError> {
     if column.values.len() > EVALUATION_VALUES_MAX {
         let found = column.values.len();
@@ -26,7 +27,8 @@ pub(super) fn of(
     let several = there.len() > 1;
     let one = |(name, part): &&(&String, View)| {
         let people = part.trials().enrolled_subjects();
-        let rates = several.then(|| tables::gallery(part, people, resampling.seed, groups, Some(resampling)));
+        let how = tables::How { seed: resampling.seed, resampling: Some(resampling), groups, tell };
+        let rates = several.then(|| tables::gallery(part, people, &how));
         Ok(KindResult {
             kind: (*name).clone(),
             mated_searches: part.mated().count() as u64,

@@ -10,7 +10,7 @@ use crate::evaluation::arithmetic::bootstrap::{Resampled, Resampling};
 use crate::evaluation::arithmetic::intervals::{
     Coverage, Interval, clopper_pearson_effective, enough_events, support_effective, wilson,
 };
-use crate::evaluation::assemble::{Column, band, group_rates, wanted};
+use crate::evaluation::assemble::{Column, Tell, band, group_rates, wanted};
 use crate::evaluation::results::{DetPoint, DisjointRow, GalleryResult, OperatingRow, RankRow, Rate, WorkloadRow};
 
 /// Points of a trade-off that are kept.
@@ -90,15 +90,20 @@ fn claimed(counted: &Clustered, limit: f64, resampled: Option<Resampled>) -> Res
     Ok(Rate { supported, ..rate(counted, resampled)? })
 }
 
-/// Everything of the searches in `view`, of a gallery of so many people. Bootstrap intervals only where `resampling` is given:
-/// they cost most.
-pub(super) fn gallery(
-    view: &View,
-    people: u64,
-    seed: u64,
-    groups: &[Column],
-    resampling: Option<Resampling>,
-) -> Result<GalleryResult, EvaluationError> {
+/// How the figures of a gallery are worked out.
+pub(super) struct How<'a> {
+    /// Seed of what is drawn beside bootstraps.
+    pub(super) seed: u64,
+    /// Bootstrap intervals only where this is given: they cost most.
+    pub(super) resampling: Option<Resampling>,
+    /// Columns of which every threshold gets the rates of each group.
+    pub(super) groups: &'a [Column],
+    /// Who waits for it.
+    pub(super) tell: Tell<'a>,
+}
+
+/// Everything of the searches in `view`, of a gallery of so many people.
+pub(super) fn gallery(view: &View, people: u64, how: &How<'_>) -> Result<GalleryResult, EvaluationError> {
     let has = |kind| view.searches().any(|(_, search)| search.kind == kind);
     let (mated, non_mated) = (has(Kind::Mated), has(Kind::NonMated));
     let length = view.trials().list_length();
@@ -108,7 +113,7 @@ pub(super) fn gallery(
     let mut curve = Vec::new();
     if mated {
         for &rank in &ranks {
-            let fnir = fnir_rate(view, Rank::Within(rank), Threshold::NONE, resampling)?;
+            let fnir = fnir_rate(view, Rank::Within(rank), Threshold::NONE, how.resampling)?;
             by_rank.push(RankRow { rank, fnir });
         }
         curve = cmc(view)?.iter().zip(1..).map(|(tpir, rank)| (rank, tpir.rate())).collect();
@@ -124,22 +129,18 @@ pub(super) fn gallery(
     }
     let mut operating = Vec::new();
     if non_mated && view.non_mated().any(|search| search.top_score().is_some()) {
-        for target in TARGETS {
-            operating.push(row(view, target, &ranks, seed, groups, resampling)?);
+        for (target, done) in TARGETS.into_iter().zip(0..) {
+            (how.tell)("thresholds", done, TARGETS.len() as u64)?;
+            operating.push(row(view, target, &ranks, how)?);
         }
     }
-    let band = resampling.filter(|_| mated && non_mated).map(|how| band::of(view, &operating, how)).transpose()?;
+    let resampling = how.resampling.filter(|_| mated && non_mated);
+    let band = resampling.map(|resampling| band::of(view, &operating, resampling, how.tell)).transpose()?;
     Ok(GalleryResult { people, by_rank, operating, det: points, cmc: curve, band })
 }
 
-fn row(
-    view: &View,
-    target: f64,
-    ranks: &[u32],
-    seed: u64,
-    groups: &[Column],
-    resampling: Option<Resampling>,
-) -> Result<OperatingRow, EvaluationError> {
+fn row(view: &View, target: f64, ranks: &[u32], how: &How<'_>) -> Result<OperatingRow, EvaluationError> {
+    let &How { seed, resampling, groups, .. } = how;
     let empty = OperatingRow {
         target_fpir: target,
         threshold: None,

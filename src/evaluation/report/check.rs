@@ -78,7 +78,7 @@ fn group_histograms(found: &GroupHistograms) -> Result<(), EvaluationError> {
 fn breakdown(found: &Breakdown) -> Result<(), EvaluationError> {
     for row in &found.rows {
         let rates = [Some(&row.fnir_unthresholded), row.fnir.as_ref(), row.fpir.as_ref(), Some(&row.failures)];
-        rates.into_iter().flatten().try_for_each(rate)?;
+        rates.into_iter().chain([row.mates_not_enrolled.as_ref()]).flatten().try_for_each(rate)?;
         finite("a group's FPIR by threshold", row.fan.iter().flat_map(|(threshold, fpir)| [*threshold, *fpir]))?;
     }
     finite("thresholds", found.threshold.into_iter().chain([found.target_fpir]))

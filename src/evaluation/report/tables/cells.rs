@@ -111,7 +111,7 @@ pub(super) fn rate_lines(page: &mut Markup, rate: &Rate) {
     if let Some(effect) = rate.design_effect.filter(|effect| *effect > 1.0) {
         line(page, &format!("worth {} searches", thousands((rate.trials as f64 / effect).floor() as u64)));
     }
-    let claimed = rate.supported || rate.events == 0;
+    let claimed = rate.is_weighed() && (rate.supported || rate.events == 0);
     let intervals = [
         ("W", rate.wilson),
         ("CP", rate.clopper_pearson.filter(|_| claimed)),
@@ -122,7 +122,7 @@ pub(super) fn rate_lines(page: &mut Markup, rate: &Rate) {
             line(page, &format!("{name} {}", words::interval(found)));
         }
     }
-    if rate.supported {
+    if rate.is_supported() {
         page.leaf("span", &[("class", "line supported")], "supported by the data");
     }
 }

@@ -53,7 +53,12 @@ fn rates(page: &mut Markup, column: &Breakdown) {
         },
     );
     let caption = format!("By {}; {at}", words::cut(&column.column, 80));
-    let names = head(&["", "FNIR, no threshold", "FNIR at T", "FPIR at T", "failures to extract"]);
+    let mut names = head(&["", "FNIR, no threshold", "FNIR at T", "FPIR at T", "failures to extract"]);
+    // A column of zeros would take the others' room.
+    let lost = column.rows.iter().filter_map(|row| row.mates_not_enrolled).any(|lost| lost.events > 0);
+    if lost {
+        names.push("mates not enrolled".to_owned());
+    }
     table(page, &caption, &names, |page| {
         // Other tables name many groups by their numbers.
         let numbered = column.kind == BreakdownKind::Group && column.rows.len() > PAIRS_IN_FULL;
@@ -64,6 +69,9 @@ fn rates(page: &mut Markup, column: &Breakdown) {
                 rate(page, found.fnir.as_ref());
                 rate(page, found.fpir.as_ref());
                 rate(page, Some(&found.failures));
+                if lost {
+                    rate(page, found.mates_not_enrolled.as_ref());
+                }
             });
         }
     });

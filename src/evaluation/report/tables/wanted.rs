@@ -49,7 +49,7 @@ pub(super) fn needed(page: &mut Markup, evaluation: &Evaluation, gallery: &Galle
 }
 
 fn state(found: &OperatingRow, enough: bool) -> &'static str {
-    let supported = found.fpir.is_some_and(|rate| rate.supported);
+    let supported = found.fpir.is_some_and(|rate| rate.is_supported());
     match (found.threshold.is_some(), enough) {
         (true, _) if supported => "claim supported by the data",
         (true, _) => "a threshold, no claim",
