@@ -134,6 +134,44 @@ fn lists_are_those_of_the_products_own_searches() {
     }
 }
 
+/// Each kind has thresholds of its own; one over the mixture is not made unless asked for.
+fn kinds_are_apart(place: &Place, whole: &Value) {
+    let of_kinds = whole["probe_kinds"].as_array().unwrap();
+    let names: Vec<&Value> = of_kinds.iter().map(|kind| &kind["kind"]).collect();
+    assert_eq!(names, ["as it is", "degraded: cctv"]);
+    for kind in of_kinds {
+        assert_eq!((&kind["mated_searches"], &kind["non_mated_searches"]), (&18.into(), &12.into()));
+        assert_eq!(kind["rates"]["operating"][0]["fpir"]["trials"], 12);
+    }
+    let point = |name: &str, more: &[&str]| {
+        let make =
+            ["eval", "operating-point", "whole", "--target-fpir", "0.1", "--gallery-class", "a test", "--unsupported"];
+        place.run(&[&make[..], &["--name", name, "--json"], more].concat())
+    };
+    let refused = String::from_utf8(point("any", &[]).stderr).unwrap();
+    assert!(refused.contains("\"as it is\", \"degraded: cctv\"") && refused.contains("--mixture"), "{refused}");
+    assert!(!point("none", &["--probe-kind", "profile"]).status.success());
+    let made = |output: Output| serde_json::from_slice::<Value>(&output.stdout).unwrap();
+    let poor = made(point("poor", &["--probe-kind", "degraded: cctv"]));
+    assert_eq!((&poor["probe_kind"], &poor["fpir"]["trials"]), (&"degraded: cctv".into(), &12.into()));
+    assert_eq!(poor["threshold"], of_kinds[1]["rates"]["operating"][0]["threshold"]);
+    let mixed = made(point("mixed", &["--mixture"]));
+    assert_eq!((mixed["mixture"].as_array().unwrap().len(), &mixed["fpir"]["trials"]), (2, &24.into()));
+}
+
+/// Exact and approximate lists are in the table, each by its name.
+fn lists_are_named(place: &Place) {
+    let mut reader = csv::Reader::from_path(place.path("whole").join("candidates.csv")).unwrap();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let probes = |how: &str| {
+        let of = rows.iter().filter(|row| &row[8] == how && &row[0] == "18").map(|row| row[1].to_owned());
+        of.collect::<std::collections::BTreeSet<String>>()
+    };
+    assert_eq!(probes("exact").len(), 60);
+    assert_eq!(probes("approximate"), probes("exact"));
+    assert!(rows.iter().all(|row| &row[8] == "exact" || (&row[8] == "approximate" && &row[0] == "18")));
+}
+
 #[test]
 fn a_run_that_is_killed_goes_on_and_finds_the_same() {
     let Some(place) = Place::new() else { return };
@@ -161,28 +199,7 @@ fn a_run_that_is_killed_goes_on_and_finds_the_same() {
     assert_eq!(figures(whole.clone()), figures(cut));
     let lists = |out: &str| fs_err::read(place.path(out).join("candidates.csv")).unwrap();
     assert!(lists("whole") == lists("cut"));
-    // Each kind has thresholds of its own; one over the mixture is not made unless asked for.
-    let of_kinds = whole["probe_kinds"].as_array().unwrap();
-    let names: Vec<&Value> = of_kinds.iter().map(|kind| &kind["kind"]).collect();
-    assert_eq!(names, ["as it is", "degraded: cctv"]);
-    for kind in of_kinds {
-        assert_eq!((&kind["mated_searches"], &kind["non_mated_searches"]), (&18.into(), &12.into()));
-        assert_eq!(kind["rates"]["operating"][0]["fpir"]["trials"], 12);
-    }
-    let point = |name: &str, more: &[&str]| {
-        let make =
-            ["eval", "operating-point", "whole", "--target-fpir", "0.1", "--gallery-class", "a test", "--unsupported"];
-        place.run(&[&make[..], &["--name", name, "--json"], more].concat())
-    };
-    let refused = String::from_utf8(point("any", &[]).stderr).unwrap();
-    assert!(refused.contains("\"as it is\", \"degraded: cctv\"") && refused.contains("--mixture"), "{refused}");
-    assert!(!point("none", &["--probe-kind", "profile"]).status.success());
-    let made = |output: Output| serde_json::from_slice::<Value>(&output.stdout).unwrap();
-    let poor = made(point("poor", &["--probe-kind", "degraded: cctv"]));
-    assert_eq!((&poor["probe_kind"], &poor["fpir"]["trials"]), (&"degraded: cctv".into(), &12.into()));
-    assert_eq!(poor["threshold"], of_kinds[1]["rates"]["operating"][0]["threshold"]);
-    let mixed = made(point("mixed", &["--mixture"]));
-    assert_eq!((mixed["mixture"].as_array().unwrap().len(), &mixed["fpir"]["trials"]), (2, &24.into()));
+    kinds_are_apart(&place, &whole);
     // Clean and degraded are told apart; two groups of fifteen people tell nothing.
     let kinds = &whole["breakdowns"][0];
     assert_eq!(kinds["kind"], "probe_type");
@@ -193,17 +210,7 @@ fn a_run_that_is_killed_goes_on_and_finds_the_same() {
     assert_eq!((&by_graphs["ef"], &by_graphs["approximate_only"]), (&50.into(), &0.into()));
     assert_eq!(by_graphs["both"].as_u64().unwrap() + by_graphs["exact_only"].as_u64().unwrap(), 36);
     assert!(whole["calibration"]["cllr"].as_f64().unwrap() > 0.0);
-
-    // Both kinds of lists are in the table, each by its name.
-    let mut reader = csv::Reader::from_path(place.path("whole").join("candidates.csv")).unwrap();
-    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
-    let probes = |how: &str| {
-        let of = rows.iter().filter(|row| &row[8] == how && &row[0] == "18").map(|row| row[1].to_owned());
-        of.collect::<std::collections::BTreeSet<String>>()
-    };
-    assert_eq!(probes("exact").len(), 60);
-    assert_eq!(probes("approximate"), probes("exact"));
-    assert!(rows.iter().all(|row| &row[8] == "exact" || (&row[8] == "approximate" && &row[0] == "18")));
+    lists_are_named(&place);
 
     // Other rules are another run.
     let refused = place.bad(&accuracy(&["--seed", "2", "--out", "cut"]));

@@ -251,6 +251,8 @@ pub const EVALUATION_SEARCHES_MAX: usize = 4_000_000;
 /// Most memory that searches may take while the figures of an evaluation are worked out: what
 /// `casework::evaluate::bounds` reckons before anything is begun.
 pub const EVALUATION_FIGURES_BYTES_MAX: u64 = 8 << 30;
+/// Bytes of an `evaluation.json` that is read; with a few sizes and groups it has some hundred kilobytes.
+pub const EVALUATION_RESULTS_BYTES_MAX: u64 = 256 << 20;
 /// Most groups that are compared with each other, each with each.
 pub const EVALUATION_GROUPS_MAX: usize = 64;
 /// Most replicates of a bootstrap or a permutation test.

@@ -197,6 +197,10 @@ fn duplicates(lists: &Lists<'_>, samples: &SyntheticSamples) -> Result<Option<St
         }
         Ok(())
     })?;
+    if searches == 0 {
+        let text = "No mated search is for anybody who is enrolled under two identities.".to_owned();
+        return Ok(Some(Statement { about: About::Synthetic, text }));
+    }
     let text = format!(
         "{searches} mated searches are for people who are enrolled under two identities (synthetic duplicates). In {listed} of their lists the \
          other identity is a candidate, in {first} the first one: these {first} count as misses at rank 1 here, and are no \

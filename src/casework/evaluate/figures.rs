@@ -7,6 +7,7 @@ use fs_err as fs;
 
 use crate::base::clock;
 use crate::base::hex;
+use crate::base::limits::EVALUATION_RESULTS_BYTES_MAX;
 use crate::casework::CaseworkError;
 use crate::casework::enrol::blocking;
 use crate::casework::evaluate::extract::MEASURES;
@@ -295,8 +296,29 @@ fn write_failures(plan: &PicturePlan, done: &PictureRun) -> Result<(), CaseworkE
 pub fn read(folder: &std::path::Path) -> Result<(Evaluation, String), CaseworkError> {
     let other = |what: String| CaseworkError::OtherRun { path: folder.to_owned(), what };
     let path = folder.join(EVALUATION);
-    let text = fs::read_to_string(&path)
-        .map_err(|_| other(format!("there is no {EVALUATION} in it: `bertillon eval accuracy` makes one")))?;
+    let none = |_| other(format!("there is no {EVALUATION} in it: `bertillon eval accuracy` makes one"));
+    let bytes = fs::metadata(&path).map_err(none)?.len();
+    if bytes > EVALUATION_RESULTS_BYTES_MAX {
+        return Err(other(format!(
+            "its {EVALUATION} has {bytes} bytes, at most {EVALUATION_RESULTS_BYTES_MAX} are read"
+        )));
+    }
+    let text = fs::read_to_string(&path).map_err(none)?;
     let evaluation = Evaluation::from_json(&text).map_err(|error| other(format!("its {EVALUATION}: {error}")))?;
     Ok((evaluation, sha256_of(&text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_too_large_to_be_any_are_refused_before_they_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let why = || read(folder.path()).unwrap_err().to_string();
+        assert!(why().contains("there is no evaluation.json"), "{}", why());
+        let file = fs::File::create(folder.path().join(EVALUATION)).unwrap();
+        file.set_len(EVALUATION_RESULTS_BYTES_MAX + 1).unwrap();
+        assert!(why().contains("268435457 bytes, at most 268435456"), "{}", why());
+    }
 }

@@ -38,8 +38,8 @@ pub(super) fn targets(page: &mut Markup, evaluation: &Evaluation) {
             note(page, "Where no threshold stands, there were too few non-mated searches for that FPIR.");
         }
         wanted::needed(page, evaluation, gallery);
-        disjoint(page, gallery);
         wanted::two_way(page, gallery);
+        disjoint(page, gallery);
         super::kinds::write(page, evaluation);
     });
 }

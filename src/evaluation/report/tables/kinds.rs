@@ -2,7 +2,7 @@
 
 use super::super::markup::Markup;
 use super::super::words;
-use super::cells::{figure, head, missing, note, rate, row, table};
+use super::cells::{figure, head, missing, note, note_above, rate, row, table};
 use crate::base::limits::REPORT_COLUMNS_MAX;
 use crate::base::text::thousands;
 use crate::evaluation::results::{Evaluation, GalleryResult, KindResult};
@@ -17,7 +17,7 @@ pub(super) fn mixture(page: &mut Markup, evaluation: &Evaluation) {
         format!("{} ({mated} mated, {non_mated} non-mated searches)", words::cut(&kind.kind, 80))
     };
     let kinds: Vec<String> = evaluation.probe_kinds.iter().take(REPORT_COLUMNS_MAX).map(one).collect();
-    note(
+    note_above(
         page,
         &format!(
             "Over a mixture of kinds of probe: {}. No operation has this very mixture; a threshold for use is one of a kind by \

@@ -10,10 +10,13 @@ use crate::evaluation::results::{Breakdown, BreakdownKind, Evaluation};
 /// Table 5.
 pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
     part(page, "5", "Errors by probe type and by quality", |page| {
-        for (kind, none) in [
-            (BreakdownKind::ProbeType, "the manifest has no column of probe types."),
-            (BreakdownKind::Quality, "no quality measure was at hand."),
-        ] {
+        let one_kind = match evaluation.probe_kinds.as_slice() {
+            [only] => format!("all probes are of one kind, “{}”.", words::cut(&only.kind, 80)),
+            [] | [_, _, ..] => "of what kind the probes are is not known.".to_owned(),
+        };
+        for (kind, none) in
+            [(BreakdownKind::ProbeType, one_kind.as_str()), (BreakdownKind::Quality, "no quality measure was at hand.")]
+        {
             columns(page, evaluation, kind, none, |_, _| {});
         }
     });
