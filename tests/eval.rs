@@ -134,6 +134,44 @@ fn lists_are_those_of_the_products_own_searches() {
     }
 }
 
+/// Each kind has thresholds of its own; one over the mixture is not made unless asked for.
+fn kinds_are_apart(place: &Place, whole: &Value) {
+    let of_kinds = whole["probe_kinds"].as_array().unwrap();
+    let names: Vec<&Value> = of_kinds.iter().map(|kind| &kind["kind"]).collect();
+    assert_eq!(names, ["as it is", "degraded: cctv"]);
+    for kind in of_kinds {
+        assert_eq!((&kind["mated_searches"], &kind["non_mated_searches"]), (&18.into(), &12.into()));
+        assert_eq!(kind["rates"]["operating"][0]["fpir"]["trials"], 12);
+    }
+    let point = |name: &str, more: &[&str]| {
+        let make =
+            ["eval", "operating-point", "whole", "--target-fpir", "0.1", "--gallery-class", "a test", "--unsupported"];
+        place.run(&[&make[..], &["--name", name, "--json"], more].concat())
+    };
+    let refused = String::from_utf8(point("any", &[]).stderr).unwrap();
+    assert!(refused.contains("\"as it is\", \"degraded: cctv\"") && refused.contains("--mixture"), "{refused}");
+    assert!(!point("none", &["--probe-kind", "profile"]).status.success());
+    let made = |output: Output| serde_json::from_slice::<Value>(&output.stdout).unwrap();
+    let poor = made(point("poor", &["--probe-kind", "degraded: cctv"]));
+    assert_eq!((&poor["probe_kind"], &poor["fpir"]["trials"]), (&"degraded: cctv".into(), &12.into()));
+    assert_eq!(poor["threshold"], of_kinds[1]["rates"]["operating"][0]["threshold"]);
+    let mixed = made(point("mixed", &["--mixture"]));
+    assert_eq!((mixed["mixture"].as_array().unwrap().len(), &mixed["fpir"]["trials"]), (2, &24.into()));
+}
+
+/// Exact and approximate lists are in the table, each by its name.
+fn lists_are_named(place: &Place) {
+    let mut reader = csv::Reader::from_path(place.path("whole").join("candidates.csv")).unwrap();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let probes = |how: &str| {
+        let of = rows.iter().filter(|row| &row[8] == how && &row[0] == "18").map(|row| row[1].to_owned());
+        of.collect::<std::collections::BTreeSet<String>>()
+    };
+    assert_eq!(probes("exact").len(), 60);
+    assert_eq!(probes("approximate"), probes("exact"));
+    assert!(rows.iter().all(|row| &row[8] == "exact" || (&row[8] == "approximate" && &row[0] == "18")));
+}
+
 #[test]
 fn a_run_that_is_killed_goes_on_and_finds_the_same() {
     let Some(place) = Place::new() else { return };
@@ -161,6 +199,7 @@ fn a_run_that_is_killed_goes_on_and_finds_the_same() {
     assert_eq!(figures(whole.clone()), figures(cut));
     let lists = |out: &str| fs_err::read(place.path(out).join("candidates.csv")).unwrap();
     assert!(lists("whole") == lists("cut"));
+    kinds_are_apart(&place, &whole);
     // Clean and degraded are told apart; two groups of fifteen people tell nothing.
     let kinds = &whole["breakdowns"][0];
     assert_eq!(kinds["kind"], "probe_type");
@@ -171,6 +210,7 @@ fn a_run_that_is_killed_goes_on_and_finds_the_same() {
     assert_eq!((&by_graphs["ef"], &by_graphs["approximate_only"]), (&50.into(), &0.into()));
     assert_eq!(by_graphs["both"].as_u64().unwrap() + by_graphs["exact_only"].as_u64().unwrap(), 36);
     assert!(whole["calibration"]["cllr"].as_f64().unwrap() > 0.0);
+    lists_are_named(&place);
 
     // Other rules are another run.
     let refused = place.bad(&accuracy(&["--seed", "2", "--out", "cut"]));
@@ -178,6 +218,56 @@ fn a_run_that_is_killed_goes_on_and_finds_the_same() {
     fs_err::create_dir(place.path("full")).unwrap();
     fs_err::write(place.path("full").join("letter.txt"), "dear").unwrap();
     assert!(place.bad(&accuracy(&["--out", "full"])).contains("is not empty"));
+}
+
+#[test]
+fn a_picture_that_was_replaced_is_not_answered_for_by_the_one_before() {
+    let Some(place) = Place::new() else { return };
+    let run = accuracy(&["--out", "found"]);
+    let journal = place.path("found").join("templates.journal");
+    let mut child = place.command(&run).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let began = Instant::now();
+    // Its magic number alone has eight bytes.
+    while fs_err::metadata(&journal).map_or(0, |found| found.len()) <= 8 && child.try_wait().unwrap().is_none() {
+        assert!(began.elapsed() < Duration::from_mins(2));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!place.path("found").join("evaluation.json").exists(), "killed before it was done");
+    // Everybody's pictures change places: whichever were taken, one of them is another now.
+    let folders: Vec<PathBuf> =
+        fs_err::read_dir(place.path("faces")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let swap = |folder: &PathBuf| {
+        let [neutral, smiling, aside] = ["neutral.jpg", "smiling.jpg", "aside"].map(|name| folder.join(name));
+        for (from, to) in [(&neutral, &aside), (&smiling, &neutral), (&aside, &smiling)] {
+            fs_err::rename(from, to).unwrap();
+        }
+    };
+    folders.iter().for_each(swap);
+    let refused = place.bad(&run);
+    assert!(refused.contains("a template of another picture") && refused.contains("faces/"), "{refused}");
+    // As they were, and only touched: the run goes on.
+    folders.iter().for_each(swap);
+    for folder in &folders {
+        for name in ["neutral.jpg", "smiling.jpg"] {
+            let bytes = fs_err::read(folder.join(name)).unwrap();
+            fs_err::write(folder.join(name), bytes).unwrap();
+        }
+    }
+    place.good(&run);
+    let found = place.evaluation("found");
+    let protocol = found["identity"]["protocol"].as_array().unwrap();
+    let said = |name: &str| {
+        let line = protocol.iter().find(|line| line[0] == name);
+        line.map(|line| line[1].as_str().unwrap().to_owned()).unwrap()
+    };
+    let probes = said("probes");
+    assert_eq!(
+        probes,
+        "every picture but a person's earliest: 15 of people enrolled, 15 of people who are not; the largest face of each"
+    );
+    assert_eq!(said("pictures, sha256 over those of all").len(), 64);
 }
 
 #[test]
@@ -205,14 +295,23 @@ fn a_threshold_that_was_measured_is_asked_for_and_cited() {
     assert!(!run(&anyhow).status.success(), "never replaced");
     assert!(place.good(&["eval", "operating-points"]).contains("tenth"));
 
+    let point: Value =
+        serde_json::from_slice(&fs_err::read(place.path("data/operating-points/tenth.json")).unwrap()).unwrap();
+    let groups: Vec<&Value> = point["groups"].as_array().unwrap().iter().map(|group| &group["value"]).collect();
+    assert_eq!(groups, ["even", "odd"], "whatever the threshold of the report's group table");
+    let of_groups = point["groups"].as_array().unwrap().iter().map(|group| group["fpir"]["trials"].as_u64().unwrap());
+    assert_eq!((of_groups.sum::<u64>(), &point["probe_kind"]), (12, &"as it is".into()));
+
     place.good(&["enrol", "custody", "faces", "--only", "neutral.jpg"]);
     let found = place.evaluation("found");
     let operating = found["galleries"][1]["operating"].as_array().unwrap();
+    assert_eq!(point["disjoint"], operating[0]["disjoint"]);
     let threshold = operating[0]["threshold"].as_f64().unwrap();
     let probe = format!("faces/{}/smiling.jpg", "001");
     // Thirty people are more than the eighteen of the evaluation.
-    let refused = place.bad(&["search", "custody", &probe, "--target-fpir", "0.1"]);
-    assert!(refused.contains("holds for") || refused.contains("no operating point keeps"), "{refused}");
+    let of_class = ["--target-fpir", "0.1", "--gallery-class", "a test"];
+    let refused = place.bad(&[&["search", "custody", &probe], &of_class[..]].concat());
+    assert!(refused.contains("a gallery of 30 templates there are none"), "{refused}");
     let mut list = "file,subject\n".to_owned();
     for folder in fs_err::read_dir(place.path("faces")).unwrap().take(10) {
         let name = folder.unwrap().file_name().into_string().unwrap();
@@ -220,9 +319,17 @@ fn a_threshold_that_was_measured_is_asked_for_and_cited() {
     }
     fs_err::write(place.path("few.csv"), list).unwrap();
     place.good(&["enrol", "few", "faces", "--subjects", "few.csv"]);
-    let answer = place.good(&["search", "few", &probe, "--target-fpir", "0.1", "--json"]);
+    let refused = place.bad(&["search", "few", &probe, "--target-fpir", "0.1"]);
+    assert!(
+        refused.contains("--gallery-class") && refused.contains("tenth (0.1, gallery class \"a test\""),
+        "{refused}"
+    );
+    let refused = place.bad(&["search", "few", &probe, "--target-fpir", "0.1", "--gallery-class", "visa"]);
+    assert!(refused.contains("no operating point is for galleries of the class \"visa\""), "{refused}");
+    let answer = place.good(&[&["search", "few", &probe, "--json"], &of_class[..]].concat());
     let answer: Value = serde_json::from_str(&answer).unwrap();
-    assert_eq!(answer["operating_point"]["name"], "tenth");
+    let cited = &answer["operating_point"];
+    assert_eq!((&cited["name"], &cited["probes"]), (&"tenth".into(), &"as it is".into()));
     assert!((answer["threshold"].as_f64().unwrap() - threshold).abs() < 1e-6);
     let shown = answer["pictures"][0]["probes"][0]["candidates"].as_array().unwrap();
     assert!(shown.iter().all(|one| one["score"].as_f64().unwrap() >= threshold - 1e-6));
@@ -289,6 +396,18 @@ fn what_cant_be_evaluated_is_named_with_its_line() {
     );
     assert!(place.bad(&["eval", "accuracy", "--manifest", "nowhere.csv", "--out", "found"]).contains("can't be read"));
     assert!(place.good(&["eval", "operating-points"]).contains("no operating points"));
+
+    // What would fail only when everything is searched is refused before anything is made.
+    let sizes = (1..=65).map(|size| size.to_string()).collect::<Vec<_>>().join(",");
+    let synthetic = |more: &[&str]| {
+        let refused = place.bad(&[&["eval", "synthetic", "--preset", "mugshot", "--out", "made"], more].concat());
+        assert!(!place.path("made").exists(), "nothing was begun");
+        refused
+    };
+    assert!(synthetic(&["--sizes", &sizes]).contains("gallery sizes are too many: at most 64"));
+    assert!(synthetic(&["--list", "500", "--images", "64"]).contains("ask for shorter lists"));
+    assert!(synthetic(&["--list", "1000", "--mated", "2000000"]).contains("GB of memory while figures are worked out"));
+    assert!(synthetic(&["--dimension", "48"]).contains("components are wanted"));
 }
 
 #[test]

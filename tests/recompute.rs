@@ -46,8 +46,10 @@ fn searches(file: &Path) -> BTreeMap<u64, Vec<Search>> {
     let head = reader.headers().unwrap().clone();
     let column = |name: &str| head.iter().position(|one| one == name).unwrap();
     let names = ["people", "probe", "subject", "mated", "candidate", "score"].map(column);
+    let how = column("search");
     let mut galleries: BTreeMap<u64, BTreeMap<String, Search>> = BTreeMap::new();
-    for row in reader.records().map(Result::unwrap) {
+    // Approximate lists, where there are some, stand beside the exact ones; the tables are of these.
+    for row in reader.records().map(Result::unwrap).filter(|row| &row[how] == "exact") {
         let [people, probe, subject, mated, candidate, score] = names.map(|place| row[place].to_owned());
         let gallery = galleries.entry(people.parse().unwrap()).or_default();
         let search =

@@ -10,7 +10,7 @@ mod report {
 
 use bertillon::evaluation::EvaluationError;
 use bertillon::evaluation::report::html;
-use bertillon::evaluation::results::{Counts, Evaluation, Histograms, Identity, Rate};
+use bertillon::evaluation::results::{Counts, Evaluation, Histograms, Identity, KindResult, Rate};
 use report::document::{Element, parse};
 use report::example::{Wish, evaluation, rate};
 
@@ -168,9 +168,11 @@ fn tables_show_the_figures_of_the_results_and_no_others() {
         counts.enrolled_templates,
         counts.enrolled_subjects,
         counts.failures_to_enrol,
+        counts.subjects_not_enrolled,
         counts.mated_searches,
         counts.mated_subjects,
         counts.failures_to_extract_mated,
+        counts.mates_not_enrolled,
         counts.non_mated_searches,
         counts.non_mated_subjects,
         counts.failures_to_extract_non_mated,
@@ -229,7 +231,8 @@ fn groups_are_compared_by_verdicts_those_that_differ_first() {
     let rates = groups.all("table")[0];
     let value = |rate: Option<Rate>| rate.and_then(|rate| rate.value);
     let wanted = column.rows.iter().flat_map(|row| {
-        [row.fnir_unthresholded.value, value(row.fnir), value(row.fpir), row.failures.value].into_iter().flatten()
+        let lost = value(row.mates_not_enrolled);
+        [row.fnir_unthresholded.value, value(row.fnir), value(row.fpir), row.failures.value, lost].into_iter().flatten()
     });
     assert_eq!(rates.figures(), wanted.collect::<Vec<_>>());
     let pairs = groups.all("table")[3];
@@ -315,6 +318,34 @@ fn results_that_do_not_fit_together_are_refused() {
 }
 
 #[test]
+fn a_mixture_is_named_and_each_kind_has_a_table() {
+    let of_kinds = |names: &[&str]| {
+        let mut found = small(|_| {});
+        let rates = found.galleries.last().cloned().filter(|_| names.len() > 1);
+        let one = |name: &&str| KindResult {
+            kind: (*name).to_owned(),
+            mated_searches: 30,
+            non_mated_searches: 1_200,
+            rates: rates.clone(),
+        };
+        found.probe_kinds = names.iter().map(one).collect();
+        found
+    };
+    let text = |found: &Evaluation, part: &str| page(found).by_id(part).unwrap().text.clone();
+    let mixed = text(&of_kinds(&["clean <1>", "poor"]), "table-3");
+    assert!(
+        mixed.contains("Over a mixture of kinds of probe: clean <1> (30 mated, 1,200 non-mated searches), poor (30")
+    );
+    for name in ["clean <1>", "poor"] {
+        assert!(mixed.contains(&format!("Probes “{name}” by themselves")), "{mixed}");
+    }
+    let mut one = of_kinds(&["clean"]);
+    assert!(!text(&one, "table-3").contains("mixture"));
+    one.breakdowns.clear();
+    assert!(text(&one, "table-5").contains("all probes are of one kind, “clean”"));
+}
+
+#[test]
 fn results_of_version_1_are_still_shown_and_others_refused_by_their_number() {
     // As the program wrote them before version 2, on real faces; long lists were shortened.
     let text = include_str!("report/version-1.json");
@@ -326,6 +357,17 @@ fn results_of_version_1_are_still_shown_and_others_refused_by_their_number() {
     assert!(page.by_id("figure-det").unwrap().all("svg").len() == 1);
     assert!(!page.by_id("table-3").unwrap().text.contains("searches that each rate wants"));
     assert!(!page.by_id("table-7").unwrap().text.contains('≥'));
+    // What it did not know is no zero, and what it claimed of dependent searches is no claim.
+    let counts = page.by_id("table-1").unwrap();
+    assert_eq!(counts.figures().len(), 9, "of eleven");
+    assert!(counts.text.contains("N counts them too"));
+    let mut claims = old.clone();
+    let fpir = claims.galleries[0].operating[0].fpir.as_mut().unwrap();
+    assert!(fpir.trials > fpir.subjects);
+    fpir.supported = true;
+    assert!(!html(&claims).unwrap().contains("supported by the data</span>"));
+    claims.galleries[0].operating[0].fpir.as_mut().unwrap().subjects = 102;
+    assert!(html(&claims).unwrap().contains("supported by the data</span>"));
     for other in [0, 3, 99] {
         // Whatever else is in them.
         for text in

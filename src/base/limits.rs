@@ -101,6 +101,12 @@ pub const JOB_ATTEMPTS_MAX: u32 = 3;
 pub const JOB_OUTCOME_BYTES_MAX: usize = 64 << 10;
 /// Longest header of a file of raw templates (`.npy`).
 pub const NPY_HEADER_BYTES_MAX: usize = 64 << 10;
+/// Members of a NumPy archive (`.npz`) that are looked through.
+pub const NPZ_MEMBERS_MAX: usize = 1_000;
+/// Longest name of one.
+pub const NPZ_NAME_BYTES_MAX: usize = 1_024;
+/// Characters of a label in one of its members.
+pub const NPZ_LABEL_CHARS_MAX: usize = 256;
 /// Longest record of a list of subjects for an import.
 pub const CSV_RECORD_BYTES_MAX: usize = 1 << 20;
 /// Longest name of a model set.
@@ -228,6 +234,9 @@ pub const EVALUATION_IMAGES_MAX: usize = 2_000_000;
 pub const EVALUATION_GROUP_COLUMNS_MAX: usize = 16;
 /// Values of one such column.
 pub const EVALUATION_VALUES_MAX: usize = 64;
+/// Types of pictures in a manifest: each has thresholds of its own, and with every degradation there are as many kinds of probe
+/// again.
+pub const EVALUATION_TYPES_MAX: usize = EVALUATION_VALUES_MAX / 4;
 /// Wrong lines of a manifest that are shown.
 pub const EVALUATION_FAULTS_MAX: usize = 20;
 /// Bytes of one record of an evaluation's journal.
@@ -235,7 +244,7 @@ pub const EVALUATION_RECORD_BYTES_MAX: usize = 64 << 20;
 /// Operating points of a data folder.
 pub const OPERATING_POINTS_MAX: usize = 1_000;
 /// Bytes of one.
-pub const OPERATING_POINT_BYTES_MAX: usize = 1 << 20;
+pub const OPERATING_POINT_BYTES_MAX: usize = 4 << 20;
 /// Groups of people that a generator of synthetic templates knows.
 pub const SYNTHETIC_GROUPS_MAX: usize = EVALUATION_VALUES_MAX;
 /// Types of probes that it knows.
@@ -252,6 +261,11 @@ pub const SYNTHETIC_PARAMETERS_BYTES_MAX: usize = 64 << 10;
 pub const FIT_TEMPLATES_MAX: usize = 8_192;
 /// Most searches of one evaluation.
 pub const EVALUATION_SEARCHES_MAX: usize = 4_000_000;
+/// Most memory that searches may take while the figures of an evaluation are worked out: what
+/// `casework::evaluate::bounds` reckons before anything is begun.
+pub const EVALUATION_FIGURES_BYTES_MAX: u64 = 8 << 30;
+/// Bytes of an `evaluation.json` that is read; with a few sizes and groups it has some hundred kilobytes.
+pub const EVALUATION_RESULTS_BYTES_MAX: u64 = 256 << 20;
 /// Most groups that are compared with each other, each with each.
 pub const EVALUATION_GROUPS_MAX: usize = 64;
 /// Most replicates of a bootstrap or a permutation test.

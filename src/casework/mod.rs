@@ -14,6 +14,7 @@ pub mod folder;
 pub mod jobs;
 pub mod keys;
 pub mod npy;
+pub mod npz;
 pub mod operating_points;
 pub mod search;
 pub mod statistics;
@@ -145,6 +146,10 @@ impl CaseworkError {
     /// Whether nothing went wrong: the work was told to end, and did.
     #[must_use]
     pub fn is_stop(&self) -> bool {
-        matches!(self, Self::Gallery(GalleryError::Interrupted | GalleryError::Graph(GraphError::Cancelled)))
+        matches!(
+            self,
+            Self::Gallery(GalleryError::Interrupted | GalleryError::Graph(GraphError::Cancelled))
+                | Self::Evaluation(EvaluationError::Interrupted)
+        )
     }
 }

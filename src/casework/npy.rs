@@ -5,7 +5,7 @@
 
 use std::io::Read;
 
-use crate::base::limits::{DIMENSION_MAX, IMPORT_ROWS_MAX, NPY_HEADER_BYTES_MAX};
+use crate::base::limits::{DIMENSION_MAX, IMPORT_ROWS_MAX, NPY_HEADER_BYTES_MAX, NPZ_LABEL_CHARS_MAX};
 use crate::segment::Precision;
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
@@ -58,6 +58,11 @@ impl<R: Read> Npy<R> {
         self.header
     }
 
+    /// What it was read from, from where reading ended on.
+    pub fn into_source(self) -> R {
+        self.source
+    }
+
     /// Reads the next row into `out`, whose length is the number of columns.
     ///
     /// # Errors
@@ -69,7 +74,89 @@ impl<R: Read> Npy<R> {
     }
 }
 
+/// Reads one label a row from a file of one dimension: whole numbers, or text as NumPy keeps it (`<U12`), at most `most` of them.
+///
+/// # Errors
+/// In words, for whoever made the file.
+pub fn labels(source: &mut impl Read, most: usize) -> Result<Vec<String>, String> {
+    let (text, _) = header_text(source)?;
+    let described = describe(&text)?;
+    let [rows] = described.shape[..] else { return Err("it has not one dimension, as labels have".to_owned()) };
+    if rows == 0 || rows > most as u64 {
+        return Err(format!("it has {rows} labels: 1 to {most} are read"));
+    }
+    let kind = Label::of(&described.descr)?;
+    let mut bytes = vec![0; kind.bytes()];
+    let mut labels = Vec::with_capacity(rows as usize);
+    for row in 0..rows {
+        source.read_exact(&mut bytes).map_err(|error| format!("it ends early, or can't be read: {error}"))?;
+        labels.push(kind.read(&bytes).ok_or_else(|| format!("label {row} is empty, or no text"))?);
+    }
+    Ok(labels)
+}
+
+/// How a label is kept.
+#[derive(Debug, Clone, Copy)]
+enum Label {
+    /// A whole number of so many bytes.
+    Number { signed: bool, bytes: usize },
+    /// So many characters of four bytes, with zeros after the last.
+    Text { chars: usize },
+}
+
+impl Label {
+    fn of(descr: &str) -> Result<Self, String> {
+        let other = || {
+            let some: String = descr.chars().take(DESCR_CHARS_SHOWN).collect();
+            format!(
+                "its labels are {some:?}; whole numbers and text of at most {NPZ_LABEL_CHARS_MAX} characters are read"
+            )
+        };
+        let (order, rest) = descr.split_at_checked(1).ok_or_else(other)?;
+        let (kind, width) = rest.split_at_checked(1).ok_or_else(other)?;
+        let width: usize = width.parse().map_err(|_| other())?;
+        match (order, kind, width) {
+            ("<", "i" | "u", 2 | 4 | 8) | ("|", "i" | "u", 1) => Ok(Self::Number { signed: kind == "i", bytes: width }),
+            ("<", "U", 1..=NPZ_LABEL_CHARS_MAX) => Ok(Self::Text { chars: width }),
+            _other => Err(other()),
+        }
+    }
+
+    fn bytes(self) -> usize {
+        match self {
+            Self::Number { bytes, .. } => bytes,
+            Self::Text { chars } => 4 * chars,
+        }
+    }
+
+    fn read(self, bytes: &[u8]) -> Option<String> {
+        match self {
+            Self::Number { signed, .. } => {
+                // Widened with its sign.
+                let minus = signed && bytes.last().is_some_and(|last| last & 0x80 != 0);
+                let mut wide = [if minus { 0xFF } else { 0 }; 16];
+                wide.iter_mut().zip(bytes).for_each(|(wide, byte)| *wide = *byte);
+                Some(i128::from_le_bytes(wide).to_string())
+            }
+            Self::Text { .. } => {
+                let chars = bytes.as_chunks::<4>().0.iter().map(|four| char::from_u32(u32::from_le_bytes(*four)));
+                let text: String = chars.collect::<Option<String>>()?;
+                let text = text.trim_end_matches('\0');
+                let plain = !text.is_empty() && !text.chars().any(char::is_control);
+                plain.then(|| text.to_owned())
+            }
+        }
+    }
+}
+
 fn read_header(source: &mut impl Read) -> Result<NpyHeader, String> {
+    let (text, data_at) = header_text(source)?;
+    let (rows, columns, numbers) = parse(&text)?;
+    Ok(NpyHeader { rows, columns, numbers, data_at })
+}
+
+/// The description, and where the data begin.
+fn header_text(source: &mut impl Read) -> Result<(String, u64), String> {
     let mut read = |bytes: &mut [u8]| source.read_exact(bytes).map_err(|_| "it ends inside its header".to_owned());
     let mut start = [0; 8];
     read(&mut start)?;
@@ -95,13 +182,19 @@ fn read_header(source: &mut impl Read) -> Result<NpyHeader, String> {
     }
     let mut text = vec![0; bytes];
     read(&mut text)?;
-    let text = std::str::from_utf8(&text).map_err(|_| "its header is no text".to_owned())?;
-    let (rows, columns, numbers) = parse(text)?;
-    Ok(NpyHeader { rows, columns, numbers, data_at: (before + bytes) as u64 })
+    let text = String::from_utf8(text).map_err(|_| "its header is no text".to_owned())?;
+    Ok((text, (before + bytes) as u64))
+}
+
+/// What a description says.
+struct Described {
+    descr: String,
+    fortran: bool,
+    shape: Vec<u64>,
 }
 
 /// Reads the description: `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 512), }`.
-fn parse(text: &str) -> Result<(u64, usize, Precision), String> {
+fn describe(text: &str) -> Result<Described, String> {
     let bad = || "its header is not what NumPy writes".to_owned();
     let mut rest = Rest(text.trim());
     let (mut descr, mut fortran, mut shape) = (None, None, None);
@@ -123,7 +216,13 @@ fn parse(text: &str) -> Result<(u64, usize, Precision), String> {
     if !rest.0.is_empty() {
         return Err(bad());
     }
-    let numbers = match descr.ok_or_else(bad)? {
+    let (descr, fortran, shape) = (descr.ok_or_else(bad)?, fortran.ok_or_else(bad)?, shape.ok_or_else(bad)?);
+    Ok(Described { descr: descr.to_owned(), fortran, shape })
+}
+
+fn parse(text: &str) -> Result<(u64, usize, Precision), String> {
+    let Described { descr, fortran, shape } = describe(text)?;
+    let numbers = match descr.as_str() {
         "<f4" => Precision::F32,
         "<f2" => Precision::F16,
         other => {
@@ -131,10 +230,12 @@ fn parse(text: &str) -> Result<(u64, usize, Precision), String> {
             return Err(format!("its numbers are {some:?}; '<f4' and '<f2' are read (astype('<f4') makes them)"));
         }
     };
-    if fortran.ok_or_else(bad)? {
+    if fortran {
         return Err("it is in Fortran order; numpy.ascontiguousarray puts it right".to_owned());
     }
-    let (rows, columns) = shape.ok_or_else(bad)?;
+    let [rows, columns] = shape[..] else {
+        return Err("its header is not what NumPy writes for templates: two dimensions".to_owned());
+    };
     if rows == 0 || rows > IMPORT_ROWS_MAX || columns == 0 || columns > DIMENSION_MAX as u64 {
         return Err(format!(
             "it has {rows} rows of {columns} numbers: 1 to {IMPORT_ROWS_MAX} rows of at most {DIMENSION_MAX} are read"
@@ -170,15 +271,17 @@ impl<'a> Rest<'a> {
         text.parse().ok()
     }
 
-    /// Two numbers in brackets.
-    fn shape(&mut self) -> Option<(u64, u64)> {
+    /// One or two numbers in brackets, with a comma after the first.
+    fn shape(&mut self) -> Option<Vec<u64>> {
         self.skip("(")?;
-        let rows = self.number()?;
+        let mut shape = vec![self.number()?];
         self.skip(",")?;
-        let columns = self.number()?;
-        let _last = self.skip(",");
-        self.skip(")")?;
-        Some((rows, columns))
+        if self.skip(")").is_none() {
+            shape.push(self.number()?);
+            let _last = self.skip(",");
+            self.skip(")")?;
+        }
+        Some(shape)
     }
 }
 
@@ -248,6 +351,37 @@ mod tests {
         assert!(Npy::open(&b"PK\x03\x04 an .npz file"[..]).unwrap_err().contains("no .npy"));
     }
 
+    #[test]
+    fn labels_are_numbers_or_text() {
+        let read = |descr: &str, rows: usize, data: &[u8]| {
+            let text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({rows},), }}");
+            labels(&mut file(1, &text, data).as_slice(), 3)
+        };
+        assert_eq!(read("<i8", 2, &[7_i64.to_le_bytes(), (-2_i64).to_le_bytes()].concat()).unwrap(), ["7", "-2"]);
+        assert_eq!(read("<u2", 1, &[0xFF, 0xFF]).unwrap(), ["65535"]);
+        assert_eq!(read("|i1", 1, &[0xFF]).unwrap(), ["-1"]);
+        let text: Vec<u8> = ['Z', 'é', '\0'].iter().flat_map(|one| u32::from(*one).to_le_bytes()).collect();
+        assert_eq!(read("<U3", 1, &text).unwrap(), ["Zé"]);
+        for (descr, rows, says) in [
+            ("<U3", 4, "4 labels"),
+            ("<U3", 0, "0 labels"),
+            ("<U0", 1, "whole numbers and text"),
+            ("<U9999999999", 1, "whole numbers and text"),
+            (">i8", 1, "whole numbers and text"),
+            ("<f8", 1, "whole numbers and text"),
+            ("|O", 1, "whole numbers and text"),
+            ("é", 1, "whole numbers and text"),
+            ("<U3", 2, "ends early"),
+        ] {
+            let error = read(descr, rows, &text).unwrap_err();
+            assert!(error.contains(says), "{descr}: {error}");
+        }
+        assert!(read("<U1", 1, &[0; 4]).unwrap_err().contains("empty"));
+        assert!(read("<U1", 1, &[0xFF; 4]).unwrap_err().contains("no text"));
+        let square = file(1, "{'descr': '<i8', 'fortran_order': False, 'shape': (1, 1)}", &[0; 8]);
+        assert!(labels(&mut square.as_slice(), 3).unwrap_err().contains("one dimension"));
+    }
+
     proptest! {
         #[test]
         fn hostile_headers_never_panic_and_never_take_much_memory(
@@ -266,6 +400,7 @@ mod tests {
                     let mut row = vec![0.0; npy.header().columns];
                     let _ = npy.next_row(&mut row);
                 }
+                drop(labels(&mut bytes.as_slice(), 5));
             }
         }
     }

@@ -8,7 +8,7 @@ use fs_err as fs;
 
 use crate::base::hex;
 use crate::base::ids::{GalleryName, ModelId};
-use crate::base::limits::{OPERATING_POINT_BYTES_MAX, OPERATING_POINTS_MAX};
+use crate::base::limits::{OPERATING_POINT_BYTES_MAX, OPERATING_POINTS_MAX, RECORD_TEXT_BYTES_MAX};
 use crate::casework::{CaseworkError, Desk};
 use crate::evaluation::operating_point::OperatingPoint;
 use crate::gallery::GalleryError;
@@ -19,6 +19,8 @@ use crate::store::{StoreError, read_small, replace_small};
 /// The folder inside the data folder.
 const FOLDER: &str = "operating-points";
 const ENDING: &str = ".json";
+/// Points that a refusal lists.
+const POINTS_LISTED: usize = 20;
 
 /// What a search says about its threshold.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -29,23 +31,47 @@ pub enum ThresholdChoice {
     /// A comparison score.
     Score(f32),
     /// That of a named operating point.
-    Point(String),
+    Point(String, Scope),
     /// That of the operating point for this false positive identification rate.
-    TargetFpir(f64),
+    TargetFpir(f64, Scope),
+}
+
+/// What an operating point must be for, as the one who searches says it: nothing else knows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Scope {
+    /// Class of the gallery. Needed to choose by a rate, as model and size are: an FPIR of frontal custody pictures says nothing
+    /// of a gallery of others.
+    pub gallery_class: Option<String>,
+    /// Kind of the probes. Needed to choose by a rate where points of several kinds keep it.
+    pub probe_kind: Option<String>,
 }
 
 impl ThresholdChoice {
-    /// From flags or fields, of which one at most may be given.
+    /// From flags or fields, of which one at most may be given, and the scope beside a point or a rate only.
     ///
     /// # Errors
-    /// In words, when there is more than one, or a rate that is none.
-    pub fn of(score: Option<f32>, point: Option<String>, target_fpir: Option<f64>) -> Result<Self, String> {
+    /// In words, when there is more than one, a rate that is none, or a scope of nothing.
+    pub fn of(
+        score: Option<f32>,
+        point: Option<String>,
+        target_fpir: Option<f64>,
+        scope: Scope,
+    ) -> Result<Self, String> {
+        let said = scope.gallery_class.iter().chain(&scope.probe_kind);
+        if said.clone().any(|text| text.len() > RECORD_TEXT_BYTES_MAX) {
+            return Err(format!("a gallery's class or a kind of probe has {RECORD_TEXT_BYTES_MAX} bytes at most"));
+        }
+        let scoped = said.count() > 0;
         match (score, point, target_fpir) {
+            (None, Some(point), None) => Ok(Self::Point(point, scope)),
+            (None, None, Some(rate)) if rate > 0.0 && rate < 1.0 => Ok(Self::TargetFpir(rate, scope)),
+            (None, None, Some(_)) => Err("a false positive identification rate lies between 0 and 1".to_owned()),
+            (_, None, None) if scoped => {
+                Err("a gallery's class or a kind of probe chooses an operating point: name one, or a target FPIR"
+                    .to_owned())
+            }
             (None, None, None) => Ok(Self::None),
             (Some(score), None, None) => Ok(Self::Score(score)),
-            (None, Some(point), None) => Ok(Self::Point(point)),
-            (None, None, Some(rate)) if rate > 0.0 && rate < 1.0 => Ok(Self::TargetFpir(rate)),
-            (None, None, Some(_)) => Err("a false positive identification rate lies between 0 and 1".to_owned()),
             _ => Err("give one of a threshold, an operating point and a target FPIR".to_owned()),
         }
     }
@@ -61,13 +87,14 @@ pub struct Cited {
 }
 
 impl Cited {
-    /// For the record: name, hash and rate.
+    /// For the record: name, hash, probes and rate.
     #[must_use]
     pub fn in_words(&self) -> String {
         let synthetic = if self.point.synthetic { ", from synthetic data" } else { "" };
-        let supported = if self.point.fpir.supported { "" } else { ", not supported by the data" };
+        let supported = if self.point.is_supported() { "" } else { ", not supported by the data" };
         let Self { point, sha256 } = self;
-        format!("{} (sha256 {sha256}), FPIR {}{supported}{synthetic}", point.name, point.target_fpir)
+        let probes = point.probes_in_words();
+        format!("{} (sha256 {sha256}), probes {probes}, FPIR {}{supported}{synthetic}", point.name, point.target_fpir)
     }
 }
 
@@ -93,6 +120,13 @@ pub fn install(settings: &Settings, point: &OperatingPoint) -> Result<PathBuf, C
         return Err(bad(format!("there are {OPERATING_POINTS_MAX} operating points: remove some")));
     }
     let text = point.to_json().map_err(|error| bad(error.to_string()))?;
+    if text.len() > OPERATING_POINT_BYTES_MAX {
+        // What could be written and never read again would lock every point of the folder.
+        return Err(bad(format!(
+            "it has {} bytes, {OPERATING_POINT_BYTES_MAX} are read: it is of too many groups",
+            text.len()
+        )));
+    }
     replace_small(&folder, &file, text.as_bytes()).map_err(GalleryError::from)?;
     Ok(path.join(file))
 }
@@ -141,82 +175,224 @@ pub async fn resolve(
     }
     let points = all(&desk.settings)?;
     let snapshot = desk.vault.snapshot(gallery).await?;
-    let point = pick(&points, choice, snapshot.model(), snapshot.live())?;
+    let asked = Asked { model: snapshot.model(), templates: snapshot.live() };
+    let point = pick(&points, choice, &asked)?;
     let sha256 = point.sha256().map_err(|error| CaseworkError::OperatingPoint(error.to_string()))?;
     Ok(Some(Cited { point: point.clone(), sha256 }))
+}
+
+/// The gallery that a point is to fit.
+struct Asked<'a> {
+    model: &'a ModelId,
+    templates: u64,
+}
+
+impl Asked<'_> {
+    fn fits(&self, point: &OperatingPoint) -> bool {
+        self.is_model(point) && (point.templates.0..=point.templates.1).contains(&self.templates)
+    }
+
+    fn is_model(&self, point: &OperatingPoint) -> bool {
+        point.model_sha256 == hex::encode(&self.model.hash)
+    }
+
+    /// Says `what` is wrong, and which points there are for this model and size.
+    fn refusal(&self, points: &[OperatingPoint], what: &str) -> CaseworkError {
+        let fit: Vec<&OperatingPoint> = points.iter().filter(|point| self.fits(point)).collect();
+        let listed = fit.iter().take(POINTS_LISTED).map(|point| {
+            let probes = point.probes_in_words();
+            format!(
+                "{} ({}, gallery class {:?}, probes {probes:?})",
+                point.name, point.target_fpir, point.gallery_class
+            )
+        });
+        let there = match fit.len() {
+            0 => "there are none".to_owned(),
+            count => {
+                let more = if count > POINTS_LISTED { " and others" } else { "" };
+                format!("there are {}{more}", listed.collect::<Vec<_>>().join(", "))
+            }
+        };
+        let templates = self.templates;
+        CaseworkError::OperatingPoint(format!(
+            "{what}; of those for this model and a gallery of {templates} templates {there}. `bertillon eval operating-point` makes them"
+        ))
+    }
+}
+
+/// Whether two texts name one class or kind: letters' case and space around do not matter.
+fn same(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
+}
+
+fn is_class(point: &OperatingPoint, class: &str) -> bool {
+    same(&point.gallery_class, class)
+}
+
+fn is_kind(point: &OperatingPoint, kind: &str) -> bool {
+    point.probe_kind.as_ref().is_some_and(|own| same(own, kind))
 }
 
 fn pick<'a>(
     points: &'a [OperatingPoint],
     choice: &ThresholdChoice,
-    model: &ModelId,
-    templates: u64,
+    asked: &Asked<'_>,
 ) -> Result<&'a OperatingPoint, CaseworkError> {
-    let model_hash = hex::encode(&model.hash);
-    let fits = |point: &&OperatingPoint| {
-        point.model_sha256 == model_hash && (point.templates.0..=point.templates.1).contains(&templates)
+    let found = match choice {
+        ThresholdChoice::Point(name, scope) => named(points, name, scope, asked),
+        ThresholdChoice::TargetFpir(rate, scope) => for_rate(points, *rate, scope, asked),
+        ThresholdChoice::None | ThresholdChoice::Score(_) => Err("no operating point was asked for".to_owned()),
     };
-    let there: Vec<String> =
-        points.iter().filter(fits).map(|point| format!("{} ({})", point.name, point.target_fpir)).collect();
-    let there = if there.is_empty() { "there are none".to_owned() } else { format!("there are {}", there.join(", ")) };
-    let none = |what: String| {
-        CaseworkError::OperatingPoint(format!(
-            "{what}; of those for this model and a gallery of {templates} templates {there}. `bertillon eval operating-point` makes them"
-        ))
+    found.map_err(|what| asked.refusal(points, &what))
+}
+
+/// The point of that name, where it fits.
+fn named<'a>(
+    points: &'a [OperatingPoint],
+    name: &str,
+    scope: &Scope,
+    asked: &Asked<'_>,
+) -> Result<&'a OperatingPoint, String> {
+    let Some(point) = points.iter().find(|point| point.name == *name) else {
+        return Err("there is no operating point of that name".to_owned());
     };
-    match choice {
-        ThresholdChoice::Point(name) => {
-            let Some(point) = points.iter().find(|point| point.name == *name) else {
-                return Err(none("there is no operating point of that name".to_owned()));
-            };
-            if point.model_sha256 != model_hash {
-                return Err(none(format!(
-                    "the operating point {name:?} is of the model {}, the gallery's is {}",
-                    point.model, model.name
-                )));
-            }
-            if fits(&point) {
-                return Ok(point);
-            }
-            let (least, most) = point.templates;
-            Err(none(format!("the operating point {name:?} holds for {least} to {most} templates")))
-        }
-        ThresholdChoice::TargetFpir(rate) => {
-            // A stricter point keeps the promise too; among equals the one for the smaller range is nearer to the gallery.
-            let kept = points.iter().filter(fits).filter(|point| point.target_fpir <= *rate);
-            let nearest = kept.max_by(|a, b| {
-                a.target_fpir
-                    .total_cmp(&b.target_fpir)
-                    .then(b.templates.1.cmp(&a.templates.1))
-                    .then(b.name.cmp(&a.name))
-            });
-            nearest.ok_or_else(|| none(format!("no operating point keeps an FPIR of {rate}")))
-        }
-        ThresholdChoice::None | ThresholdChoice::Score(_) => Err(none("no operating point was asked for".to_owned())),
+    if !asked.is_model(point) {
+        let (its, model) = (&point.model, &asked.model.name);
+        return Err(format!("the operating point {name:?} is of the model {its}, the gallery's is {model}"));
     }
+    if !asked.fits(point) {
+        let (least, most) = point.templates;
+        return Err(format!("the operating point {name:?} holds for {least} to {most} templates"));
+    }
+    if let Some(class) = scope.gallery_class.as_ref().filter(|class| !is_class(point, class)) {
+        let its = &point.gallery_class;
+        return Err(format!("the operating point {name:?} is for galleries of the class {its:?}, not {class:?}"));
+    }
+    if let Some(kind) = scope.probe_kind.as_ref().filter(|kind| !is_kind(point, kind)) {
+        let its = point.probes_in_words();
+        return Err(format!("the operating point {name:?} is for probes of the kind {its:?}, not {kind:?}"));
+    }
+    Ok(point)
+}
+
+/// The laxest point that keeps a rate, among those for this gallery and these probes.
+fn for_rate<'a>(
+    points: &'a [OperatingPoint],
+    rate: f64,
+    scope: &Scope,
+    asked: &Asked<'_>,
+) -> Result<&'a OperatingPoint, String> {
+    let Some(class) = &scope.gallery_class else {
+        return Err(
+            "of which class the gallery is must be said to choose by a rate (`--gallery-class`, over HTTP the \
+                    field gallery_class)"
+                .to_owned(),
+        );
+    };
+    let of_class: Vec<&OperatingPoint> =
+        points.iter().filter(|point| asked.fits(point) && is_class(point, class)).collect();
+    if of_class.is_empty() {
+        return Err(format!("no operating point is for galleries of the class {class:?}"));
+    }
+    // A stricter point keeps the promise too.
+    let kept = of_class.into_iter().filter(|point| point.target_fpir <= rate);
+    let kept: Vec<&OperatingPoint> =
+        kept.filter(|point| scope.probe_kind.as_ref().is_none_or(|kind| is_kind(point, kind))).collect();
+    let mut kinds: Vec<String> = kept.iter().map(|point| point.probes_in_words().trim().to_lowercase()).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    if kinds.len() > 1 {
+        return Err(format!(
+            "operating points of several kinds of probe keep an FPIR of {rate}: say of which kind the probes are \
+             (`--probe-kind`, over HTTP the field probe_kind)"
+        ));
+    }
+    // Among equals the one for the smaller range is nearer to the gallery.
+    let nearest = kept.into_iter().max_by(|a, b| {
+        a.target_fpir.total_cmp(&b.target_fpir).then(b.templates.1.cmp(&a.templates.1)).then(b.name.cmp(&a.name))
+    });
+    let of_kind =
+        scope.probe_kind.as_ref().map(|kind| format!(" with probes of the kind {kind:?}")).unwrap_or_default();
+    nearest.ok_or_else(|| {
+        format!("no operating point keeps an FPIR of {rate}{of_kind} in galleries of the class {class:?}")
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluation::operating_point::KindShare;
     use crate::evaluation::operating_point::tests::point;
 
     fn model() -> ModelId {
         ModelId { name: "made up".to_owned(), hash: [0xAB; 32] }
     }
 
+    fn scope(gallery_class: Option<&str>, probe_kind: Option<&str>) -> Scope {
+        Scope { gallery_class: gallery_class.map(str::to_owned), probe_kind: probe_kind.map(str::to_owned) }
+    }
+
+    fn rate(rate: f64) -> ThresholdChoice {
+        ThresholdChoice::TargetFpir(rate, scope(Some("custody"), None))
+    }
+
     fn picked(points: &[OperatingPoint], choice: &ThresholdChoice, templates: u64) -> Result<String, String> {
-        pick(points, choice, &model(), templates).map(|point| point.name.clone()).map_err(|error| error.to_string())
+        let found = pick(points, choice, &Asked { model: &model(), templates });
+        found.map(|point| point.name.clone()).map_err(|error| error.to_string())
     }
 
     #[test]
     fn a_rate_is_kept_by_the_nearest_point_that_is_no_laxer() {
         let points = [point("lax", 0.1, 0.3), point("middle", 0.01, 0.4), point("strict", 0.001, 0.5)];
-        for (rate, name) in [(0.5, "lax"), (0.1, "lax"), (0.05, "middle"), (0.01, "middle"), (0.003, "strict")] {
-            assert_eq!(picked(&points, &ThresholdChoice::TargetFpir(rate), 500).as_deref(), Ok(name));
+        for (wanted, name) in [(0.5, "lax"), (0.1, "lax"), (0.05, "middle"), (0.01, "middle"), (0.003, "strict")] {
+            assert_eq!(picked(&points, &rate(wanted), 500).as_deref(), Ok(name));
         }
-        let refused = picked(&points, &ThresholdChoice::TargetFpir(0.0001), 500).unwrap_err();
-        assert!(refused.contains("middle (0.01)"), "{refused}");
+        let refused = picked(&points, &rate(0.0001), 500).unwrap_err();
+        assert!(refused.contains("middle (0.01, gallery class \"custody\""), "{refused}");
+    }
+
+    #[test]
+    fn a_rate_is_kept_only_by_points_of_the_gallerys_class() {
+        let mut visa = point("visa", 0.01, 0.4);
+        visa.gallery_class = "visa, frontal".to_owned();
+        let points = [visa, point("strict", 0.001, 0.5)];
+        let of = |class: Option<&str>| picked(&points, &ThresholdChoice::TargetFpir(0.05, scope(class, None)), 500);
+        // Without the class the nearest of all would be that of the other kind of gallery.
+        assert_eq!(of(Some("custody")).as_deref(), Ok("strict"));
+        assert_eq!(of(Some(" Visa, Frontal ")).as_deref(), Ok("visa"));
+        let refused = of(None).unwrap_err();
+        assert!(
+            refused.contains("--gallery-class") && refused.contains("visa (0.01") && refused.contains("strict (0.001")
+        );
+        let refused = of(Some("watchlist")).unwrap_err();
+        assert!(refused.contains("of the class \"watchlist\"") && refused.contains("\"visa, frontal\""), "{refused}");
+        let named =
+            |class: &str| picked(&points, &ThresholdChoice::Point("visa".to_owned(), scope(Some(class), None)), 500);
+        assert_eq!(named("visa, frontal").as_deref(), Ok("visa"));
+        assert!(named("custody").unwrap_err().contains("is for galleries of the class \"visa, frontal\""));
+    }
+
+    #[test]
+    fn points_of_several_kinds_of_probe_are_never_chosen_among_silently() {
+        let mut poor = point("poor", 0.01, 0.4);
+        poor.probe_kind = Some("degraded: cctv".to_owned());
+        let mut mixed = point("mixed", 0.02, 0.4);
+        mixed.probe_kind = None;
+        let part = |kind: &str| KindShare { kind: kind.to_owned(), mated_searches: 1, non_mated_searches: 2 };
+        mixed.mixture = vec![part("as it is"), part("degraded: cctv")];
+        let points = [poor, mixed, point("clean", 0.01, 0.5)];
+        let of = |wanted: f64, kind: Option<&str>| {
+            picked(&points, &ThresholdChoice::TargetFpir(wanted, scope(Some("custody"), kind)), 500)
+        };
+        let refused = of(0.05, None).unwrap_err();
+        assert!(
+            refused.contains("--probe-kind") && refused.contains("a mixture: 3 as it is, 3 degraded: cctv"),
+            "{refused}"
+        );
+        assert_eq!(of(0.05, Some("as it is")).as_deref(), Ok("clean"));
+        assert_eq!(of(0.05, Some("degraded: cctv")).as_deref(), Ok("poor"));
+        assert!(of(0.05, Some("profile")).unwrap_err().contains("with probes of the kind \"profile\""));
+        assert_eq!(picked(&points[..1], &rate(0.05), 500).as_deref(), Ok("poor"), "one kind only: nothing to choose");
     }
 
     #[test]
@@ -224,12 +400,12 @@ mod tests {
         let mut other = point("other", 0.01, 0.4);
         other.model_sha256 = "ef".repeat(32);
         let points = [other, point("ours", 0.01, 0.4)];
-        let named = |name: &str| ThresholdChoice::Point(name.to_owned());
+        let named = |name: &str| ThresholdChoice::Point(name.to_owned(), Scope::default());
         assert_eq!(picked(&points, &named("ours"), 1_000).as_deref(), Ok("ours"));
         assert!(picked(&points, &named("ours"), 1_001).unwrap_err().contains("1 to 1000 templates"));
         assert!(picked(&points, &named("other"), 10).unwrap_err().contains("the gallery's is made up"));
         assert!(picked(&points, &named("nobody's"), 10).unwrap_err().contains("no operating point of that name"));
-        assert!(picked(&points, &ThresholdChoice::TargetFpir(0.5), 2_000).unwrap_err().contains("there are none"));
+        assert!(picked(&points, &rate(0.5), 2_000).unwrap_err().contains("there are none"));
     }
 
     #[test]
@@ -256,10 +432,16 @@ mod tests {
 
     #[test]
     fn one_choice_at_most() {
-        let of = ThresholdChoice::of;
+        let of = |score, point: Option<&str>, rate| {
+            ThresholdChoice::of(score, point.map(str::to_owned), rate, Scope::default())
+        };
         assert_eq!(of(None, None, None), Ok(ThresholdChoice::None));
-        assert_eq!(of(None, None, Some(0.003)), Ok(ThresholdChoice::TargetFpir(0.003)));
-        assert!(of(Some(0.1), None, Some(0.1)).is_err() && of(Some(0.1), Some("a".to_owned()), None).is_err());
+        assert_eq!(of(None, None, Some(0.003)), Ok(ThresholdChoice::TargetFpir(0.003, Scope::default())));
+        assert!(of(Some(0.1), None, Some(0.1)).is_err() && of(Some(0.1), Some("a"), None).is_err());
         assert!(of(None, None, Some(0.0)).is_err() && of(None, None, Some(f64::NAN)).is_err());
+        let custody = || scope(Some("custody"), None);
+        assert!(ThresholdChoice::of(None, None, None, custody()).is_err(), "a class of nothing");
+        assert!(ThresholdChoice::of(Some(0.1), None, None, custody()).is_err());
+        assert!(ThresholdChoice::of(None, None, Some(0.1), scope(Some(&"x".repeat(1_025)), None)).is_err());
     }
 }

@@ -153,7 +153,7 @@ pub async fn search(desk: &Desk, request: SearchRequest, seen: impl FnOnce()) ->
     let operating_point = resolve(desk, &request.gallery, &request.threshold).await?;
     let threshold = match &request.threshold {
         ThresholdChoice::Score(score) => Some(*score),
-        ThresholdChoice::None | ThresholdChoice::Point(_) | ThresholdChoice::TargetFpir(_) => {
+        ThresholdChoice::None | ThresholdChoice::Point(..) | ThresholdChoice::TargetFpir(..) => {
             operating_point.as_ref().map(|cited| cited.point.search_threshold())
         }
     };

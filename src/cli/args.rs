@@ -190,9 +190,15 @@ pub struct Search {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["threshold", "target_fpir"])]
     pub operating_point: Option<String>,
     /// Threshold of the operating point for this false positive identification rate, 0.003 say; refused where none was measured
-    /// for the gallery's model and size.
+    /// for the gallery's model, size and class. Needs --gallery-class.
     #[arg(long, value_name = "RATE", conflicts_with = "threshold")]
     pub target_fpir: Option<f64>,
+    /// Class of the gallery, as operating points have it ("custody, frontal"): only points for this class are taken.
+    #[arg(long, value_name = "TEXT")]
+    pub gallery_class: Option<String>,
+    /// Kind of the probes, as operating points have it ("degraded: cctv"); needed where there are points of several kinds.
+    #[arg(long, value_name = "KIND")]
+    pub probe_kind: Option<String>,
     /// Which faces: largest, all, or a number from 1 (largest first).
     #[arg(long, default_value = "largest")]
     pub faces: FaceChoice,

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::base::text::thousands as count;
 use crate::casework::search::{Answer, PictureAnswer, ProbeAnswer};
+use crate::evaluation::operating_point::OperatingPoint;
 use crate::gallery::GallerySummary;
 use crate::graph::file::Facts;
 use crate::graph::search::Coverage;
@@ -64,10 +65,17 @@ pub fn answer(answer: &Answer) -> Result<()> {
     }
     if let Some(cited) = &answer.operating_point {
         let synthetic = if cited.point.synthetic { "; SYNTHETIC data: it says nothing about people" } else { "" };
-        let supported = if cited.point.fpir.supported { "" } else { ", which its data do not support" };
+        let supported = if cited.point.is_supported() { "" } else { ", which its data do not support" };
         line(&format!(
-            "\nthreshold {:.4}: operating point {}, chosen for an FPIR of {}{supported}{synthetic} (sha256 {:.16}…)",
-            cited.point.threshold, cited.point.name, cited.point.target_fpir, cited.sha256
+            "\nthreshold {:.4}: operating point {}, chosen for an FPIR of {}{supported}{synthetic} (sha256 {:.16}…); galleries: {}; \
+             probes: {}{}",
+            cited.point.threshold,
+            cited.point.name,
+            cited.point.target_fpir,
+            cited.sha256,
+            cited.point.gallery_class,
+            cited.point.probes_in_words(),
+            on_others(&cited.point)
         ))?;
     }
     if let Some(restriction) = &answer.restriction {
@@ -75,6 +83,16 @@ pub fn answer(answer: &Answer) -> Result<()> {
     }
     line(&cost_line(answer))?;
     line(&format!("{} on record. {LEAD_NOTICE}", numbers(answer)))
+}
+
+/// What the same rule did to people who had no part in choosing the threshold.
+fn on_others(point: &OperatingPoint) -> String {
+    let Some((fpir, (low, high))) =
+        point.disjoint.and_then(|half| Some((half.fpir.value?, half.fpir.clopper_pearson?)))
+    else {
+        return String::new();
+    };
+    format!("; on other people than those it was chosen on FPIR {fpir:.4} ({low:.4} to {high:.4})")
 }
 
 /// Numbers of the searches in the records.

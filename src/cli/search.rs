@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 
 use crate::base::limits::{IMAGE_BYTES_MAX, PROBES_PER_SEARCH_MAX};
 use crate::base::text::printable;
-use crate::casework::operating_points::ThresholdChoice;
+use crate::casework::operating_points::{Scope, ThresholdChoice};
 use crate::casework::search::{ModeChoice, ProbePicture, SearchRequest, search};
 use crate::cli::args::Search;
 use crate::cli::as_whom::caller;
@@ -25,7 +25,8 @@ pub async fn run(settings: Settings, command: Search) -> Result<()> {
         command.images.len()
     );
     let mode = ModeChoice::of(Some(&command.mode), command.ef).map_err(anyhow::Error::msg)?;
-    let threshold = ThresholdChoice::of(command.threshold, command.operating_point, command.target_fpir);
+    let scope = Scope { gallery_class: command.gallery_class, probe_kind: command.probe_kind };
+    let threshold = ThresholdChoice::of(command.threshold, command.operating_point, command.target_fpir, scope);
     let threshold = threshold.map_err(anyhow::Error::msg)?;
     let people = settings.scoring.candidates;
     let mut pictures = Vec::with_capacity(command.images.len());

@@ -86,6 +86,39 @@ pub enum EvaluationError {
         /// Most allowed.
         most: usize,
     },
+    /// Lists so long, of people with so many images, that no scorer is asked for as many templates.
+    #[error(
+        "lists of {list_length} people who have up to {images} images each: their product may be {most} at most; ask for shorter lists"
+    )]
+    Depth {
+        /// People on a list.
+        list_length: usize,
+        /// Most images of one of them.
+        images: usize,
+        /// Largest product.
+        most: usize,
+    },
+    /// More than there may be in memory.
+    #[error(
+        "{searches} searches with lists of {list_length} would take {:.1} GB of memory while figures are worked out, at most {:.1} GB are taken: ask for shorter lists, or fewer probes",
+        *.bytes as f64 / 1e9, *.most as f64 / 1e9
+    )]
+    Memory {
+        /// Searches of one gallery.
+        searches: u64,
+        /// Candidates of each.
+        list_length: usize,
+        /// What they would take.
+        bytes: u64,
+        /// What they may take.
+        most: u64,
+    },
+    /// Searches that can't be had again.
+    #[error("the searches can't be read: {0}")]
+    Searches(String),
+    /// Whoever waited for the figures went away; nothing went wrong.
+    #[error("interrupted")]
+    Interrupted,
     /// An iteration that did not settle.
     #[error("{0} did not settle: the data do not determine it")]
     NotSettled(&'static str),

@@ -1,9 +1,11 @@
 //! What a long evaluation has done so far, on disk: records that are only appended, each with its length and checksum, so that one
-//! that was cut short goes on where it was, and no more than its last record is lost.
+//! that was cut short goes on where it was. A killed program loses no more than the record that it was writing, a power cut the
+//! records of a few seconds.
 
 use std::collections::HashMap;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use fs_err as fs;
 use fs_err::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
@@ -14,6 +16,8 @@ use crate::store::StoreError;
 /// Key, length and checksum before each record's bytes.
 const HEAD_BYTES: usize = 16;
 const MAGIC: &[u8; 8] = b"BTLEVAL1";
+/// Records are brought to the disk this often at least, as long as there are any: seconds of work are what a power cut may take.
+const SYNC_EVERY: Duration = Duration::from_secs(5);
 
 /// An open journal. The keys are in memory, the records on disk.
 #[derive(Debug)]
@@ -21,6 +25,9 @@ pub struct Journal {
     file: fs::File,
     end: u64,
     places: HashMap<u64, (u64, u32)>,
+    /// Up to where everything is on the disk, as far as this program knows, and since when.
+    synced: (u64, Instant),
+    sync_every: Duration,
 }
 
 impl Journal {
@@ -32,10 +39,20 @@ impl Journal {
         let mut options = fs::OpenOptions::new();
         let mut file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
         let size = file.metadata()?.len();
-        let mut journal = Self { end: MAGIC.len() as u64, file: file.try_clone()?, places: HashMap::new() };
+        let mut journal = Self {
+            end: MAGIC.len() as u64,
+            file: file.try_clone()?,
+            places: HashMap::new(),
+            synced: (0, Instant::now()),
+            sync_every: SYNC_EVERY,
+        };
         if size < MAGIC.len() as u64 {
             file.set_len(0)?;
             file.write_all(MAGIC)?;
+            // The name must outlive a power cut, too.
+            if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+                fs::File::open(folder)?.sync_all()?;
+            }
             return Ok(journal);
         }
         file.seek(SeekFrom::Start(0))?;
@@ -74,7 +91,7 @@ impl Journal {
         self.file.write_all_at(&bytes, self.end)?;
         self.places.insert(key, (self.end + HEAD_BYTES as u64, length));
         self.end += bytes.len() as u64;
-        Ok(())
+        if self.synced.1.elapsed() >= self.sync_every { self.sync() } else { Ok(()) }
     }
 
     /// The record of a key.
@@ -98,8 +115,12 @@ impl Journal {
     ///
     /// # Errors
     /// What the system says.
-    pub fn sync(&self) -> Result<(), StoreError> {
-        Ok(self.file.sync_data()?)
+    pub fn sync(&mut self) -> Result<(), StoreError> {
+        if self.synced.0 < self.end {
+            self.file.sync_data()?;
+        }
+        self.synced = (self.end, Instant::now());
+        Ok(())
     }
 }
 
@@ -165,6 +186,24 @@ mod tests {
             journal.append(99, b"more").unwrap();
             assert_eq!(Journal::open(&path).unwrap().get(99).unwrap().unwrap(), b"more");
         }
+    }
+
+    #[test]
+    fn records_wait_for_the_disk_for_seconds_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(&folder.path().join("journal")).unwrap();
+        journal.append(1, b"one").unwrap();
+        assert!(
+            journal.synced.0 == 0 && journal.sync_every == SYNC_EVERY,
+            "not each by itself: that would take longer than the work"
+        );
+        journal.sync_every = Duration::from_millis(20);
+        std::thread::sleep(Duration::from_millis(25));
+        journal.append(2, b"two").unwrap();
+        assert_eq!(journal.synced.0, journal.end, "with those before it");
+        journal.append(3, b"three").unwrap();
+        journal.sync().unwrap();
+        assert_eq!(journal.synced.0, journal.end);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What an evaluation is made of: images, whose they are, and what is known of each. Read from a CSV file, or from folders laid
 //! out as those of Labeled Faces in the Wild.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 
 use crate::base::hex;
 use crate::base::limits::{
-    EVALUATION_FAULTS_MAX, EVALUATION_GROUP_COLUMNS_MAX, EVALUATION_IMAGES_MAX, EVALUATION_VALUES_MAX,
+    EVALUATION_FAULTS_MAX, EVALUATION_GROUP_COLUMNS_MAX, EVALUATION_IMAGES_MAX, EVALUATION_TYPES_MAX,
+    EVALUATION_VALUES_MAX,
 };
 
 /// Longest text of a cell.
@@ -225,6 +226,8 @@ struct Building {
     subjects: Vec<String>,
     by_subject: HashMap<String, u32>,
     by_name: HashMap<String, u64>,
+    /// Types of pictures so far.
+    types: HashSet<String>,
     images: Vec<ImageEntry>,
     digest: Sha256,
     faults: Vec<Fault>,
@@ -277,6 +280,7 @@ impl Building {
             subjects: Vec::new(),
             by_subject: HashMap::new(),
             by_name: HashMap::new(),
+            types: HashSet::new(),
             images: Vec::new(),
             digest,
             faults: Vec::new(),
@@ -336,6 +340,12 @@ impl Building {
         };
         if !captured.is_empty() && !is_day(captured) {
             return Err("a capture date is YYYY-MM-DD, or nothing".to_owned());
+        }
+        if !self.types.contains(kind) {
+            if self.types.len() == EVALUATION_TYPES_MAX {
+                return Err(format!("more than {EVALUATION_TYPES_MAX} types: each has thresholds of its own"));
+            }
+            self.types.insert(kind.to_owned());
         }
         if let Some(before) = self.by_name.insert(name.to_owned(), line) {
             return Err(format!("this image is in line {before} already"));

@@ -5,11 +5,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::base::hex;
-use crate::base::limits::RECORD_TEXT_BYTES_MAX;
-use crate::evaluation::results::Rate;
+use crate::base::limits::{EVALUATION_VALUES_MAX, RECORD_TEXT_BYTES_MAX};
+use crate::evaluation::results::{DisjointRow, GroupRates, Rate};
 
-/// Version of the format.
-pub const OPERATING_POINT_VERSION: u32 = 1;
+/// Version of the format. Version 1, which is read too, knew no kinds of probe and counted every search as independent.
+pub const OPERATING_POINT_VERSION: u32 = 2;
+
+/// Kinds of a mixture that are named where a point is cited; its file has all.
+const KINDS_NAMED: usize = 8;
 
 /// A threshold, and what it was measured to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +28,12 @@ pub struct OperatingPoint {
     pub model_sha256: String,
     /// For galleries of which kind, in words.
     pub gallery_class: String,
+    /// Kind of probe that its threshold was chosen on and its rates are of; absent over a mixture, and in version 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe_kind: Option<String>,
+    /// The kinds of probe that they are over together, where a threshold over several was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mixture: Vec<KindShare>,
     /// Fewest and most templates of a gallery for which it holds. A larger gallery has more false positives.
     pub templates: (u64, u64),
     /// False positive identification rate that it was chosen for.
@@ -37,7 +46,11 @@ pub struct OperatingPoint {
     pub fnir: Rate,
     /// See `fnir`.
     pub list_length: u32,
-    /// Rates by group, where they were measured: column, value, FPIR, FNIR.
+    /// The same rule on half of the people, tested on others: `fpir` is of the searches that chose the threshold, and so
+    /// optimistic; this one is not. Absent where there were too few people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disjoint: Option<DisjointRow>,
+    /// Rates at the threshold by group, for every group column of the evaluation.
     pub groups: Vec<GroupRates>,
     /// sha256 of the evaluation that it was taken from.
     pub evaluation_sha256: String,
@@ -49,18 +62,16 @@ pub struct OperatingPoint {
     pub made_at: String,
 }
 
-/// Rates of one group.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A kind of probe in a mixture.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct GroupRates {
-    /// The column.
-    pub column: String,
-    /// The group.
-    pub value: String,
-    /// Its FPIR at the threshold.
-    pub fpir: Option<Rate>,
-    /// Its FNIR at the threshold.
-    pub fnir: Option<Rate>,
+pub struct KindShare {
+    /// The kind.
+    pub kind: String,
+    /// Its mated searches.
+    pub mated_searches: u64,
+    /// Its non-mated searches.
+    pub non_mated_searches: u64,
 }
 
 /// What is wrong with an operating point.
@@ -70,7 +81,7 @@ pub enum PointError {
     #[error("it can't be read as an operating point: {0}")]
     Unreadable(String),
     /// A version that this program does not know.
-    #[error("it is of version {0}, this program reads version {OPERATING_POINT_VERSION}")]
+    #[error("it is of version {0}, this program reads versions 1 to {OPERATING_POINT_VERSION}")]
     Version(u32),
     /// A figure that makes no sense.
     #[error("its {0} makes no sense")]
@@ -93,20 +104,19 @@ impl OperatingPoint {
     /// # Errors
     /// [`PointError`].
     pub fn check(&self) -> Result<(), PointError> {
-        if self.version != OPERATING_POINT_VERSION {
+        if !(1..=OPERATING_POINT_VERSION).contains(&self.version) {
             return Err(PointError::Version(self.version));
         }
         let words = [&self.name, &self.model, &self.gallery_class, &self.data, &self.made_at];
+        let words = words.into_iter().chain(&self.probe_kind).chain(self.mixture.iter().map(|part| &part.kind));
         let figures = [
             ("threshold", (-1.0..=1.0).contains(&self.threshold)),
             ("target", self.target_fpir > 0.0 && self.target_fpir < 1.0),
             ("range of templates", self.templates.0 <= self.templates.1),
             ("model's hash", hex::decode_32(&self.model_sha256).is_some()),
             ("evaluation's hash", hex::decode_32(&self.evaluation_sha256).is_some()),
-            (
-                "text",
-                words.iter().all(|text| text.len() <= RECORD_TEXT_BYTES_MAX && !text.chars().any(char::is_control)),
-            ),
+            ("mixture of probes", self.mixture.len() <= EVALUATION_VALUES_MAX),
+            ("text", words.into_iter().all(|text| is_plain(text))),
         ];
         match figures.into_iter().find(|(_, good)| !good) {
             Some((what, _)) => Err(PointError::Figure(what)),
@@ -130,12 +140,38 @@ impl OperatingPoint {
         Ok(hex::encode(&<[u8; 32]>::from(Sha256::digest(self.to_json()?))))
     }
 
+    /// Whether its data support its FPIR ([`Rate::is_supported`]).
+    #[must_use]
+    pub fn is_supported(&self) -> bool {
+        self.fpir.is_supported()
+    }
+
+    /// The kind of probe that it is for, in words.
+    #[must_use]
+    pub fn probes_in_words(&self) -> String {
+        if let Some(kind) = &self.probe_kind {
+            return kind.clone();
+        }
+        if self.mixture.is_empty() {
+            return "not said".to_owned();
+        }
+        let part = |part: &KindShare| format!("{} {}", part.mated_searches + part.non_mated_searches, part.kind);
+        let named = self.mixture.iter().take(KINDS_NAMED).map(part).collect::<Vec<_>>().join(", ");
+        let more = if self.mixture.len() > KINDS_NAMED { " and others" } else { "" };
+        format!("a mixture: {named}{more}")
+    }
+
     /// The threshold as searches take it: the next `f32` that is not lower, so that rounding lets no candidate in.
     #[must_use]
     pub fn search_threshold(&self) -> f32 {
         let near = self.threshold as f32;
         if f64::from(near) < self.threshold { near.next_up() } else { near }
     }
+}
+
+/// Short, and without control characters.
+fn is_plain(text: &str) -> bool {
+    text.len() <= RECORD_TEXT_BYTES_MAX && !text.chars().any(char::is_control)
 }
 
 #[cfg(test)]
@@ -153,6 +189,7 @@ pub(crate) mod tests {
             clopper_pearson: Some((0.0, 0.01)),
             bootstrap: None,
             supported: true,
+            design_effect: Some(1.0),
         };
         OperatingPoint {
             version: OPERATING_POINT_VERSION,
@@ -160,12 +197,15 @@ pub(crate) mod tests {
             model: "made up".to_owned(),
             model_sha256: "ab".repeat(32),
             gallery_class: "custody".to_owned(),
+            probe_kind: Some("as it is".to_owned()),
+            mixture: Vec::new(),
             templates: (1, 1_000),
             target_fpir,
             threshold,
             fpir: rate,
             fnir: rate,
             list_length: 50,
+            disjoint: Some(DisjointRow { threshold, chosen_on: 500, fpir: rate, fnir: rate }),
             groups: Vec::new(),
             evaluation_sha256: "cd".repeat(32),
             data: "made up".to_owned(),
@@ -183,13 +223,37 @@ pub(crate) mod tests {
         assert_ne!(good.sha256(), point("a", 0.003, 0.401).sha256());
         for (from, to) in [
             ("\"threshold\": 0.4", "\"threshold\": 1.5"),
-            ("\"version\": 1", "\"version\": 2"),
+            ("\"version\": 2", "\"version\": 3"),
+            ("\"version\": 2", "\"version\": 0"),
+            ("as it is", "as it\\nis"),
             ("\"name\"", "\"nmae\""),
             ("0.003", "0.0"),
             ("abab", "zbab"),
         ] {
             assert!(OperatingPoint::parse(text.replacen(from, to, 1).as_bytes()).is_err(), "{to}");
         }
+    }
+
+    #[test]
+    fn points_of_version_1_keep_their_hash_and_claim_no_more_than_they_may() {
+        // Byte for byte what version 1 wrote.
+        let rate = "{\n    \"events\": 1,\n    \"trials\": 1000,\n    \"subjects\": 500,\n    \"value\": 0.001,\n    \"wilson\": null,\n    \
+                    \"clopper_pearson\": null,\n    \"bootstrap\": null,\n    \"supported\": true\n  }";
+        let text = format!(
+            "{{\n  \"version\": 1,\n  \"name\": \"old\",\n  \"model\": \"m\",\n  \"model_sha256\": \"{}\",\n  \"gallery_class\": \
+             \"custody\",\n  \"templates\": [\n    0,\n    10\n  ],\n  \"target_fpir\": 0.01,\n  \"threshold\": 0.4,\n  \"fpir\": {rate},\n  \
+             \"fnir\": {rate},\n  \"list_length\": 50,\n  \"groups\": [],\n  \"evaluation_sha256\": \"{}\",\n  \"data\": \"d\",\n  \
+             \"synthetic\": true,\n  \"made_at\": \"2026-01-01T00:00:00Z\"\n}}",
+            "ab".repeat(32),
+            "cd".repeat(32)
+        );
+        let old = OperatingPoint::parse(text.as_bytes()).unwrap();
+        assert_eq!(old.to_json().unwrap(), text, "records cite the hash of these bytes");
+        assert!(old.fpir.supported && !old.is_supported(), "500 people, 1,000 searches");
+        assert_eq!(old.probes_in_words(), "not said");
+        let one_each =
+            OperatingPoint::parse(text.replace("\"subjects\": 500", "\"subjects\": 1000").as_bytes()).unwrap();
+        assert!(one_each.is_supported());
     }
 
     #[test]

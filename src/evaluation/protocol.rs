@@ -59,6 +59,8 @@ pub struct Split {
     pub mated: Vec<usize>,
     /// Probes whose person is not.
     pub non_mated: Vec<usize>,
+    /// How many of those would have been enrolled: their people have no other picture to search with.
+    pub gallery_as_probes: u64,
     /// Sizes of the nested galleries, ascending; the last is all of `enrolled`.
     pub sizes: Vec<usize>,
     /// What is left out, why, and how often.
@@ -108,6 +110,7 @@ impl Protocol {
             gallery: Vec::new(),
             mated: Vec::new(),
             non_mated: Vec::new(),
+            gallery_as_probes: 0,
             sizes: Vec::new(),
             exclusions: Vec::new(),
         };
@@ -122,6 +125,7 @@ impl Protocol {
             left_out.gallery_of_non_mated +=
                 person.gallery.len() as u64 - if person.probes.is_empty() { probes.len() as u64 } else { 0 };
             split.non_mated.extend(probes);
+            split.gallery_as_probes += if person.probes.is_empty() { probes.len() as u64 } else { 0 };
         }
         split.mated.sort_unstable();
         split.non_mated.sort_unstable();

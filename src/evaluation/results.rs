@@ -3,6 +3,7 @@
 //! Probabilities and rates lie between 0 and 1. A figure that could not be had is absent; none is ever made up.
 
 mod band;
+mod parts;
 mod reading;
 mod scores;
 mod wanted;
@@ -10,6 +11,7 @@ mod wanted;
 use serde::{Deserialize, Serialize};
 
 pub use band::{DetBand, DetBandPoint};
+pub use parts::{BandFit, CalibrationBand, GroupRates, KindResult};
 pub use reading::{OLDEST_RESULTS_VERSION, check_version};
 pub use scores::{ExpectedError, GroupHistograms, GroupScores};
 pub use wanted::{CutLists, SearchesNeeded};
@@ -26,8 +28,12 @@ pub struct Evaluation {
     pub identity: Identity,
     /// How many of what.
     pub counts: Counts,
-    /// Error rates by gallery, smallest first; the last is the whole gallery.
+    /// Error rates by gallery, smallest first; the last is the whole gallery. Where there are several kinds of probes, these are
+    /// rates over the mixture of them.
     pub galleries: Vec<GalleryResult>,
+    /// Kinds of probes that the whole gallery was searched with; empty where they are not known.
+    #[serde(default)]
+    pub probe_kinds: Vec<KindResult>,
     /// Error rates of the whole gallery by a column of the probes: type, quality decile, each group column.
     pub breakdowns: Vec<Breakdown>,
     /// Non-mated scores between groups, one map a group column.
@@ -38,6 +44,9 @@ pub struct Evaluation {
     pub prediction: Option<Prediction>,
     /// Comparison scores as likelihood ratios.
     pub calibration: Option<Calibration>,
+    /// The same by quality band, thirds of each measure; empty where calibration was not asked for.
+    #[serde(default)]
+    pub calibration_bands: Vec<CalibrationBand>,
     /// Approximate searches beside the exact ones, where asked for.
     pub approximate: Option<ApproximatePairs>,
     /// Counts of scores.
@@ -89,12 +98,15 @@ pub struct Identity {
 /// How many of what.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// People in the whole gallery.
+    /// People in the whole gallery: those with a template in it.
     pub enrolled_subjects: u64,
     /// Templates in it.
     pub enrolled_templates: u64,
     /// Images meant for the gallery of which none could be made.
     pub failures_to_enrol: u64,
+    /// People meant for the gallery of whom no image could be enrolled: they are not in it, and not counted in N.
+    #[serde(default)]
+    pub subjects_not_enrolled: u64,
     /// Searches for somebody who is to be in the gallery.
     pub mated_searches: u64,
     /// People behind them.
@@ -105,6 +117,9 @@ pub struct Counts {
     pub non_mated_subjects: u64,
     /// Mated probes without a template: they count as misses.
     pub failures_to_extract_mated: u64,
+    /// Mated searches for somebody who could not be enrolled: they count as misses, whatever is found.
+    #[serde(default)]
+    pub mates_not_enrolled: u64,
     /// Non-mated probes without a template: they count as searches without a candidate.
     pub failures_to_extract_non_mated: u64,
 }
@@ -122,18 +137,22 @@ pub struct Rate {
     pub value: Option<f64>,
     /// Wilson's interval: for display, as if searches were independent.
     pub wilson: Option<(f64, f64)>,
-    /// Clopper and Pearson's interval: for claims.
+    /// Clopper and Pearson's interval on the counts divided by the design effect: for claims.
     pub clopper_pearson: Option<(f64, f64)>,
     /// Percentiles of a bootstrap over people; absent where nothing was counted.
     pub bootstrap: Option<(f64, f64)>,
-    /// Whether the rule of 3 or of 30 allows the rate to be claimed.
+    /// Whether the rule of 3 or of 30 allows the rate to be claimed, by the counts divided by the design effect.
     pub supported: bool,
+    /// How many of the searches are worth one independent one: 1 with one search a person. Absent without searches, and in what
+    /// was written before it was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub design_effect: Option<f64>,
 }
 
 /// Error rates at one gallery size.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GalleryResult {
-    /// People enrolled: N.
+    /// People enrolled: N. Whoever was meant to be enrolled and could not be is not counted.
     pub people: u64,
     /// FNIR(N, R, 0) by rank: the investigator's miss rate.
     pub by_rank: Vec<RankRow>,
@@ -182,6 +201,9 @@ pub struct OperatingRow {
     /// Lists that ended before the threshold: then selectivity and candidates to reject are lower bounds.
     #[serde(default)]
     pub cut_lists: Option<CutLists>,
+    /// Rates of every group at this very threshold; of the whole gallery only.
+    #[serde(default)]
+    pub groups: Vec<GroupRates>,
 }
 
 /// A threshold chosen on some people and tested on others.
@@ -189,9 +211,12 @@ pub struct OperatingRow {
 pub struct DisjointRow {
     /// Chosen on the first half.
     pub threshold: f64,
+    /// People of the non-mated searches that it was chosen on.
+    #[serde(default)]
+    pub chosen_on: u64,
     /// On the second half.
     pub fpir: Rate,
-    /// With the threshold of the first half.
+    /// With the threshold of the first half, on people who had no part in choosing it.
     pub fnir: Rate,
 }
 
@@ -263,6 +288,9 @@ pub struct BreakdownRow {
     pub fpir: Option<Rate>,
     /// Failures to extract.
     pub failures: Rate,
+    /// Mated searches for somebody who could not be enrolled, among all mated ones: misses before anything was compared.
+    #[serde(default)]
+    pub mates_not_enrolled: Option<Rate>,
     /// FPIR by threshold, for the fan plot.
     pub fan: Vec<(f64, f64)>,
 }
@@ -406,7 +434,7 @@ pub struct ApproximatePairs {
     pub exact_only: u64,
     /// Mates that the approximate search alone showed: 0, or something is wrong.
     pub approximate_only: u64,
-    /// McNemar's exact test.
+    /// McNemar's exact test, over people.
     pub p: f64,
     /// Probes whose mate was lost, by name, at most 1,000.
     pub lost: Vec<String>,

@@ -418,8 +418,16 @@ pub struct OperatingPointShape {
     /// False positive identification rate that it was chosen for.
     #[schema(example = 0.003)]
     pub target_fpir: f64,
+    /// For galleries of which class.
+    #[schema(example = "custody, frontal")]
+    pub gallery_class: String,
+    /// For which kind of probes, or over which mixture of kinds.
+    #[schema(example = "as it is")]
+    pub probes: String,
     /// That rate as measured: 95 % interval of Clopper and Pearson.
     pub fpir_interval: Option<[f64; 2]>,
+    /// The same where the rule that chose the threshold was tested on other people: what is to be expected of strangers.
+    pub fpir_interval_on_others: Option<[f64; 2]>,
     /// False negative identification rate as measured, where the mate is enrolled: 95 % interval of Clopper and Pearson.
     pub fnir_interval: Option<[f64; 2]>,
     /// Whether the searches behind it were enough for the rate to be claimed.
@@ -436,9 +444,12 @@ impl From<&Cited> for OperatingPointShape {
             name: point.name.clone(),
             sha256: sha256.clone(),
             target_fpir: point.target_fpir,
+            gallery_class: point.gallery_class.clone(),
+            probes: point.probes_in_words(),
             fpir_interval: point.fpir.clopper_pearson.map(both),
+            fpir_interval_on_others: point.disjoint.and_then(|half| half.fpir.clopper_pearson).map(both),
             fnir_interval: point.fnir.clopper_pearson.map(both),
-            supported: point.fpir.supported,
+            supported: point.is_supported(),
             synthetic: point.synthetic,
         }
     }

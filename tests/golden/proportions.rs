@@ -1,6 +1,6 @@
 //! Intervals, quantiles, and resampling of subjects.
 
-use bertillon::evaluation::accuracy::groups::design_effect;
+use bertillon::evaluation::accuracy::dependence::variance_ratio;
 use bertillon::evaluation::arithmetic::bootstrap::{Resampling, rate};
 use bertillon::evaluation::arithmetic::distributions::{beta_quantile, normal_quantile};
 use bertillon::evaluation::arithmetic::intervals::{
@@ -44,7 +44,7 @@ fn resampled_intervals_lie_within_their_uncertainty() {
             [sums[0], sums[1]]
         })
         .collect();
-    agree("design effect", design_effect(&subjects), &golden["design_effect"]);
+    agree("design effect", variance_ratio(&subjects).unwrap(), &golden["design_effect"]);
     let found = rate(&subjects, Resampling { replicates: 20_000, ..Resampling::usual(1) }).unwrap();
     // The 2.5 % quantile of 20,000 draws of a normal has a standard deviation of 0.019 of the distribution's: four of these.
     let allowed = 4.0 * 0.019 * number(&golden["standard_error"]);

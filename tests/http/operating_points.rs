@@ -21,6 +21,7 @@ fn point(name: &str, target_fpir: f64, threshold: f64, templates: (u64, u64)) ->
         clopper_pearson: Some((0.0006, 0.0088)),
         bootstrap: None,
         supported: true,
+        design_effect: Some(1.0),
     };
     OperatingPoint {
         version: OPERATING_POINT_VERSION,
@@ -28,12 +29,15 @@ fn point(name: &str, target_fpir: f64, threshold: f64, templates: (u64, u64)) ->
         model: set.name,
         model_sha256: bertillon::base::hex::encode(&set.hash),
         gallery_class: "a test".to_owned(),
+        probe_kind: Some("as it is".to_owned()),
+        mixture: Vec::new(),
         templates,
         target_fpir,
         threshold,
         fpir: rate,
         fnir: rate,
         list_length: 50,
+        disjoint: None,
         groups: Vec::new(),
         evaluation_sha256: "00".repeat(32),
         data: "made up for a test".to_owned(),
@@ -63,19 +67,26 @@ fn a_rate_becomes_a_threshold_and_the_answer_cites_where_from() {
 
     let plain = ask(&[]).good();
     assert!(plain["threshold"].is_null() && plain["operating_point"].is_null(), "{plain}");
-    let low = ask(&[("target_fpir", "0.1")]).good();
+    let rate = |rate: &'static str| ask(&[("target_fpir", rate), ("gallery_class", "a test")]);
+    let low = rate("0.1").good();
     assert_eq!((subjects(&low), &low["operating_point"]["name"]), (vec!["Anne"], &"low".into()));
+    let cited = &low["operating_point"];
+    assert_eq!((&cited["gallery_class"], &cited["probes"]), (&"a test".into(), &"as it is".into()));
     assert_eq!((&low["threshold"], &low["operating_point"]["synthetic"]), (&(-1.0).into(), &true.into()));
     assert_eq!(low["operating_point"]["sha256"].as_str().map(str::len), Some(64));
     // Another picture of hers scores below this one.
     let high = ask(&[("operating_point", "high")]).good();
     assert!(subjects(&high).is_empty() && high["threshold"].as_f64().unwrap() >= 0.999, "{high}");
-    assert_eq!(ask(&[("target_fpir", "0.05")]).good()["operating_point"]["name"], "high", "never laxer than asked");
+    assert_eq!(rate("0.05").good()["operating_point"]["name"], "high", "never laxer than asked");
 
     for (fields, words) in [
         (&[("operating_point", "nobody's")][..], "no operating point of that name"),
         (&[("operating_point", "large")], "1000 to 2000 templates"),
-        (&[("target_fpir", "0.0005")], "low (0.1)"),
+        (&[("operating_point", "low"), ("gallery_class", "visa")], "for galleries of the class \"a test\""),
+        (&[("operating_point", "low"), ("probe_kind", "night")], "for probes of the kind \"as it is\""),
+        (&[("target_fpir", "0.0005"), ("gallery_class", "a test")], "low (0.1"),
+        (&[("target_fpir", "0.1")], "of which class the gallery is must be said"),
+        (&[("target_fpir", "0.1"), ("gallery_class", "visa")], "for galleries of the class \"visa\""),
     ] {
         let answer = ask(fields);
         let said = answer.refused(409);
@@ -87,6 +98,7 @@ fn a_rate_becomes_a_threshold_and_the_answer_cites_where_from() {
         &[("target_fpir", "often")],
         &[("target_fpir", "0.1"), ("threshold", "0.5")],
         &[("operating_point", "low"), ("target_fpir", "0.1")],
+        &[("threshold", "0.5"), ("gallery_class", "a test")],
     ] {
         ask(fields).refused(400);
     }

@@ -91,6 +91,7 @@ pub(crate) fn rate(events: u64, trials: u64, subjects: u64) -> Rate {
         clopper_pearson: some.then(|| wilson(2.1)),
         bootstrap: (some && events > 0).then(|| wilson(2.6)),
         supported: events >= 30 || (events == 0 && trials >= 2_995),
+        design_effect: some.then_some(1.0),
     }
 }
 
@@ -161,6 +162,7 @@ fn operating(probes: &[Probe], size: usize, target: f64) -> OperatingRow {
         fpir,
         disjoint: found.zip(fpir).zip(fnir.last()).map(|((threshold, fpir), last)| DisjointRow {
             threshold: threshold - 0.001,
+            chosen_on: fpir.subjects - fpir.subjects / 2,
             fpir: rate((fpir.events as f64 * 0.6) as u64, fpir.trials / 2, fpir.subjects / 2),
             fnir: rate(last.fnir.events / 2, last.fnir.trials / 2, last.fnir.subjects / 2),
         }),
@@ -174,6 +176,7 @@ fn operating(probes: &[Probe], size: usize, target: f64) -> OperatingRow {
             for_thirty: (30.0 / target).round() as u64,
         }),
         cut_lists: found.map(|_| CutLists { mated: 0, non_mated: u64::from(target > 0.05) * 7, length: 50 }),
+        groups: Vec::new(),
     }
 }
 
@@ -254,6 +257,8 @@ fn breakdown(
             fnir: at.map(|at| rate_of(mated(probes).filter(mine), |probe| missed(probe, last, 50, at))),
             fpir: at.map(|at| rate_of(non_mated(probes).filter(mine), |probe| probe.best[last] >= at)),
             failures: rate((index % 3) as u64, 3.max(mated(probes).filter(mine).count() as u64), 3),
+            mates_not_enrolled: (mated(probes).filter(mine).count() > 0)
+                .then(|| rate(1, mated(probes).filter(mine).count() as u64, 1)),
             fan: if searches > 0 { fan.collect() } else { Vec::new() },
         }
     });
@@ -416,11 +421,13 @@ pub(crate) fn evaluation(wish: &Wish) -> Evaluation {
             enrolled_subjects: wish.sizes[last],
             enrolled_templates: wish.sizes[last],
             failures_to_enrol: 31,
+            subjects_not_enrolled: 30,
             mated_searches: wish.mated as u64,
             mated_subjects: people(wish.mated),
             non_mated_searches: wish.non_mated as u64,
             non_mated_subjects: people(wish.non_mated),
             failures_to_extract_mated: 3.min(wish.mated as u64),
+            mates_not_enrolled: 2.min(wish.mated as u64),
             failures_to_extract_non_mated: 0,
         },
         breakdowns,
@@ -428,6 +435,7 @@ pub(crate) fn evaluation(wish: &Wish) -> Evaluation {
         discard: at.filter(|_| wish.extras && both).map(|at| discard(&probes, last, at)).unwrap_or_default(),
         prediction: (wish.extras && both).then(|| prediction(&probes, &galleries)),
         calibration: (wish.extras && both).then(calibration),
+        calibration_bands: Vec::new(),
         approximate: wish.extras.then(|| ApproximatePairs {
             ef: 128,
             both: 7_412,
@@ -444,5 +452,6 @@ pub(crate) fn evaluation(wish: &Wish) -> Evaluation {
         latency: wish.extras.then(latency),
         statements: statements(),
         galleries,
+        probe_kinds: Vec::new(),
     }
 }

@@ -12,6 +12,8 @@ const OWNERS: [(&str, &[&str]); 16] = [
     ("anyhow", &["cli", "main"]),
     ("clap", &["cli", "main"]),
     ("confique", &["settings"]),
+    // NumPy's archives.
+    ("flate2", &["casework"]),
     ("hnsw_rs", &["graph"]),
     ("indicatif", &["cli"]),
     ("memmap2", &["store"]),

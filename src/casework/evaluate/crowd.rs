@@ -9,15 +9,19 @@ use serde_json::json;
 use crate::base::clock;
 use crate::base::hex;
 use crate::base::ids::ModelId;
-use crate::casework::evaluate::figures::{self, People, hardware, latency, trials, write_candidates};
-use crate::casework::evaluate::samples::Samples;
+use crate::casework::enrol::blocking;
+use crate::casework::evaluate::bounds::Wanted;
+use crate::casework::evaluate::figures::{self, hardware, latency};
+use crate::casework::evaluate::lists::{Lists, Names, People, Source, write_candidates};
+use crate::casework::evaluate::samples::{Samples, sizes_apart};
 use crate::casework::evaluate::searches::{self, Series};
 use crate::casework::evaluate::synthetic::{Options, SyntheticSamples};
-use crate::casework::evaluate::{RunFolder, RunKey, Watch, sha256_of, store};
+use crate::casework::evaluate::{JOURNALS, RunFolder, RunKey, Watch, sha256_of, store};
 use crate::casework::{CaseworkError, Desk};
+use crate::evaluation::accuracy::trials::Kind;
 use crate::evaluation::assemble::{Findings, assemble};
 use crate::evaluation::journal::Journal;
-use crate::evaluation::results::{Evaluation, Identity};
+use crate::evaluation::results::{About, Evaluation, Identity, Latency, Statement};
 use crate::identify::Mode;
 use crate::settings::Settings;
 
@@ -52,13 +56,14 @@ pub struct CrowdPlan {
 /// # Errors
 /// [`CaseworkError`]; after an interruption the same call goes on.
 pub async fn run(settings: &Settings, plan: &CrowdPlan, watch: &Watch) -> Result<Evaluation, CaseworkError> {
+    wanted(plan)?.check()?;
     let data_sha256 = plan.options.sha256()?;
     let hash = hex::decode_32(&data_sha256).unwrap_or_default();
     let model = ModelId { name: MODEL.to_owned(), hash };
     let key = RunKey {
         data_sha256: data_sha256.clone(),
         model_sha256: data_sha256,
-        settings: json!({ "kind": "synthetic", "sizes": plan.sizes, "list_length": plan.list_length }),
+        settings: json!({ "kind": "synthetic", "sizes": plan.sizes, "list_length": plan.list_length, "journals": JOURNALS }),
     };
     let run = RunFolder::take(&plan.folder, &key)?;
     let desk = run.desk(settings).await?;
@@ -71,6 +76,26 @@ pub async fn run(settings: &Settings, plan: &CrowdPlan, watch: &Watch) -> Result
     Ok(found)
 }
 
+/// People in each gallery, ascending; the last is everybody.
+fn sizes(plan: &CrowdPlan) -> Vec<u32> {
+    let mut sizes: Vec<u32> = plan.sizes.iter().copied().filter(|&size| size < plan.options.people).collect();
+    sizes.push(plan.options.people);
+    sizes.sort_unstable();
+    sizes.dedup();
+    sizes
+}
+
+fn wanted(plan: &CrowdPlan) -> Result<Wanted, CaseworkError> {
+    let Options { images, mated, non_mated, .. } = plan.options;
+    plan.options.check()?;
+    Ok(Wanted {
+        sizes: sizes(plan).len(),
+        list_length: plan.list_length,
+        images_joined: images as usize,
+        searches: u64::from(mated) + u64::from(non_mated),
+    })
+}
+
 async fn run_at(
     desk: &Desk,
     settings: &Settings,
@@ -79,12 +104,13 @@ async fn run_at(
     run: &RunFolder,
     watch: &Watch,
 ) -> Result<Evaluation, CaseworkError> {
-    let samples = Arc::new(SyntheticSamples::new(plan.options.clone(), desk.scoring_threads())?);
+    let (options, threads, waiting) = (plan.options.clone(), desk.scoring_threads(), watch.clone());
+    let made = blocking(move || {
+        SyntheticSamples::told(options, threads, &|done, of| waiting.at("looking for failures to enrol", done, of))
+    });
+    let samples = Arc::new(made.await??);
     let source: Arc<dyn Samples> = Arc::<SyntheticSamples>::clone(&samples);
-    let mut sizes: Vec<u32> = plan.sizes.iter().copied().filter(|&size| size < plan.options.people).collect();
-    sizes.push(plan.options.people);
-    sizes.sort_unstable();
-    sizes.dedup();
+    let sizes = sizes_apart(source.as_ref(), sizes(plan))?;
     let mut times = Vec::new();
     for (number, &people) in sizes.iter().enumerate() {
         let gallery = searches::gallery(desk, model, &source, people, true, watch).await?;
@@ -96,56 +122,92 @@ async fn run_at(
             number: number as u64,
             synthetic: true,
         };
-        times.push((people, searches::search(desk, &source, &gallery, &series, run, watch).await?));
+        let enrolled = source.enrolled_of(people);
+        times.push((enrolled, searches::search(desk, &source, &gallery, &series, run, watch).await?));
     }
     let back_end = desk.engine.scorer.name();
     let identity = identity(settings, plan, &back_end)?;
-    let (plan, run, samples) = (plan.clone(), run.clone(), Arc::clone(&samples));
-    crate::casework::enrol::blocking(move || {
-        let latency = latency(&back_end, &times);
-        work_out(&plan, &sizes, &samples, &run, identity, latency)
+    let (plan, run, samples, watch) = (plan.clone(), run.clone(), Arc::clone(&samples), watch.clone());
+    blocking(move || {
+        let made = Made { sizes, latency: latency(&back_end, &times), identity };
+        work_out(&plan, made, &samples, &run, &watch)
     })
     .await?
 }
 
+/// What is known of a run beside its searches.
+struct Made {
+    sizes: Vec<u32>,
+    latency: Option<Latency>,
+    identity: Identity,
+}
+
 fn work_out(
     plan: &CrowdPlan,
-    sizes: &[u32],
+    made: Made,
     samples: &SyntheticSamples,
     run: &RunFolder,
-    identity: Identity,
-    latency: Option<crate::evaluation::results::Latency>,
+    watch: &Watch,
 ) -> Result<Evaluation, CaseworkError> {
+    let Made { sizes, latency, identity } = made;
     let journal = Journal::open(&run.file(searches::JOURNAL)).map_err(store)?;
-    let who = People {
-        of_gallery: &|person| person,
-        of_probe: &|probe| samples.subject_of(probe),
-        is_enrolled: &|person| samples.is_enrolled(person),
-    };
-    let (mut galleries, mut probes) = (Vec::new(), Vec::new());
-    for (number, &people) in sizes.iter().enumerate() {
-        let found = trials(&journal, number as u64, samples, people, plan.list_length, &who)?;
-        galleries.push(found.0);
-        probes = found.1;
-    }
+    let who = People { of_gallery: &|person| person, of_probe: &|probe| samples.subject_of(probe) };
+    let source = Source { journal: &journal, samples, list_length: plan.list_length, who, watch };
+    let lists = Lists::exact(&source, &sizes);
+    // Nobody's mate is outside the whole gallery: all searches are of it.
+    let probes: Vec<u32> = (0..samples.probes()).collect();
     let name = |probe: u32| format!("synthetic probe {probe}");
-    if plan.lists {
-        write_candidates(run, &galleries, &name, &|subject| format!("synthetic #{subject}"))?;
-    }
     let findings = Findings {
-        galleries: &galleries,
+        galleries: &lists,
         failures_to_enrol: samples.failures_to_enrol(),
-        kinds: samples.kinds(&probes),
+        subjects_not_enrolled: u64::from(samples.people()) - samples.enrolled_of(samples.people()),
+        kinds: Some(samples.kinds(&probes)),
         groups: samples.groups(&probes).into_iter().collect(),
         measures: samples.measures(&probes),
         non_mated_pairs: if plan.calibrate { samples.non_mated_pairs(CALIBRATION_PAIRS)? } else { Vec::new() },
         approximate: None,
         probe_names: Box::new(name),
         latency,
+        tell: &|step, done, of| watch.figures_at(step, done, of),
     };
-    let evaluation = assemble(identity, findings)?;
+    let mut evaluation = assemble(identity, findings)?;
+    evaluation.statements.extend(duplicates(&lists, samples)?);
+    if plan.lists {
+        let subject = |subject: u32| format!("synthetic #{subject}");
+        write_candidates(run, &[&lists], &Names { probe: &name, subject: &subject })?;
+    }
     figures::write(run, &evaluation)?;
     Ok(evaluation)
+}
+
+/// What people who are enrolled under two identities do to the figures: the other one as a candidate is the person sought.
+fn duplicates(lists: &Lists<'_>, samples: &SyntheticSamples) -> Result<Option<Statement>, CaseworkError> {
+    if samples.options().parameters.relatives.duplicates == 0.0 {
+        return Ok(None);
+    }
+    let (mut searches, mut listed, mut first) = (0_u64, 0_u64, 0_u64);
+    lists.each_of_whole(|search| {
+        let mated = search.kind == Kind::Mated;
+        let other = mated.then(|| samples.duplicate_of(search.subject)).flatten();
+        if let Some(other) = other.filter(|&other| samples.is_enrolled(other)) {
+            let place = search.candidates.iter().position(|candidate| candidate.subject == other);
+            searches += 1;
+            listed += u64::from(place.is_some());
+            first += u64::from(place == Some(0));
+        }
+        Ok(())
+    })?;
+    if searches == 0 {
+        let text = "No mated search is for anybody who is enrolled under two identities.".to_owned();
+        return Ok(Some(Statement { about: About::Synthetic, text }));
+    }
+    let text = format!(
+        "{searches} mated searches are for people who are enrolled under two identities (synthetic duplicates). In {listed} of their lists the \
+         other identity is a candidate, in {first} the first one: these {first} count as misses at rank 1 here, and are no \
+         errors, since the person was found. Non-mated searches are for people who have no identity in the gallery: no false \
+         positive is a duplicate."
+    );
+    Ok(Some(Statement { about: About::Synthetic, text }))
 }
 
 fn identity(settings: &Settings, plan: &CrowdPlan, back_end: &str) -> Result<Identity, CaseworkError> {
@@ -176,3 +238,6 @@ fn identity(settings: &Settings, plan: &CrowdPlan, back_end: &str) -> Result<Ide
         exclusions: Vec::new(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,13 @@
 //! From pictures to templates, by the product's own vision: those of the gallery as at enrolment, those of probes as at a search.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::base::limits::IMAGE_BYTES_MAX;
+use crate::base::hex;
 use crate::base::text::printable;
 use crate::casework::CaseworkError;
-use crate::casework::enrol::{blocking, in_parallel, in_words};
+use crate::casework::enrol::{blocking, hash, in_parallel, in_words};
+use crate::casework::evaluate::stamp::Stamp;
 use crate::casework::evaluate::{RunFolder, Watch, store};
 use crate::casework::eyes::Eyes;
 use crate::casework::faces::{FaceChoice, choose, reference_face};
@@ -20,6 +21,8 @@ use crate::vision::quality::Quality;
 pub const JOURNAL: &str = "templates.journal";
 /// Longest reason of a failure that is kept.
 const REASON_BYTES_MAX: usize = 300;
+/// Pictures that are looked at, without reading them, between two looks at whether it is to end.
+const LOOKS_AT_ONCE: usize = 1_024;
 /// Pictures between two looks at whether it is to end.
 const PICTURES_AT_ONCE: usize = 32;
 
@@ -51,10 +54,11 @@ pub enum Taken {
     Failed(String),
 }
 
-/// Takes every item that the journal has not yet. Results lie in the journal, by the item's number.
+/// Takes every item that the journal has not yet. Results lie in the journal, by the item's number, with which bytes they are of.
 ///
 /// # Errors
-/// When it is to end, and what the journal's disk says. A picture that can't be used is a result.
+/// When it is to end, what the journal's disk says, and [`CaseworkError::OtherRun`] where a picture was replaced since its
+/// template was taken. A picture that can't be used is a result.
 pub async fn extract(
     vision: &Arc<Eyes>,
     items: Vec<Item>,
@@ -64,18 +68,22 @@ pub async fn extract(
     watch: &Watch,
 ) -> Result<Journal, CaseworkError> {
     let mut journal = Journal::open(&run.file(JOURNAL)).map_err(store)?;
-    let (vision, watch) = (Arc::clone(vision), watch.clone());
+    let (vision, watch, folder) = (Arc::clone(vision), watch.clone(), run.file(""));
     blocking(move || {
         let all = items.len() as u64;
+        unchanged(&items, &journal, &folder, &watch)?;
         let missing: Vec<usize> = (0..items.len()).filter(|&item| !journal.has(item as u64)).collect();
         let mut done = all - missing.len() as u64;
         for batch in missing.chunks(PICTURES_AT_ONCE.max(2 * threads)) {
-            watch.at("taking templates", done, all)?;
+            if let Err(stop) = watch.at("taking templates", done, all) {
+                journal.sync().map_err(store)?;
+                return Err(stop);
+            }
             let take =
                 |place: usize| batch.get(place).and_then(|&item| items.get(item)).map(|item| one(&vision, item, seed));
             let taken = in_parallel(batch.len(), threads, take);
-            for (&item, taken) in batch.iter().zip(taken.into_iter().flatten()) {
-                journal.append(item as u64, &encode(&taken)).map_err(store)?;
+            for (&item, (stamp, taken)) in batch.iter().zip(taken.into_iter().flatten()) {
+                journal.append(item as u64, &encode(&stamp, &taken)).map_err(store)?;
             }
             done += batch.len() as u64;
         }
@@ -86,27 +94,57 @@ pub async fn extract(
     .await?
 }
 
-fn one(vision: &Eyes, item: &Item, seed: u64) -> Taken {
-    match try_one(vision, item, seed) {
+/// Refuses to go on with templates of pictures that were replaced since.
+fn unchanged(items: &[Item], journal: &Journal, folder: &Path, watch: &Watch) -> Result<(), CaseworkError> {
+    let all = items.len() as u64;
+    for (number, item) in items.iter().enumerate() {
+        if number.is_multiple_of(LOOKS_AT_ONCE) {
+            watch.at("looking at pictures", number as u64, all)?;
+        }
+        if journal.has(number as u64) && !record(journal, number)?.0.holds(&item.path) {
+            let picture = printable(&item.path.to_string_lossy());
+            let what = format!("it has a template of another picture than the one that is {picture} now");
+            return Err(CaseworkError::OtherRun { path: folder.to_owned(), what });
+        }
+    }
+    Ok(())
+}
+
+/// sha256 over those of all pictures, in hexadecimal: one number for what was looked at.
+///
+/// # Errors
+/// When the journal has no readable result of one; that it is to end.
+pub fn sha256_of_pictures(journal: &Journal, items: usize, watch: &Watch) -> Result<String, CaseworkError> {
+    let mut all = Vec::with_capacity(32 * items);
+    for item in 0..items {
+        watch.at("reading templates", item as u64, items as u64)?;
+        all.extend(record(journal, item)?.0.sha256);
+    }
+    Ok(hex::encode(&hash(&all)))
+}
+
+fn one(vision: &Eyes, item: &Item, seed: u64) -> (Stamp, Taken) {
+    let (stamp, bytes) = Stamp::read(&item.path);
+    let taken = match bytes.and_then(|bytes| try_one(vision, item, bytes, &stamp, seed)) {
         Ok((face, values)) => Taken::Template { values, measures: measures(&face) },
         Err(reason) => {
             let reason = printable(&reason);
             Taken::Failed(reason.get(..reason.floor_char_boundary(REASON_BYTES_MAX)).unwrap_or_default().to_owned())
         }
-    }
+    };
+    (stamp, taken)
 }
 
-fn try_one(vision: &Eyes, item: &Item, seed: u64) -> Result<(Quality, Vec<f32>), String> {
-    // The system's words name the path; what is kept here goes into reports.
-    let unreadable = |error: std::io::Error| format!("can't be read: {}", error.kind());
-    let size = fs_err::metadata(&item.path).map_err(unreadable)?.len();
-    if size > IMAGE_BYTES_MAX as u64 {
-        return Err(format!("{size} bytes: at most {IMAGE_BYTES_MAX}"));
-    }
-    let mut bytes = fs_err::read(&item.path).map_err(unreadable)?;
+fn try_one(
+    vision: &Eyes,
+    item: &Item,
+    mut bytes: Vec<u8>,
+    stamp: &Stamp,
+    seed: u64,
+) -> Result<(Quality, Vec<f32>), String> {
     if let Some(preset) = item.degraded {
         // By the picture's own bytes: an order of pictures, or a path, changes nothing.
-        let key = crate::casework::enrol::hash(&bytes).iter().fold(seed, |key, &byte| mix(key ^ u64::from(byte)));
+        let key = stamp.sha256.iter().fold(seed, |key, &byte| mix(key ^ u64::from(byte)));
         bytes = degrade(&bytes, preset, key).map_err(|error| in_words(&error))?;
     }
     let analysis = vision.analyse(&bytes).map_err(|error| in_words(&error))?;
@@ -125,14 +163,19 @@ fn measures(quality: &Quality) -> [f32; MEASURES.len()] {
     [*inter_eye_px, *sharpness, *brightness, *contrast, *yaw_deg, *pitch_deg]
 }
 
-fn encode(taken: &Taken) -> Vec<u8> {
+fn encode(stamp: &Stamp, taken: &Taken) -> Vec<u8> {
+    let mut bytes = stamp.bytes().to_vec();
     match taken {
         Taken::Template { values, measures } => {
-            let numbers = measures.iter().chain(values);
-            std::iter::once(1).chain(numbers.flat_map(|value| value.to_le_bytes())).collect()
+            bytes.push(1);
+            bytes.extend(measures.iter().chain(values).flat_map(|value| value.to_le_bytes()));
         }
-        Taken::Failed(reason) => std::iter::once(0).chain(reason.bytes()).collect(),
+        Taken::Failed(reason) => {
+            bytes.push(0);
+            bytes.extend(reason.bytes());
+        }
     }
+    bytes
 }
 
 /// What the journal has of an item.
@@ -140,11 +183,16 @@ fn encode(taken: &Taken) -> Vec<u8> {
 /// # Errors
 /// When it has nothing, or nothing that can be read.
 pub fn taken(journal: &Journal, item: usize) -> Result<Taken, CaseworkError> {
+    Ok(record(journal, item)?.1)
+}
+
+fn record(journal: &Journal, item: usize) -> Result<(Stamp, Taken), CaseworkError> {
     let bytes = journal.get(item as u64).map_err(store)?;
     let damaged = || CaseworkError::Stopped(format!("picture {item} of the evaluation has no readable result"));
-    let (kind, rest) = bytes.as_deref().and_then(<[u8]>::split_first).ok_or_else(damaged)?;
+    let (stamp, rest) = bytes.as_deref().and_then(Stamp::before).ok_or_else(damaged)?;
+    let (kind, rest) = rest.split_first().ok_or_else(damaged)?;
     if *kind == 0 {
-        return Ok(Taken::Failed(String::from_utf8_lossy(rest).into_owned()));
+        return Ok((stamp, Taken::Failed(String::from_utf8_lossy(rest).into_owned())));
     }
     let (numbers, odd) = rest.as_chunks::<4>();
     let mut numbers = numbers.iter().map(|bytes| f32::from_le_bytes(*bytes));
@@ -153,7 +201,11 @@ pub fn taken(journal: &Journal, item: usize) -> Result<Taken, CaseworkError> {
         *measure = numbers.next().ok_or_else(damaged)?;
     }
     let values: Vec<f32> = numbers.collect();
-    if odd.is_empty() && !values.is_empty() { Ok(Taken::Template { values, measures }) } else { Err(damaged()) }
+    if odd.is_empty() && !values.is_empty() {
+        Ok((stamp, Taken::Template { values, measures }))
+    } else {
+        Err(damaged())
+    }
 }
 
 #[cfg(test)]
@@ -166,12 +218,25 @@ mod tests {
         let mut journal = Journal::open(&folder.path().join("j")).unwrap();
         let template = Taken::Template { values: vec![0.6, 0.8], measures: [1.0, 2.0, 3.0, 4.0, -5.0, 6.0] };
         let failed = Taken::Failed("no face found".to_owned());
+        let picture = folder.path().join("picture");
+        fs_err::write(&picture, b"pixels").unwrap();
+        let stamp = Stamp::read(&picture).0;
         for (item, taken) in [&template, &failed].into_iter().enumerate() {
-            journal.append(item as u64, &encode(taken)).unwrap();
+            journal.append(item as u64, &encode(&stamp, taken)).unwrap();
         }
         journal.append(2, &[1, 2, 3]).unwrap();
         assert_eq!(taken(&journal, 0).unwrap(), template);
         assert_eq!(taken(&journal, 1).unwrap(), failed);
         assert!(taken(&journal, 2).is_err() && taken(&journal, 3).is_err());
+        let pictures = sha256_of_pictures(&journal, 2, &Watch::default()).unwrap();
+        assert_eq!(pictures, hex::encode(&hash(&[hash(b"pixels"), hash(b"pixels")].concat())));
+        // Another picture of that name is not answered for; one that nobody took yet may change.
+        let items = [true, false].map(|gallery| Item { path: picture.clone(), gallery, degraded: None });
+        unchanged(&items, &journal, folder.path(), &Watch::default()).unwrap();
+        fs_err::write(&picture, b"other pixels").unwrap();
+        let refused = unchanged(&items, &journal, folder.path(), &Watch::default()).unwrap_err().to_string();
+        assert!(refused.contains("a template of another picture"), "{refused}");
+        let empty = Journal::open(&folder.path().join("new")).unwrap();
+        unchanged(&items, &empty, folder.path(), &Watch::default()).unwrap();
     }
 }

@@ -1,21 +1,25 @@
-//! From what was searched to what is reported: trials of each gallery size, and the files of a finished evaluation.
+//! From what was searched to what is reported: the figures and the files of a finished evaluation.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use fs_err as fs;
 
 use crate::base::clock;
 use crate::base::hex;
+use crate::base::limits::EVALUATION_RESULTS_BYTES_MAX;
 use crate::casework::CaseworkError;
+use crate::casework::enrol::blocking;
 use crate::casework::evaluate::extract::MEASURES;
+use crate::casework::evaluate::lists::{Lists, Names, People, Source, csv_error, write_candidates, write_table};
 use crate::casework::evaluate::pictures::{APPROXIMATE_SERIES, PicturePlan, PictureProbe, PictureRun};
 use crate::casework::evaluate::samples::Samples;
-use crate::casework::evaluate::searches::{self, BatchTimes, Searched};
-use crate::casework::evaluate::{RunFolder, io, sha256_of, store};
-use crate::evaluation::accuracy::trials::{Candidate, Kind, MateScore, Search, Trials};
-use crate::evaluation::assemble::{Column, Findings, QualityMeasure, assemble};
+use crate::casework::evaluate::searches::{self, BatchTimes};
+use crate::casework::evaluate::{RunFolder, Watch, sha256_of, store};
+use crate::evaluation::assemble::{Column, Findings, Galleries, QualityMeasure, assemble};
 use crate::evaluation::journal::Journal;
 use crate::evaluation::manifest::Manifest;
+use crate::evaluation::protocol::{Enrolment, Split};
 use crate::evaluation::results::{Evaluation, Identity, Latency};
 use crate::settings::Settings;
 use crate::store::disk::DiskFolder;
@@ -23,79 +27,31 @@ use crate::store::replace_small;
 
 /// The evaluation, for programs.
 pub const EVALUATION: &str = "evaluation.json";
-/// Every candidate list, for whoever wants to recompute.
-pub const CANDIDATES: &str = "candidates.csv";
 /// Pictures without a template, and why.
 const FAILURES: &str = "failures.csv";
 
-/// Who is who: numbers of people as trials have them.
-pub struct People<'a> {
-    /// Number of each person of the gallery.
-    pub of_gallery: &'a dyn Fn(u32) -> u32,
-    /// Number of the person behind each probe.
-    pub of_probe: &'a dyn Fn(u32) -> u32,
-    /// Whether a person of the gallery has any template in it.
-    pub is_enrolled: &'a dyn Fn(u32) -> bool,
-}
-
-/// Trials of a series, and the probe of each search: those whose mate is not in this smaller gallery are left out.
+/// Works out an evaluation on pictures and writes its files, `evaluation.json` last.
 ///
 /// # Errors
-/// When the journal lacks a search, or searches contradict themselves.
-pub fn trials(
-    journal: &Journal,
-    series: u64,
-    samples: &dyn Samples,
-    people: u32,
-    list_length: usize,
-    who: &People<'_>,
-) -> Result<(Trials, Vec<u32>), CaseworkError> {
-    let mut all = Vec::new();
-    let mut probes = Vec::new();
-    searches::each(journal, series, samples.probes(), |probe, searched| {
-        let mate = samples.mate_of(probe);
-        if mate.is_some_and(|person| person >= people) {
-            return Ok(());
-        }
-        all.push(search(probe, mate, searched, samples, who));
-        probes.push(probe);
-        Ok(())
-    })?;
-    // Somebody of whom no picture could be enrolled is meant to be there, and counts.
-    let templates = samples.rows_of(people).max(u64::from(people));
-    let trials = Trials::new(u64::from(people), templates, list_length as u32, all)?;
-    Ok((trials, probes))
-}
-
-fn search(probe: u32, mate: Option<u32>, searched: Searched, samples: &dyn Samples, who: &People<'_>) -> Search {
-    let Searched { extracted, mate: score, candidates } = searched;
-    let subject = (who.of_probe)(probe);
-    let candidates: Vec<Candidate> = candidates
-        .into_iter()
-        .map(|(row, score)| Candidate { subject: (who.of_gallery)(samples.person_of(row)), template: row, score })
-        .collect();
-    let rank = candidates.iter().position(|candidate| candidate.subject == subject).map(|place| place as u32 + 1);
-    Search {
-        probe,
-        subject,
-        kind: if mate.is_some() { Kind::Mated } else { Kind::NonMated },
-        extracted,
-        mate_enrolled_failed: mate.is_some_and(|person| !(who.is_enrolled)(person)),
-        mate: score.map(|score| MateScore { score, rank }),
-        candidates,
-    }
-}
-
-/// Works out an evaluation on pictures and writes its files.
-///
-/// # Errors
-/// [`CaseworkError`].
-pub fn of_pictures(
+/// [`CaseworkError`]; that it is to end, and then the same call goes on from the searches.
+pub async fn of_pictures(
     settings: &Settings,
-    plan: &PicturePlan,
-    done: &PictureRun,
+    plan: &Arc<PicturePlan>,
+    done: PictureRun,
     title: &str,
     data: &str,
+    watch: &Watch,
+) -> Result<Evaluation, CaseworkError> {
+    let identity = identity(settings, plan, &done, title, data)?;
+    let (plan, watch) = (Arc::clone(plan), watch.clone());
+    blocking(move || work_out(&plan, &done, identity, &watch)).await?
+}
+
+fn work_out(
+    plan: &PicturePlan,
+    done: &PictureRun,
+    identity: Identity,
+    watch: &Watch,
 ) -> Result<Evaluation, CaseworkError> {
     let journal = Journal::open(&done.run.file(searches::JOURNAL)).map_err(store)?;
     let samples = done.samples.as_ref();
@@ -106,40 +62,35 @@ pub fn of_pictures(
     let who = People {
         of_gallery: &|person| done.split.enrolled.get(person as usize).copied().unwrap_or(u32::MAX),
         of_probe: &subject_of,
-        is_enrolled: &|person| samples.is_enrolled(person),
     };
-    let mut galleries = Vec::new();
-    let mut of_whole = Vec::new();
-    for (number, &people) in done.split.sizes.iter().enumerate() {
-        let (trials, probes) = trials(&journal, number as u64, samples, people as u32, plan.list_length, &who)?;
-        galleries.push(trials);
-        of_whole = probes;
-    }
-    let people = done.split.sizes.last().copied().unwrap_or(0) as u32;
+    let source = Source { journal: &journal, samples, list_length: plan.list_length, who, watch };
+    let exact = Lists::exact(&source, &done.sizes);
     let by_graphs = plan.approximate.map(|ef| {
-        let found = trials(&journal, APPROXIMATE_SERIES, samples, people, plan.list_length, &who)?.0;
-        Ok::<_, CaseworkError>((ef, found))
+        let whole = done.sizes.last().copied().unwrap_or(0);
+        (ef, Lists::approximate(&source, APPROXIMATE_SERIES, whole))
     });
-    let by_graphs = by_graphs.transpose()?;
-    let searched: Vec<&PictureProbe> = of_whole.iter().filter_map(|&probe| done.probes.get(probe as usize)).collect();
+    // Nobody's mate is outside the whole gallery: all searches are of it.
+    let searched: Vec<&PictureProbe> = done.probes.iter().collect();
+    let name = |probe: u32| name_of(plan, done.probes.get(probe as usize));
     let findings = Findings {
-        galleries: &galleries,
+        galleries: &exact,
         failures_to_enrol: done.not_enrolled.len() as u64,
-        kinds: kinds(&plan.manifest, &searched),
+        subjects_not_enrolled: u64::from(samples.people()) - samples.enrolled_of(samples.people()),
+        kinds: Some(kinds(&plan.manifest, &searched)),
         groups: groups(&plan.manifest, &searched),
         measures: measures(&searched),
         non_mated_pairs: done.non_mated_pairs.clone(),
-        approximate: by_graphs.as_ref().map(|(ef, found)| (*ef, found)),
-        probe_names: Box::new(|probe| name_of(plan, done.probes.get(probe as usize))),
+        approximate: by_graphs.as_ref().map(|(ef, lists)| (*ef, lists as &dyn Galleries)),
+        probe_names: Box::new(name),
         latency: latency(&done.back_end, &done.times),
+        tell: &|step, done, of| watch.figures_at(step, done, of),
     };
-    let identity = identity(settings, plan, done, title, data)?;
     let evaluation = assemble(identity, findings)?;
-    write(&done.run, &evaluation)?;
     let subject = |number: u32| plan.manifest.subjects.get(number as usize).cloned().unwrap_or_default();
-    let name = |probe: u32| name_of(plan, done.probes.get(probe as usize));
-    write_candidates(&done.run, &galleries, &name, &subject)?;
+    let lists: Vec<&Lists<'_>> = std::iter::once(&exact).chain(by_graphs.as_ref().map(|(_, lists)| lists)).collect();
+    write_candidates(&done.run, &lists, &Names { probe: &name, subject: &subject })?;
     write_failures(plan, done)?;
+    write(&done.run, &evaluation)?;
     Ok(evaluation)
 }
 
@@ -152,8 +103,8 @@ fn name_of(plan: &PicturePlan, probe: Option<&PictureProbe>) -> String {
     }
 }
 
-/// Kind of each searched picture; `None` where all are of one.
-fn kinds(manifest: &Manifest, searched: &[&PictureProbe]) -> Option<Column> {
+/// Kind of each searched picture.
+fn kinds(manifest: &Manifest, searched: &[&PictureProbe]) -> Column {
     let mut values: Vec<String> = Vec::new();
     let mut of_searches = Vec::with_capacity(searched.len());
     for probe in searched {
@@ -170,8 +121,7 @@ fn kinds(manifest: &Manifest, searched: &[&PictureProbe]) -> Option<Column> {
         });
         of_searches.push(Some(place as u16));
     }
-    let column = Column { name: "kind of probe".to_owned(), values, of_searches, of_subjects: BTreeMap::new() };
-    (column.values.len() > 1).then_some(column)
+    Column { name: "kind of probe".to_owned(), values, of_searches, of_subjects: BTreeMap::new() }
 }
 
 fn groups(manifest: &Manifest, searched: &[&PictureProbe]) -> Vec<Column> {
@@ -207,7 +157,7 @@ fn measures(searched: &[&PictureProbe]) -> Vec<QualityMeasure> {
     MEASURES.iter().enumerate().map(of).collect()
 }
 
-pub(super) fn latency(back_end: &str, times: &[(u32, BatchTimes)]) -> Option<Latency> {
+pub(super) fn latency(back_end: &str, times: &[(u64, BatchTimes)]) -> Option<Latency> {
     let (_, whole) = times.last()?;
     let batch = whole.iter().map(|(probes, _)| *probes).max()?;
     // Batches that were filled: a short one says nothing of the others.
@@ -220,8 +170,7 @@ pub(super) fn latency(back_end: &str, times: &[(u32, BatchTimes)]) -> Option<Lat
         ms.sort_by(f64::total_cmp);
         Some((batch, *ms.get(ms.len() / 2)?))
     };
-    let by_size =
-        times.iter().filter_map(|(people, times)| median(times).map(|(batch, ms)| (u64::from(*people), batch, ms)));
+    let by_size = times.iter().filter_map(|(people, times)| median(times).map(|(batch, ms)| (*people, batch, ms)));
     Some(Latency {
         back_end: back_end.to_owned(),
         batch,
@@ -244,9 +193,13 @@ fn identity(
     let mut lines = vec![
         line("enrolment", protocol.enrolment.in_words().to_owned()),
         line("people who are not enrolled", format!("{} of all, drawn by the seed", protocol.non_mated_share)),
-        line("probes", "every picture that is not enrolled; the largest face of each".to_owned()),
+        line("probes", probes_in_words(plan, &done.split)),
+        line("pictures, sha256 over those of all", done.pictures_sha256.clone()),
         line("longest candidate list", plan.list_length.to_string()),
-        line("search", "exact".to_owned()),
+        line(
+            "search",
+            plan.approximate.map_or("exact".to_owned(), |ef| format!("exact; by graphs beside it, ef {ef}")),
+        ),
         line("failures", "a failure to extract or to enrol is a miss; a non-mated one gives no candidate".to_owned()),
     ];
     if !degraded.is_empty() {
@@ -271,6 +224,32 @@ fn identity(
     })
 }
 
+/// Which pictures were searched with, by what the protocol did.
+fn probes_in_words(plan: &PicturePlan, split: &Split) -> String {
+    let Split { mated, non_mated, gallery_as_probes, .. } = split;
+    let roles = || plan.manifest.images.iter().map(|image| image.role);
+    let by_time = match plan.protocol.enrolment {
+        Enrolment::OneImage => "every picture but a person's earliest",
+        Enrolment::Consolidated | Enrolment::Unconsolidated => "the latest picture of each person who has several",
+    };
+    let which = if roles().all(|role| role.is_none()) {
+        by_time.to_owned()
+    } else if roles().all(|role| role.is_some()) {
+        "the pictures that the manifest calls probes".to_owned()
+    } else {
+        format!(
+            "the pictures that the manifest calls probes, those it says nothing of where another of the person is for the gallery, and of \
+             people without any for the gallery {by_time}"
+        )
+    };
+    let alone = match gallery_as_probes {
+        0 => String::new(),
+        some => format!(", {some} of these meant for the gallery, of people who have no other"),
+    };
+    let (enrolled, others) = (mated.len(), non_mated.len());
+    format!("{which}: {enrolled} of people enrolled, {others} of people who are not{alone}; the largest face of each")
+}
+
 /// The machine, as far as the system tells.
 pub(super) fn hardware(back_end: &str) -> Vec<(String, String)> {
     let first = |path: &str, key: &str| {
@@ -293,71 +272,21 @@ pub(super) fn write(run: &RunFolder, evaluation: &Evaluation) -> Result<(), Case
     replace_small(&folder, EVALUATION, text.as_bytes()).map_err(store)
 }
 
-fn csv_error(error: csv::Error) -> CaseworkError {
-    if let csv::ErrorKind::Io(error) = error.into_kind() {
-        return io(error);
-    }
-    // Records of one length, in UTF-8, to a file: nothing else goes wrong.
-    CaseworkError::Stopped("a table can't be written".to_owned())
-}
-
-/// Writes every list, for whoever wants to recompute.
-pub(super) fn write_candidates(
-    run: &RunFolder,
-    galleries: &[Trials],
-    name: &dyn Fn(u32) -> String,
-    subject: &dyn Fn(u32) -> String,
-) -> Result<(), CaseworkError> {
-    let file = fs::File::create(run.file(CANDIDATES)).map_err(io)?;
-    let mut out = csv::Writer::from_writer(std::io::BufWriter::new(file));
-    let head = ["people", "probe", "subject", "mated", "rank", "candidate", "score", "mate_score"];
-    out.write_record(head).map_err(csv_error)?;
-    for trials in galleries {
-        let people = trials.enrolled_subjects();
-        for search in trials.searches() {
-            let probe = name(search.probe);
-            let mated = (search.kind == Kind::Mated).to_string();
-            let mate = search.mate.map_or_else(String::new, |mate| mate.score.to_string());
-            let row = |rank: String, candidate: String, score: String| {
-                [
-                    people.to_string(),
-                    probe.clone(),
-                    subject(search.subject),
-                    mated.clone(),
-                    rank,
-                    candidate,
-                    score,
-                    mate.clone(),
-                ]
-            };
-            if search.candidates.is_empty() {
-                // A search without a list is a search too.
-                out.write_record(row(String::new(), String::new(), String::new())).map_err(csv_error)?;
-            }
-            for (candidate, rank) in search.candidates.iter().zip(1..) {
-                let rank: u32 = rank;
-                let record = row(rank.to_string(), subject(candidate.subject), candidate.score.to_string());
-                out.write_record(record).map_err(csv_error)?;
-            }
-        }
-    }
-    out.flush().map_err(io)
-}
-
 fn write_failures(plan: &PicturePlan, done: &PictureRun) -> Result<(), CaseworkError> {
-    let file = fs::File::create(done.run.file(FAILURES)).map_err(io)?;
-    let mut out = csv::Writer::from_writer(file);
-    out.write_record(["picture", "failure", "reason"]).map_err(csv_error)?;
-    for (image, reason) in &done.not_enrolled {
-        let name = plan.manifest.images.get(*image).map_or("", |image| image.name.as_str());
-        out.write_record([name, "to enrol", reason]).map_err(csv_error)?;
-    }
-    for probe in &done.probes {
-        if let Some(reason) = &probe.failure {
-            out.write_record([name_of(plan, Some(probe)).as_str(), "to extract", reason]).map_err(csv_error)?;
+    write_table(&done.run, FAILURES, |out| {
+        let mut row = |record: [&str; 3]| out.write_record(record).map_err(csv_error);
+        row(["picture", "failure", "reason"])?;
+        for (image, reason) in &done.not_enrolled {
+            let name = plan.manifest.images.get(*image).map_or("", |image| image.name.as_str());
+            row([name, "to enrol", reason])?;
         }
-    }
-    out.flush().map_err(io)
+        for probe in &done.probes {
+            if let Some(reason) = &probe.failure {
+                row([name_of(plan, Some(probe)).as_str(), "to extract", reason])?;
+            }
+        }
+        Ok(())
+    })
 }
 
 /// Reads a finished evaluation.
@@ -367,8 +296,29 @@ fn write_failures(plan: &PicturePlan, done: &PictureRun) -> Result<(), CaseworkE
 pub fn read(folder: &std::path::Path) -> Result<(Evaluation, String), CaseworkError> {
     let other = |what: String| CaseworkError::OtherRun { path: folder.to_owned(), what };
     let path = folder.join(EVALUATION);
-    let text = fs::read_to_string(&path)
-        .map_err(|_| other(format!("there is no {EVALUATION} in it: `bertillon eval accuracy` makes one")))?;
+    let none = |_| other(format!("there is no {EVALUATION} in it: `bertillon eval accuracy` makes one"));
+    let bytes = fs::metadata(&path).map_err(none)?.len();
+    if bytes > EVALUATION_RESULTS_BYTES_MAX {
+        return Err(other(format!(
+            "its {EVALUATION} has {bytes} bytes, at most {EVALUATION_RESULTS_BYTES_MAX} are read"
+        )));
+    }
+    let text = fs::read_to_string(&path).map_err(none)?;
     let evaluation = Evaluation::from_json(&text).map_err(|error| other(format!("its {EVALUATION}: {error}")))?;
     Ok((evaluation, sha256_of(&text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_too_large_to_be_any_are_refused_before_they_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let why = || read(folder.path()).unwrap_err().to_string();
+        assert!(why().contains("there is no evaluation.json"), "{}", why());
+        let file = fs::File::create(folder.path().join(EVALUATION)).unwrap();
+        file.set_len(EVALUATION_RESULTS_BYTES_MAX + 1).unwrap();
+        assert!(why().contains("268435457 bytes, at most 268435456"), "{}", why());
+    }
 }

@@ -1,15 +1,18 @@
 //! Evaluations: images or synthetic samples through the product's own vision, gallery and exact scoring, and what came of each
 //! search. Everything long is kept in a folder as it is done, so that a run that was cut short goes on where it was.
 
+mod bounds;
 pub mod crowd;
 pub mod extract;
 pub mod figures;
 pub mod fit;
+pub mod lists;
 pub mod pairs;
 pub mod pictures;
 pub mod points;
 pub mod samples;
 pub mod searches;
+mod stamp;
 pub mod synthetic;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::hex;
 use crate::casework::jobs::Progress;
 use crate::casework::{CaseworkError, Desk};
+use crate::evaluation::EvaluationError;
 use crate::gallery::{Access, GalleryError};
 use crate::settings::Settings;
 use crate::store::StoreError;
@@ -32,6 +36,8 @@ const RUN: &str = "run.json";
 /// The data folder inside: a vault like any other, with galleries that nobody else uses.
 const WORK: &str = "work";
 const RUN_BYTES_MAX: usize = 64 << 10;
+/// In the key of each run: changes whenever records of journals mean something else, so that no run goes on with those of before.
+const JOURNALS: u32 = 2;
 
 /// What makes two runs the same: a run goes on only in a folder of its own kind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -143,5 +149,13 @@ impl Watch {
     pub fn at(&self, step: &'static str, done: u64, total: u64) -> Result<(), CaseworkError> {
         self.progress.tell(step, done, total);
         if self.stop.load(Ordering::Relaxed) { Err(GalleryError::Interrupted.into()) } else { Ok(()) }
+    }
+
+    /// The same for the statistics, which know no galleries.
+    ///
+    /// # Errors
+    /// [`EvaluationError::Interrupted`].
+    pub fn figures_at(&self, step: &'static str, done: u64, total: u64) -> Result<(), EvaluationError> {
+        self.at(step, done, total).map_err(|_| EvaluationError::Interrupted)
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::base::hex;
 use crate::base::ids::ModelId;
 use crate::casework::evaluate::extract::{self, Item, Taken};
-use crate::casework::evaluate::{RunFolder, RunKey, Watch, sha256_of};
+use crate::casework::evaluate::{JOURNALS, RunFolder, RunKey, Watch, sha256_of};
 use crate::casework::{CaseworkError, desk};
 use crate::evaluation::verification::{Pair, Scored, Verification, read_pairs, verify};
 use crate::settings::Settings;
@@ -31,7 +31,7 @@ pub async fn run(
     let key = RunKey {
         data_sha256: sha256_of(&format!("{pairs:?} below {}", folder.display())),
         model_sha256: hex::encode(&set.hash),
-        settings: json!({ "kind": "pairs" }),
+        settings: json!({ "kind": "pairs", "journals": JOURNALS }),
     };
     let run = RunFolder::take(out, &key)?;
     let desk = run.desk(settings).await?;

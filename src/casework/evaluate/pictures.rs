@@ -7,11 +7,14 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::base::ids::ModelId;
+use crate::casework::enrol::blocking;
+use crate::casework::evaluate::bounds::Wanted;
 use crate::casework::evaluate::extract::{self, Item, MEASURES, Taken};
-use crate::casework::evaluate::samples::Samples;
+use crate::casework::evaluate::samples::{Samples, sizes_apart};
 use crate::casework::evaluate::searches::{self, BatchTimes, Series};
-use crate::casework::evaluate::{RunFolder, RunKey, Watch};
+use crate::casework::evaluate::{JOURNALS, RunFolder, RunKey, Watch};
 use crate::casework::{CaseworkError, Desk};
+use crate::evaluation::assemble::PairScore;
 use crate::evaluation::journal::Journal;
 use crate::evaluation::manifest::Manifest;
 use crate::evaluation::protocol::{Enrolment, Protocol, Split};
@@ -24,7 +27,8 @@ use crate::vision::degrade::Preset;
 /// The journal's number of the approximate searches.
 pub(super) const APPROXIMATE_SERIES: u64 = 200;
 /// Random non-mated pairs that calibration looks at.
-const CALIBRATION_PAIRS: usize = 50_000;
+const CALIBRATION_PAIRS: u32 = 50_000;
+const READING: &str = "reading templates";
 
 /// What is to be measured on pictures.
 #[derive(Debug, Clone)]
@@ -66,6 +70,8 @@ pub struct PictureRun {
     pub run: RunFolder,
     /// Who did what.
     pub split: Split,
+    /// Sizes of the nested galleries, as people who were meant to be in them; those that differ by somebody enrolled.
+    pub sizes: Vec<u32>,
     /// The model.
     pub model: ModelId,
     /// Numbers in a template.
@@ -76,12 +82,14 @@ pub struct PictureRun {
     pub not_enrolled: Vec<(usize, String)>,
     /// The samples.
     pub samples: Arc<PictureSamples>,
-    /// Scores of random non-mated pairs, for calibration.
-    pub non_mated_pairs: Vec<f32>,
-    /// What each batch took, by size of the gallery; of those that were scored in this run.
-    pub times: Vec<(u32, BatchTimes)>,
+    /// Random non-mated pairs, for calibration.
+    pub non_mated_pairs: Vec<PairScore>,
+    /// What each batch took, by people in the gallery; of those that were scored in this run.
+    pub times: Vec<(u64, BatchTimes)>,
     /// What scored.
     pub back_end: String,
+    /// One number for the bytes of all pictures that were taken.
+    pub pictures_sha256: String,
 }
 
 /// Takes templates, makes galleries and searches, as far as that is not done yet.
@@ -90,6 +98,7 @@ pub struct PictureRun {
 /// [`CaseworkError`]; after an interruption the same call goes on.
 pub async fn run(settings: &Settings, plan: &PicturePlan, watch: &Watch) -> Result<PictureRun, CaseworkError> {
     let split = plan.protocol.split(&plan.manifest)?;
+    wanted(plan, &split).check()?;
     let catalogue = crate::casework::desk::catalogue_of(settings)?;
     let set = catalogue.set(&settings.models.set)?;
     let run = RunFolder::take(&plan.folder, &key(plan, &set.id()))?;
@@ -99,6 +108,18 @@ pub async fn run(settings: &Settings, plan: &PicturePlan, watch: &Watch) -> Resu
     done
 }
 
+fn wanted(plan: &PicturePlan, split: &Split) -> Wanted {
+    let most = split.gallery.iter().map(Vec::len).max().unwrap_or(1);
+    let joined = plan.protocol.enrolment != Enrolment::Unconsolidated;
+    let probes = (split.mated.len() + split.non_mated.len()) as u64;
+    Wanted {
+        sizes: split.sizes.len(),
+        list_length: plan.list_length,
+        images_joined: if joined { most } else { 1 },
+        searches: probes * (1 + plan.degraded.len() as u64),
+    }
+}
+
 fn key(plan: &PicturePlan, model: &ModelId) -> RunKey {
     let degraded: Vec<&str> = plan.degraded.iter().map(|preset| preset.name()).collect();
     RunKey {
@@ -106,6 +127,7 @@ fn key(plan: &PicturePlan, model: &ModelId) -> RunKey {
         model_sha256: crate::base::hex::encode(&model.hash),
         settings: json!({
             "protocol": plan.protocol, "list_length": plan.list_length, "degraded": degraded, "approximate": plan.approximate, "kind": "pictures",
+            "journals": JOURNALS,
         }),
     }
 }
@@ -118,21 +140,30 @@ async fn run_at(
     watch: &Watch,
 ) -> Result<PictureRun, CaseworkError> {
     let vision = desk.default_vision().await?;
-    let (items, mut probes) = items(plan, &split);
+    let (items, probes) = items(plan, &split);
     let (seed, threads) = (plan.protocol.seed, desk.vision_threads());
+    let pictures = items.iter().filter(|item| item.degraded.is_none()).count();
     let journal = extract::extract(&vision, items, &run, threads, seed, watch).await?;
-    let (samples, not_enrolled) = PictureSamples::new(journal, &split, &mut probes, vision.dimension())?;
-    let (samples, model) = (Arc::new(samples), vision.model().clone());
+    let (dimension, waiting) = (vision.dimension(), watch.clone());
+    let taken = blocking(move || {
+        let mut probes = probes;
+        let pictures_sha256 = extract::sha256_of_pictures(&journal, pictures, &waiting)?;
+        let (samples, not_enrolled) = PictureSamples::new(journal, &split, &mut probes, dimension, &waiting)?;
+        Ok::<_, CaseworkError>((split, probes, pictures_sha256, Arc::new(samples), not_enrolled))
+    });
+    let (split, probes, pictures_sha256, samples, not_enrolled) = taken.await??;
+    let model = vision.model().clone();
     let (mut times, mut non_mated_pairs) = (Vec::new(), Vec::new());
     let source: Arc<dyn Samples> = Arc::<PictureSamples>::clone(&samples);
-    for (number, &people) in split.sizes.iter().enumerate() {
-        let people = people as u32;
-        if source.rows_of(people) == 0 {
-            return Err(CaseworkError::Stopped(format!(
-                "none of the {people} people of a gallery could be enrolled; the first reason: {}",
-                not_enrolled.first().map_or("", |(_, reason)| reason.as_str())
-            )));
-        }
+    if source.rows_of(source.people()) == 0 {
+        return Err(CaseworkError::Stopped(format!(
+            "none of the {} people of the gallery could be enrolled; the first reason: {}",
+            source.people(),
+            not_enrolled.first().map_or("", |(_, reason)| reason.as_str())
+        )));
+    }
+    let sizes = sizes_apart(source.as_ref(), split.sizes.iter().map(|&size| size as u32))?;
+    for (number, &people) in sizes.iter().enumerate() {
         let gallery = searches::gallery(desk, &model, &source, people, false, watch).await?;
         let series = Series {
             people,
@@ -142,19 +173,33 @@ async fn run_at(
             number: number as u64,
             synthetic: false,
         };
-        times.push((people, searches::search(desk, &source, &gallery, &series, &run, watch).await?));
-        if plan.calibrate && number + 1 == split.sizes.len() {
+        let enrolled = source.enrolled_of(people);
+        times.push((enrolled, searches::search(desk, &source, &gallery, &series, &run, watch).await?));
+        if plan.calibrate && number + 1 == sizes.len() {
             let drawn = searches::non_mated_pairs(desk, &source, &gallery, people, CALIBRATION_PAIRS, seed);
             non_mated_pairs = drawn.await?;
         }
-        if let Some(ef) = plan.approximate.filter(|_| number + 1 == split.sizes.len()) {
+        if let Some(ef) = plan.approximate.filter(|_| number + 1 == sizes.len()) {
             let mode = searches::approximate(desk, &gallery, ef, watch).await?;
             let series = Series { mode, number: APPROXIMATE_SERIES, ..series };
             searches::search(desk, &source, &gallery, &series, &run, watch).await?;
         }
     }
-    let (dimension, back_end) = (vision.dimension(), desk.engine.scorer.name());
-    Ok(PictureRun { run, split, model, dimension, probes, not_enrolled, samples, non_mated_pairs, times, back_end })
+    let back_end = desk.engine.scorer.name();
+    Ok(PictureRun {
+        run,
+        split,
+        sizes,
+        model,
+        dimension,
+        probes,
+        not_enrolled,
+        samples,
+        non_mated_pairs,
+        times,
+        back_end,
+        pictures_sha256,
+    })
 }
 
 /// Gallery pictures first, then each probe as it is, then each degradation of all.
@@ -205,10 +250,12 @@ impl PictureSamples {
         split: &Split,
         probes: &mut [PictureProbe],
         dimension: Dimension,
+        watch: &Watch,
     ) -> Result<(Self, NotEnrolled), CaseworkError> {
         let (mut rows, mut people, mut starts, mut not_enrolled) = (Vec::new(), Vec::new(), vec![0], Vec::new());
         let mut item = 0;
         for (person, images) in split.gallery.iter().enumerate() {
+            watch.at(READING, person as u64, split.gallery.len() as u64)?;
             for &image in images {
                 match extract::taken(&journal, item)? {
                     Taken::Template { .. } => {
@@ -221,8 +268,9 @@ impl PictureSamples {
             }
             starts.push(rows.len() as u64);
         }
-        let mut taken = Vec::with_capacity(probes.len());
+        let (mut taken, all) = (Vec::with_capacity(probes.len()), probes.len() as u64);
         for probe in probes.iter_mut() {
+            watch.at(READING, taken.len() as u64, all)?;
             match extract::taken(&journal, item)? {
                 Taken::Template { measures, .. } => {
                     probe.measures = Some(measures);
@@ -244,18 +292,6 @@ impl PictureSamples {
             Taken::Template { values, .. } => Ok(values),
             Taken::Failed(_) => Err(CaseworkError::Stopped(format!("picture {item} has no template"))),
         }
-    }
-
-    /// Whether any picture of a person was enrolled.
-    #[must_use]
-    pub fn is_enrolled(&self, person: u32) -> bool {
-        !self.rows_of_person(person).is_empty()
-    }
-
-    /// The gallery's people, first to last: place in the manifest of the picture of each row.
-    #[must_use]
-    pub fn rows_len(&self) -> u64 {
-        self.rows.len() as u64
     }
 }
 

@@ -8,8 +8,9 @@ use crate::base::ids::{GalleryName, ModelId, TemplateId};
 use crate::base::limits::{PROBES_PER_SEARCH_MAX, TOP_K_MAX};
 use crate::casework::enrol::blocking;
 use crate::casework::evaluate::samples::Samples;
-use crate::casework::evaluate::{RunFolder, Watch, store};
+use crate::casework::evaluate::{RunFolder, Watch, bounds, store};
 use crate::casework::{CaseworkError, Desk};
+use crate::evaluation::assemble::PairScore;
 use crate::evaluation::journal::Journal;
 use crate::evaluation::random::Stream;
 use crate::gallery::{GalleryError, ImportedReference, IndexRequest, Snapshot, TemplateImport};
@@ -141,7 +142,10 @@ pub async fn search(
     let probes = samples.probes();
     let mut times = Vec::new();
     for (batch, first) in (0..probes).step_by(PROBES_PER_SEARCH_MAX).enumerate() {
-        watch.at("searching", u64::from(first), u64::from(probes))?;
+        if let Err(stop) = watch.at("searching", u64::from(first), u64::from(probes)) {
+            journal.sync().map_err(store)?;
+            return Err(stop);
+        }
         let key = series.number << BATCH_BITS | batch as u64;
         if journal.has(key) {
             continue;
@@ -196,8 +200,8 @@ pub async fn approximate(desk: &Desk, gallery: &GalleryName, ef: u32, watch: &Wa
     Ok(Mode::Approximate(Approach { ef: Some(ef), policy, threads, exhaustive }))
 }
 
-/// Comparison scores of `count` random pairs of a probe and somebody else in the gallery, drawn by `seed`: what calibration holds
-/// the mates' scores against.
+/// `count` random pairs of a probe and somebody else in the gallery, drawn by `seed` and spread over all probes: what calibration
+/// holds the mates' scores against. Probes without a template give none.
 ///
 /// # Errors
 /// What vault and samples say.
@@ -206,32 +210,40 @@ pub async fn non_mated_pairs(
     samples: &Arc<dyn Samples>,
     gallery: &GalleryName,
     people: u32,
-    count: usize,
+    count: u32,
     seed: u64,
-) -> Result<Vec<f32>, CaseworkError> {
+) -> Result<Vec<PairScore>, CaseworkError> {
     let snapshot = desk.vault.snapshot(gallery).await?;
     let finder = Finder::new(snapshot, Arc::clone(samples), people);
     let (probes, rows) = (samples.probes(), samples.rows_of(people));
     blocking(move || {
-        let mut scores = Vec::with_capacity(count);
+        let mut scores = Vec::with_capacity(count as usize);
         let mut held: Option<(u32, Option<Template>)> = None;
-        // Few rows of each probe: templates of probes are read from disk.
-        let of_each = count.div_ceil(probes.max(1) as usize).max(1);
         for draw in 0..count {
-            let probe = (draw / of_each) as u32 % probes.max(1);
+            let mut stream = Stream::new(seed, u64::from(draw));
+            let row = stream.bits() % rows.max(1);
+            let probe = spread(draw, count, probes, stream.bits());
+            // Draws come in the order of their probes, and templates of probes are read from disk.
             if held.as_ref().is_none_or(|(number, _)| *number != probe) {
                 held = Some((probe, finder.samples.probe(probe)?));
             }
-            let row = Stream::new(seed, draw as u64).bits() % rows.max(1);
             let mate = finder.samples.mate_of(probe);
             let Some(template) = held.as_ref().and_then(|(_, template)| template.as_ref()) else { continue };
             if mate != Some(finder.samples.person_of(row)) {
-                scores.extend(finder.score_of_row(template, row));
+                scores.extend(finder.score_of_row(template, row).map(|score| PairScore { probe, score }));
             }
         }
         Ok(scores)
     })
     .await?
+}
+
+/// The probe of a draw: each of `count` draws has its own stretch of the probes, in order, and one of it by chance where there
+/// is more than one. Probes stand by kind, so the first ones would be of one kind.
+fn spread(draw: u32, count: u32, probes: u32, chance: u64) -> u32 {
+    let begin = |draw: u32| u64::from(draw) * u64::from(probes) / u64::from(count.max(1));
+    let (first, end) = (begin(draw), begin(draw + 1));
+    (first + chance % (end - first).max(1)) as u32
 }
 
 /// Templates to ask for, so that a list is never short of people.
@@ -241,14 +253,7 @@ fn depth(samples: &dyn Samples, series: &Series) -> Result<usize, CaseworkError>
     }
     let rows = |person| samples.rows_of_person(person);
     let most = (0..series.people).map(|person| (rows(person).end - rows(person).start) as usize).max().unwrap_or(1);
-    let depth = series.list_length.saturating_mul(most.max(1));
-    if depth <= TOP_K_MAX {
-        return Ok(depth);
-    }
-    Err(CaseworkError::Stopped(format!(
-        "{most} images of one person and lists of {} people: their product may be {TOP_K_MAX} at most; ask for shorter lists",
-        series.list_length
-    )))
+    bounds::depth(series.list_length, most)
 }
 
 /// Puts lists in the form of the journal, and finds the mates' scores.
@@ -382,6 +387,19 @@ mod tests {
     use super::*;
 
     proptest! {
+        #[test]
+        fn draws_are_spread_over_all_probes(count in 1_u32..500, probes in 1_u32..500, seed in any::<u64>()) {
+            let drawn: Vec<u32> = (0..count).map(|draw| spread(draw, count, probes, Stream::new(seed, u64::from(draw)).bits())).collect();
+            prop_assert!(drawn.is_sorted() && drawn.iter().all(|probe| *probe < probes));
+            // However the probes are cut into stretches, each has its share of the draws, but for those at its ends.
+            for (begin, end) in [(0, probes / 2), (probes / 3, probes)] {
+                let found = drawn.iter().filter(|probe| (begin..end).contains(*probe)).count() as f64;
+                let share = f64::from(count) * f64::from(end - begin) / f64::from(probes);
+                let each = (f64::from(count) / f64::from(probes)).ceil() + 1.0;
+                prop_assert!((found - share).abs() <= 2.0 * each, "{found} of {share}");
+            }
+        }
+
         #[test]
         fn what_the_journal_keeps_comes_back(all in prop::collection::vec(
             (any::<bool>(), prop::option::of(-1.0..1.0_f32), prop::collection::vec((any::<u64>(), -1.0..1.0_f32), 0..9)), 0..9,

@@ -13,7 +13,7 @@ use crate::casework::CaseworkError;
 use crate::casework::evaluate::samples::Samples;
 use crate::casework::evaluate::sha256_of;
 use crate::evaluation::ahead::{CHUNK_ROWS, RowSource};
-use crate::evaluation::assemble::{Column, QualityMeasure};
+use crate::evaluation::assemble::{Column, PairScore, QualityMeasure};
 use crate::evaluation::random::mix;
 use crate::evaluation::synthetic::generator::{PROBE_IMAGES, Sample};
 use crate::evaluation::synthetic::people::{OUTSIDERS, Relation};
@@ -25,6 +25,9 @@ use crate::vision::VisionError;
 
 /// Sets the people of random pairs apart from everything else.
 const PAIRS: u64 = 0x5041_4952_5300;
+
+/// Images between two looks at whether anybody still waits.
+const IMAGES_AT_ONCE: usize = 1 << 16;
 
 /// What is to be made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,8 +60,12 @@ impl Options {
         Ok(sha256_of(&format!("synthetic templates, generator {VERSION}: {text}")))
     }
 
-    fn check(&self) -> Result<Dimension, CaseworkError> {
-        let Self { parameters: _, people, images, mated, mates_among, non_mated, dimension, seed: _ } = self;
+    /// Refuses what can't be made, before anything is.
+    ///
+    /// # Errors
+    /// [`CaseworkError::Synthetic`], and [`CaseworkError::Vision`] for a dimension that no template has.
+    pub(super) fn check(&self) -> Result<Dimension, CaseworkError> {
+        let Self { parameters, people, images, mated, mates_among, non_mated, dimension, seed } = self;
         let within = |what, found: u64, least: u32, most: u64| {
             let figure = |number: u64| number as f64;
             if (u64::from(least)..=most).contains(&found) {
@@ -71,7 +78,10 @@ impl Options {
         within("enrolled images", u64::from(*people) * u64::from(*images), 1, IMPORT_ROWS_MAX)?;
         within("people with probes", u64::from(*mates_among), 1, u64::from(*people))?;
         within("probes", u64::from(*mated) + u64::from(*non_mated), 1, u64::from(SYNTHETIC_PROBES_MAX))?;
-        Dimension::new(*dimension).map_err(|error| VisionError::Vector(error).into())
+        let dimension = Dimension::new(*dimension).map_err(VisionError::Vector)?;
+        // Looks at the parameters, and at whether so many components have room for them.
+        Generator::new(parameters, dimension, *seed, *people)?;
+        Ok(dimension)
     }
 }
 
@@ -142,11 +152,28 @@ impl SyntheticSamples {
     /// # Errors
     /// [`CaseworkError::Synthetic`] for figures out of range.
     pub fn new(options: Options, threads: usize) -> Result<Self, CaseworkError> {
+        Self::told(options, threads, &|_, _| Ok(()))
+    }
+
+    /// The same for whoever is told how many images were looked at, and may end it.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new) and of `tell`.
+    pub fn told(
+        options: Options,
+        threads: usize,
+        tell: &dyn Fn(u64, u64) -> Result<(), CaseworkError>,
+    ) -> Result<Self, CaseworkError> {
         let dimension = options.check()?;
         let generator = Generator::new(&options.parameters, dimension, options.seed, options.people)?;
         let images = u64::from(options.images);
         let all = if options.parameters.failures > 0.0 { u64::from(options.people) * images } else { 0 };
-        let missing = (0..all).filter(|image| generator.sample(image / images, image % images).failed).collect();
+        let mut missing = Vec::new();
+        for first in (0..all).step_by(IMAGES_AT_ONCE) {
+            tell(first, all)?;
+            let some = first..all.min(first + IMAGES_AT_ONCE as u64);
+            missing.extend(some.filter(|image| generator.sample(image / images, image % images).failed));
+        }
         let among = u64::from(options.mates_among);
         // Near the golden section, which spreads few people evenly.
         let near = among * 987 / 1_597;
@@ -167,25 +194,22 @@ impl SyntheticSamples {
         self.made.missing.len() as u64
     }
 
-    /// Whether a person of the gallery has any template in it.
-    #[must_use]
-    pub fn is_enrolled(&self, person: u32) -> bool {
-        !self.rows_of_person(person).is_empty()
-    }
-
     /// Number of the person behind a probe: that of the gallery, or one beyond them.
     #[must_use]
     pub fn subject_of(&self, probe: u32) -> u32 {
         self.mate_of(probe).unwrap_or_else(|| self.made.options.people + (probe - self.made.options.mated))
     }
 
-    /// The earlier identity of a person of the gallery who is enrolled twice: as a candidate beside it, no error of anybody's.
+    /// The other identity of a person of the gallery who is enrolled twice: as a candidate, no error of anybody's.
     #[must_use]
     pub fn duplicate_of(&self, person: u32) -> Option<u32> {
-        match self.made.generator.person(u64::from(person)).relation {
+        let earlier = |person: u32| match self.made.generator.person(u64::from(person)).relation {
             Relation::Duplicate { of } => u32::try_from(of).ok(),
             Relation::None | Relation::Cluster { .. } | Relation::Relative { .. } => None,
-        }
+        };
+        // A duplicate is the next identity after the one that it doubles.
+        let later = || Some(person + 1).filter(|&next| next < self.people() && earlier(next) == Some(person));
+        earlier(person).or_else(later)
     }
 
     /// A probe without its template.
@@ -201,16 +225,16 @@ impl SyntheticSamples {
         self.made.generator.person(self.identity_and_image(probe).0).group
     }
 
-    /// Types of the probes of searches, where there is more than one.
+    /// Types of the probes of searches.
     #[must_use]
-    pub fn kinds(&self, probes: &[u32]) -> Option<Column> {
+    pub fn kinds(&self, probes: &[u32]) -> Column {
         let kinds = &self.made.options.parameters.probes;
-        (kinds.len() > 1).then(|| Column {
+        Column {
             name: "type of probe (synthetic)".to_owned(),
             values: kinds.iter().map(|kind| kind.name.clone()).collect(),
             of_searches: probes.iter().map(|probe| u16::try_from(self.sample(*probe).kind).ok()).collect(),
             of_subjects: BTreeMap::new(),
-        })
+        }
     }
 
     /// Groups of the probes of searches and of the people enrolled, where there is more than one.
@@ -244,11 +268,11 @@ impl SyntheticSamples {
         measures
     }
 
-    /// Comparison scores of `count` random pairs of a probe and an enrolled image of another person: for calibration.
+    /// `count` random pairs of a probe and an enrolled image of another person: for calibration.
     ///
     /// # Errors
     /// As [`Samples::probe`].
-    pub fn non_mated_pairs(&self, count: u32) -> Result<Vec<f32>, CaseworkError> {
+    pub fn non_mated_pairs(&self, count: u32) -> Result<Vec<PairScore>, CaseworkError> {
         let mut scores = Vec::with_capacity(count.min(SYNTHETIC_PROBES_MAX) as usize);
         let mut row = vec![0.0; self.made.dimension.get()];
         let rows = self.rows_of(self.made.options.people);
@@ -263,10 +287,10 @@ impl SyntheticSamples {
             if self.mate_of(probe) == Some(person) {
                 continue;
             }
-            if let Some(probe) = self.probe(probe)? {
+            if let Some(template) = self.probe(probe)? {
                 self.made.row(at, &mut row);
                 let row = Template::from_raw(&row).map_err(VisionError::Vector)?;
-                scores.push(exact_score(probe.values(), row.values()));
+                scores.push(PairScore { probe, score: exact_score(template.values(), row.values()) });
             }
         }
         Ok(scores)
@@ -423,7 +447,8 @@ mod tests {
     fn columns_say_synthetic_and_fit_the_searches() {
         let samples = SyntheticSamples::new(options(600, 1), 1).unwrap();
         let probes: Vec<u32> = (0..samples.probes()).step_by(3).collect();
-        assert!(samples.kinds(&probes).is_none(), "one type only");
+        let kinds = samples.kinds(&probes);
+        assert_eq!((kinds.values.len(), kinds.of_searches.len()), (1, probes.len()), "one type only");
         let groups = samples.groups(&probes).unwrap();
         assert!(groups.name.contains("synthetic") && groups.values.len() == 3);
         assert_eq!((groups.of_searches.len(), groups.of_subjects.len()), (probes.len(), 600));

@@ -19,6 +19,7 @@ use crate::evaluation::latency::measure::{Plan, Scoring, measure};
 use crate::evaluation::latency::recipe::Recipe;
 use crate::evaluation::latency::scratch::Scratch;
 use crate::evaluation::latency::{LatencyError, Stop};
+use crate::evaluation::synthetic::Preset;
 use crate::gallery::Snapshot;
 use crate::scoring::compose::compose;
 use crate::scoring::threads_here;
@@ -58,6 +59,10 @@ pub struct GalleryArgs {
     /// Seed of the gallery and its probes: the same seed gives the same bits everywhere.
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub seed: u64,
+    /// Synthetic people of a preset of `eval synthetic` (mugshot, mugshot_median, webcam, profile, aged, lfr_npl, cctv) instead of noise;
+    /// they take longer to make, and 160 numbers at least.
+    #[arg(long, value_name = "PRESET")]
+    pub preset: Option<Preset>,
     /// Folder for the gallery; `bench` in the data folder when not given.
     #[arg(long, value_name = "FOLDER")]
     pub scratch: Option<PathBuf>,
@@ -117,7 +122,7 @@ pub struct Worker {
 impl GalleryArgs {
     fn recipe(&self) -> Result<Recipe> {
         let dimension = Dimension::new(self.dimension).context("--dimension")?;
-        Ok(Recipe { rows: self.gallery_size, dimension, seed: self.seed })
+        Ok(Recipe { rows: self.gallery_size, dimension, seed: self.seed, preset: self.preset })
     }
 
     fn parent(&self, settings: &Settings) -> PathBuf {
@@ -153,7 +158,7 @@ async fn run_latency(settings: &Settings, command: &Latency) -> Result<()> {
     let bar = progress::bar(plan.repeat, "searching");
     let shown = bar.clone();
     let tick = Arc::new(move |done| shown.set_position(done));
-    let generator = scratch.recipe().generator();
+    let generator = scratch.recipe().generator()?;
     let measuring = measure(&scratch, &generator, plan, &scoring, &stop, tick);
     let report = tokio::select! {
         report = measuring => report,
@@ -218,7 +223,7 @@ async fn run_export(settings: &Settings, command: &Export) -> Result<()> {
     });
     fs::create_dir_all(&command.out)?;
     let (vault, snapshot) = scratch.open().await?;
-    let generator = scratch.recipe().generator();
+    let generator = scratch.recipe().generator()?;
     let written = tokio::task::block_in_place(|| {
         write_numbers(&command.out.join("gallery.f32"), |file| write_rows(file, &snapshot, &stop))?;
         write_numbers(&command.out.join("probes.f32"), |file| {

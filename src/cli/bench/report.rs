@@ -15,9 +15,10 @@ use crate::evaluation::latency::measure::{Report, SearchFigures};
 pub(super) fn print(report: &Report, remark: Option<&str>, kept: Option<&Path>) -> Result<()> {
     let (gallery, plan, search) = (&report.gallery, &report.plan, &report.search);
     line(&format!(
-        "SYNTHETIC gallery: {} templates of {} numbers, seed {}, recipe {}{}",
+        "SYNTHETIC gallery: {} templates of {} numbers, {}, seed {}, recipe {}{}",
         thousands(gallery.rows),
         gallery.dimension,
+        gallery.preset.map_or_else(|| "noise".to_owned(), |preset| format!("people of the preset {preset}")),
         gallery.seed,
         gallery.recipe_version,
         gallery

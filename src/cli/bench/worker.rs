@@ -132,7 +132,7 @@ pub(super) async fn run(settings: &Settings, asked: &Worker) -> Result<()> {
         build_s: built.then(|| begun.elapsed().as_secs_f64()),
     };
     let snapshot = vault.snapshot(&gallery_name()?).await?;
-    let desk = Desk { generator: scratch.recipe().generator(), scoring };
+    let desk = Desk { generator: scratch.recipe().generator()?, scoring };
     let answered = tokio::task::spawn_blocking(move || {
         // Ready to walk before anybody is told so.
         let indexed = snapshot.indexed();

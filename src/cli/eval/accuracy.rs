@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::casework::CaseworkError;
 use crate::casework::evaluate::Watch;
 use crate::casework::evaluate::figures::of_pictures;
 use crate::casework::evaluate::pairs::run as run_pairs;
-use crate::casework::evaluate::pictures::{PicturePlan, PictureRun, run as run_pictures};
+use crate::casework::evaluate::pictures::{PicturePlan, run as run_pictures};
 use crate::cli::eval::{Accuracy, Pairs, print_figures};
 use crate::cli::{print, progress};
 use crate::evaluation::manifest::Manifest;
@@ -29,11 +30,17 @@ pub(super) async fn run(mut settings: Settings, asked: Accuracy) -> Result<()> {
     if let Some(set) = &asked.model {
         settings.models.set.clone_from(set);
     }
-    let plan = plan(&asked)?;
-    let done = watched(&settings, &plan).await?;
-    let evaluation = of_pictures(&settings, &plan, &done, &asked.title, &asked.data_source)?;
+    let plan = Arc::new(plan(&asked)?);
+    let watch = Watch::default();
+    let working = async {
+        let done = run_pictures(&settings, &plan, &watch).await?;
+        let run = done.run.clone();
+        let evaluation = of_pictures(&settings, &plan, done, &asked.title, &asked.data_source, &watch).await?;
+        Ok((run, evaluation))
+    };
+    let (run, evaluation) = with_a_bar(working, &watch, &plan.folder).await?;
     if !asked.keep {
-        done.run.remove_work()?;
+        run.remove_work()?;
     }
     if asked.json {
         return print::json(&evaluation);
@@ -90,11 +97,6 @@ pub(super) async fn pairs(mut settings: Settings, asked: Pairs) -> Result<()> {
     let running = run_pairs(&settings, &images, &pairs, &out, keep, &watch);
     let (found, model) = with_a_bar(running, &watch, &out).await?;
     if json { print::json(&found) } else { print_figures::verification(&found, &model) }
-}
-
-async fn watched(settings: &Settings, plan: &PicturePlan) -> Result<PictureRun> {
-    let watch = Watch::default();
-    with_a_bar(run_pictures(settings, plan, &watch), &watch, &plan.folder).await
 }
 
 /// Does it with a bar; ctrl-C ends it where it is.

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Subcommand, ValueEnum};
 
 use crate::casework::evaluate::figures::read;
-use crate::casework::evaluate::points::{NewPoint, take};
+use crate::casework::evaluate::points::{NewPoint, Probes, take};
 use crate::casework::operating_points::{all, install};
 use crate::cli::print;
 use crate::evaluation::protocol::Enrolment;
@@ -179,6 +179,12 @@ pub struct Point {
     /// For galleries of which kind, in words.
     #[arg(long, value_name = "TEXT")]
     pub gallery_class: String,
+    /// Kind of probe that it is for, as the report names it ("as it is", "degraded: cctv"); needed where there are several.
+    #[arg(long, value_name = "KIND", conflicts_with = "mixture")]
+    pub probe_kind: Option<String>,
+    /// Take the threshold over all kinds of probe together. No operation has this very mixture; the point says what it is.
+    #[arg(long)]
+    pub mixture: bool,
     /// Take a rate that the evaluation's searches do not support, too; the point then says so wherever it is cited.
     #[arg(long)]
     pub unsupported: bool,
@@ -224,8 +230,13 @@ pub async fn run(settings: Settings, command: EvalCommand) -> Result<()> {
 }
 
 fn make_point(settings: &Settings, asked: Point) -> Result<()> {
-    let Point { folder, name, target_fpir, gallery_class, unsupported, out, json } = asked;
-    let point = take(&folder, &NewPoint { name, target_fpir, gallery_class, unsupported })?;
+    let Point { folder, name, target_fpir, gallery_class, probe_kind, mixture, unsupported, out, json } = asked;
+    let probes = match probe_kind {
+        Some(kind) => Probes::Kind(kind),
+        None if mixture => Probes::Mixture,
+        None => Probes::OnlyKind,
+    };
+    let point = take(&folder, &NewPoint { name, target_fpir, gallery_class, probes, unsupported })?;
     let path = match out {
         Some(path) if path.exists() => bail!("{}: is there already", path.display()),
         Some(path) => {

@@ -14,7 +14,11 @@ const LOST_SHOWN: usize = 20;
 /// A rate with its counts and an interval.
 fn rate(rate: &Rate) -> String {
     let Some(value) = rate.value else { return "nothing to count".to_owned() };
-    let interval = rate.clopper_pearson.map(|(low, high)| format!(", {low:.4} to {high:.4}")).unwrap_or_default();
+    let interval = rate
+        .clopper_pearson
+        .filter(|_| rate.is_weighed())
+        .map(|(low, high)| format!(", {low:.4} to {high:.4}"))
+        .unwrap_or_default();
     format!("{value:.4} ({} of {}{interval})", rate.events, rate.trials)
 }
 
@@ -24,9 +28,18 @@ pub(super) fn evaluation(found: &Evaluation) -> Result<()> {
     if identity.synthetic {
         line("SYNTHETIC: templates made by a generator. Nothing here is about any person or model.")?;
     }
+    let lost = match counts.subjects_not_enrolled {
+        0 => String::new(),
+        people => {
+            format!(
+                "; {people} people are not in the gallery for that, and {} searches for them are misses",
+                counts.mates_not_enrolled
+            )
+        }
+    };
     line(&format!("{}: model {}, {}", identity.title, identity.model, identity.data))?;
     line(&format!(
-        "{} people enrolled ({} failures to enrol); {} mated searches for {} people, {} non-mated for {}; failures to extract {} and {}",
+        "{} people enrolled ({} failures to enrol{lost}); {} mated searches for {} people, {} non-mated for {}; failures to extract {} and {}",
         counts.enrolled_subjects,
         counts.failures_to_enrol,
         counts.mated_searches,
@@ -36,7 +49,15 @@ pub(super) fn evaluation(found: &Evaluation) -> Result<()> {
         counts.failures_to_extract_mated,
         counts.failures_to_extract_non_mated
     ))?;
+    if found.probe_kinds.len() > 1 {
+        line("\nProbes are of several kinds. What follows is over the mixture of them, and then of each by itself.")?;
+    }
     found.galleries.iter().try_for_each(gallery)?;
+    for (kind, rates) in found.probe_kinds.iter().filter_map(|kind| Some((kind, kind.rates.as_ref()?))) {
+        let (mated, non_mated) = (kind.mated_searches, kind.non_mated_searches);
+        line(&format!("\nprobes of the kind {:?}: {mated} mated and {non_mated} non-mated searches", kind.kind))?;
+        gallery(rates)?;
+    }
     if let Some(pairs) = &found.approximate {
         line(&format!(
             "\nby graphs, ef {}: {} mates found both ways, {} by the exact search alone, {} by graphs alone; McNemar p {:.3}",
@@ -73,7 +94,7 @@ fn gallery(found: &GalleryResult) -> Result<()> {
             continue;
         };
         let fnir = row.fnir.last().map(|last| format!("; FNIR within rank {} {}", last.rank, rate(&last.fnir)));
-        let claim = if fpir.supported { "supported by the data" } else { "not supported by the data" };
+        let claim = if fpir.is_supported() { "supported by the data" } else { "not supported by the data" };
         line(&format!(
             "  FPIR {target:.5}: threshold {threshold:.4}, found {} ({claim}){}",
             rate(fpir),
@@ -83,7 +104,7 @@ fn gallery(found: &GalleryResult) -> Result<()> {
     Ok(())
 }
 
-/// Prints an operating point in two lines.
+/// Prints an operating point in a few lines.
 pub(super) fn point(point: &OperatingPoint) -> Result<()> {
     let synthetic = if point.synthetic { "  SYNTHETIC" } else { "" };
     let (least, most) = point.templates;
@@ -92,7 +113,17 @@ pub(super) fn point(point: &OperatingPoint) -> Result<()> {
         point.name, point.threshold, point.target_fpir, point.model, point.gallery_class
     ))?;
     let list = point.list_length;
-    line(&format!("    found: FPIR {}; FNIR within rank {list} {}", rate(&point.fpir), rate(&point.fnir)))
+    let claim = if point.is_supported() { "supported" } else { "not supported" };
+    line(&format!("    probes: {}; {claim} by the data", point.probes_in_words()))?;
+    line(&format!("    found: FPIR {}; FNIR within rank {list} {}", rate(&point.fpir), rate(&point.fnir)))?;
+    match &point.disjoint {
+        Some(others) => line(&format!(
+            "    the same rule on other people: FPIR {}; FNIR {}",
+            rate(&others.fpir),
+            rate(&others.fnir)
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Prints what pairs showed.

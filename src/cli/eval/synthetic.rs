@@ -75,14 +75,14 @@ pub struct Synthetic {
 /// Fit the generator to real templates.
 #[derive(Debug, clap::Args)]
 pub struct Fit {
-    /// Templates, one a row (NumPy's .npy of f32 or f16).
-    #[arg(long, value_name = "FILE.npy")]
+    /// Templates, one a row, of f32 or f16: NumPy's .npz with the members templates and subjects (whole numbers or text), or .npy.
+    #[arg(long, value_name = "FILE.npz")]
     pub templates: PathBuf,
-    /// CSV file with the column subject: row n is row n of the templates.
+    /// CSV file with the column subject: row n is row n of the templates. A .npy file needs one.
     #[arg(long, value_name = "FILE.csv")]
-    pub subjects: PathBuf,
-    /// Column of that file with people's groups.
-    #[arg(long, value_name = "COLUMN")]
+    pub subjects: Option<PathBuf>,
+    /// Member of the archive, or column of that file, with people's groups.
+    #[arg(long, value_name = "NAME")]
     pub group: Option<String>,
     /// File to write. It has a few figures, and no template.
     #[arg(long, value_name = "FILE.json")]
@@ -138,7 +138,7 @@ pub(super) fn fit(asked: &Fit) -> Result<()> {
     if asked.out.exists() {
         bail!("{}: is there already", asked.out.display());
     }
-    let fitted = of_files(&asked.templates, &asked.subjects, asked.group.as_deref())?;
+    let fitted = of_files(&asked.templates, asked.subjects.as_deref(), asked.group.as_deref())?;
     fs_err::write(&asked.out, fitted.parameters.to_json()?)?;
     if asked.json {
         return print::json(&fitted);

@@ -215,11 +215,17 @@ impl Values {
 }
 
 /// A band along the trade-off of a view, and at the thresholds of `marks`. Where there are very many searches fewer replicates
-/// are made, [`REPLICATES_MIN`] at least; the band says how many.
+/// are made, [`REPLICATES_MIN`] at least; the band says how many. `tell` is told each replicate and their number, and may end it.
 ///
 /// # Errors
-/// Those of [`det`], and [`EvaluationError::Figure`] for a number of replicates that is none.
-pub fn band(view: &View, rank: Rank, marks: &[Threshold], resampling: Resampling) -> Result<Band, EvaluationError> {
+/// Those of [`det`] and of `tell`, and [`EvaluationError::Figure`] for a number of replicates that is none.
+pub fn band(
+    view: &View,
+    rank: Rank,
+    marks: &[Threshold],
+    resampling: Resampling,
+    tell: &dyn Fn(u64, u64) -> Result<(), EvaluationError>,
+) -> Result<Band, EvaluationError> {
     resampling.check()?;
     let all = det(view, rank)?;
     let mut grid = thinned(&all, GRID);
@@ -244,7 +250,9 @@ pub fn band(view: &View, rank: Rank, marks: &[Threshold], resampling: Resampling
     let mut values: Vec<(usize, Values)> =
         along.iter().chain(&marked).map(|place| (*place, Values::default())).collect();
     let mut times = [crossed.people[0].times(), crossed.people[1].times(), crossed.people[2].times()];
-    for index in 0..u64::from(resampling.replicates) {
+    let replicates = u64::from(resampling.replicates);
+    for index in 0..replicates {
+        tell(index, replicates)?;
         let sums = crossed.replicate(resampling.seed, index, &mut times);
         for (place, values) in &mut values {
             if let Some(point) = crossed.grid.get(*place) {

@@ -6,11 +6,11 @@
 //! p-values, one value for each pair of groups, is corrected by Holm's method.
 //!
 //! Several searches of a subject are not independent. Counts of such groups are divided by a design effect before tests and
-//! intervals, estimated from the spread between subjects (Rao and Scott 1992; at least 1), and taken to be the mean number of
-//! searches a subject where nothing or everything was an event: then all searches of a subject count as one.
+//! intervals ([`dependence`](super::dependence)).
 
 use serde::Serialize;
 
+use super::dependence::Clustered;
 use super::summaries::{Summary, summary};
 use super::trials::{Kind, Rank, Search, Threshold, View};
 use crate::base::limits::EVALUATION_GROUPS_MAX;
@@ -144,24 +144,6 @@ pub struct Table {
     pub verdict: Verdict,
 }
 
-/// Design effect of a rate over subjects [events, searches]: variance between subjects (linearised, n-1) over binomial variance.
-#[must_use]
-pub fn design_effect(subjects: &[[f64; 2]]) -> f64 {
-    let count = subjects.len() as f64;
-    let (events, trials) =
-        subjects.iter().fold((0.0, 0.0), |sums, [events, trials]| (sums.0 + events, sums.1 + trials));
-    if subjects.iter().all(|[_, trials]| *trials <= 1.0) {
-        return 1.0;
-    }
-    if events <= 0.0 || events >= trials || subjects.len() < 2 {
-        return trials / count;
-    }
-    let rate = events / trials;
-    let squares: f64 = subjects.iter().map(|[events, trials]| (events - rate * trials).powi(2)).sum();
-    let between = squares * count / (count - 1.0) / (trials * trials);
-    (between / (rate * (1.0 - rate) / trials)).max(1.0)
-}
-
 /// A group with its subjects' sums and its counts for tests.
 struct Counted {
     group: Group,
@@ -175,9 +157,7 @@ fn count(view: &View, declared: &Declared, name: &str) -> Result<Option<Counted>
     if subjects.is_empty() {
         return Ok(None);
     }
-    let outcomes = view.searches().filter_map(|(_, search)| declared.measure.event(search));
-    let observed = Proportion::count(outcomes, |event| event)?;
-    let design_effect = design_effect(&subjects);
+    let Clustered { observed, design_effect, .. } = Clustered::of(&subjects)?;
     let group = Group {
         name: name.to_owned(),
         subjects: subjects.len(),

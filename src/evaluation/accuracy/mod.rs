@@ -7,6 +7,7 @@
 
 pub mod band;
 pub mod calibration;
+pub mod dependence;
 pub mod diagnostics;
 pub mod discard;
 pub mod groups;

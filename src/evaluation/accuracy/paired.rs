@@ -1,6 +1,6 @@
 //! Two ways of searching, the same probes: what approximate or coarser search loses against the exact one.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 
@@ -19,7 +19,8 @@ pub struct Pairs {
     pub other_only: u64,
     /// In neither.
     pub neither: u64,
-    /// McNemar's exact p-value, two-sided. A high one is no proof of equality: look at the counts.
+    /// McNemar's exact p-value, two-sided, over people: of each the way that had more of their searches. With one search a person it
+    /// is that over searches. A high one is no proof of equality: look at the counts.
     pub p_value: f64,
 }
 
@@ -79,17 +80,23 @@ fn check_paired(exact: &Trials, other: &Trials) -> Result<(), EvaluationError> {
     }
 }
 
-fn tally(outcomes: impl Iterator<Item = (bool, bool)>) -> Pairs {
+/// From (subject, event in the exact search, event in the other) of each search.
+fn tally(outcomes: impl Iterator<Item = (u32, bool, bool)>) -> Pairs {
     let (mut both, mut exact_only, mut other_only, mut neither) = (0, 0, 0, 0);
-    for outcome in outcomes {
-        match outcome {
+    let mut lead: BTreeMap<u32, i64> = BTreeMap::new();
+    for (subject, exact, other) in outcomes {
+        match (exact, other) {
             (true, true) => both += 1,
             (true, false) => exact_only += 1,
             (false, true) => other_only += 1,
             (false, false) => neither += 1,
         }
+        *lead.entry(subject).or_default() += i64::from(exact) - i64::from(other);
     }
-    Pairs { both, exact_only, other_only, neither, p_value: mcnemar_exact(exact_only, other_only) }
+    // Ten searches for one person that a graph can't reach are one loss, not ten.
+    let people = |side: &dyn Fn(i64) -> bool| lead.values().filter(|lead| side(**lead)).count() as u64;
+    let p_value = mcnemar_exact(people(&|lead| lead > 0), people(&|lead| lead < 0));
+    Pairs { both, exact_only, other_only, neither, p_value }
 }
 
 /// Compares the outcomes of the same searches done exactly and in another way.
@@ -107,10 +114,9 @@ pub fn compare(
     other.view().check_rank(rank)?;
     let pairs = || exact.searches().iter().zip(other.searches());
     let hit = |search: &Search| search.hit(rank, threshold);
-    let hits = tally(pairs().filter(|(a, _)| a.kind == Kind::Mated).map(|(a, b)| (hit(a), hit(b))));
-    let returned =
-        pairs().filter(|(a, _)| a.kind == Kind::NonMated).map(|(a, b)| (a.returns(threshold), b.returns(threshold)));
-    let false_positives = tally(returned);
+    let hits = tally(pairs().filter(|(a, _)| a.kind == Kind::Mated).map(|(a, b)| (a.subject, hit(a), hit(b))));
+    let strangers = pairs().filter(|(a, _)| a.kind == Kind::NonMated);
+    let false_positives = tally(strangers.map(|(a, b)| (a.subject, a.returns(threshold), b.returns(threshold))));
     let lost = pairs().enumerate().filter(|(_, (a, b))| hit(a) && !hit(b)).filter_map(|(search, (a, _))| {
         a.mate.map(|mate| LostMate { search, probe: a.probe, rank: mate.rank, score: mate.score })
     });
@@ -193,6 +199,20 @@ mod tests {
                 prop_assert_eq!((recall.mean, recall.worst), (1.0, 1.0));
             }
         }
+    }
+
+    #[test]
+    fn losing_one_person_again_and_again_is_one_loss() {
+        // Searches for `people` of whom the other way finds nobody, `each` for everybody.
+        let p_of = |people: u32, each: u32| {
+            let search = |number: u32| mated(number, number / each, 0.9, 1);
+            let exact = trials((0..people * each).map(search).collect());
+            let other = lossy(&exact, |_| true);
+            compare(&exact, &other, Rank::Within(1), Threshold::NONE).unwrap().hits
+        };
+        assert_eq!((p_of(1, 20).exact_only, p_of(1, 20).p_value), (20, 1.0));
+        assert_eq!(p_of(8, 5).p_value, p_of(8, 1).p_value);
+        assert!((p_of(8, 1).p_value - 2.0 / 256.0).abs() < 1e-12);
     }
 
     #[test]

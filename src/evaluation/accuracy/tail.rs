@@ -221,13 +221,29 @@ impl Tails {
         gallery: u64,
         resampling: Resampling,
     ) -> Result<Prediction, EvaluationError> {
+        self.predict_told(threshold, gallery, resampling, &|_| Ok(()))
+    }
+
+    /// The same for whoever is told each replicate, and may end it: with a hundred thousand searches one takes milliseconds.
+    ///
+    /// # Errors
+    /// Those of [`Tails::predict`] and of `tell`.
+    pub fn predict_told(
+        &self,
+        threshold: Threshold,
+        gallery: u64,
+        resampling: Resampling,
+        tell: &dyn Fn(u64) -> Result<(), EvaluationError>,
+    ) -> Result<Prediction, EvaluationError> {
         check_gallery(gallery)?;
         resampling.check()?;
         let at = crate::evaluation::arithmetic::finite("the threshold", f64::from(threshold.get()))?;
         let size = gallery as f64;
-        let replicates = 0..u64::from(resampling.replicates);
-        let mut values: Vec<f64> =
-            replicates.filter_map(|index| self.replicate(at, size, resampling.seed, index)).collect();
+        let mut values = Vec::with_capacity(resampling.replicates as usize);
+        for index in 0..u64::from(resampling.replicates) {
+            tell(index)?;
+            values.extend(self.replicate(at, size, resampling.seed, index));
+        }
         let undefined = resampling.replicates - values.len() as u32;
         let unsettled = EvaluationError::NotSettled("the resampled tail");
         let interval = between(&mut values, resampling.coverage).ok_or(unsettled)?;

@@ -9,7 +9,8 @@
 
 use serde::Serialize;
 
-use super::rates::{fnir, fpir};
+use super::dependence::Clustered;
+use super::rates::fnir;
 use super::trials::{Kind, Rank, Search, Threshold, View};
 use crate::evaluation::EvaluationError;
 use crate::evaluation::arithmetic::intervals::Proportion;
@@ -154,9 +155,9 @@ pub struct Disjoint {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Tested {
     /// FPIR on the other non-mated subjects.
-    pub fpir: Proportion,
+    pub fpir: Clustered,
     /// FNIR on mated searches of subjects whom the threshold was not chosen on.
-    pub fnir: Proportion,
+    pub fnir: Clustered,
 }
 
 /// Chooses a threshold on half of the non-mated subjects, drawn by `seed`, and tests it on the rest.
@@ -180,13 +181,16 @@ pub fn disjoint(view: &View, target: f64, rank: Rank, seed: u64) -> Result<Disjo
     let outcome =
         for_target(&view.filter(|_, search| search.kind == Kind::NonMated && is_first(search.subject)), target)?;
     let others = view.filter(|_, search| !is_first(search.subject));
-    let test = |threshold| Ok(Tested { fpir: fpir(&others, threshold)?, fnir: fnir(&others, rank, threshold)? });
+    let test = |threshold| {
+        Ok(Tested { fpir: Clustered::fpir(&others, threshold)?, fnir: Clustered::fnir(&others, rank, threshold)? })
+    };
     let tested = outcome.threshold().map(test).transpose()?;
     Ok(Disjoint { target, seed, chosen_on, tested_on, outcome, tested })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::rates::fpir;
     use super::super::trials::tests::{any_trials, non_mated, trials};
     use super::*;
     use proptest::prelude::*;

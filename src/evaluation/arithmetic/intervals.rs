@@ -1,7 +1,7 @@
 //! Intervals of proportions, and how much of a claim the counts can carry.
 //!
 //! Wilson's interval is for display, Clopper and Pearson's for claims and zero counts. Both suppose independent searches: for
-//! several searches of one subject use [`clopper_pearson_effective`] or the bootstrap over subjects.
+//! several searches of one subject use [`clopper_pearson_effective`] and [`support_effective`], or the bootstrap over subjects.
 
 use serde::Serialize;
 
@@ -163,23 +163,32 @@ pub fn clopper_pearson_effective(
     design_effect: f64,
     coverage: Coverage,
 ) -> Result<Interval, EvaluationError> {
+    let (events, trials) = effective(observed, design_effect)?;
+    Ok(exact(events, trials, coverage.tail()))
+}
+
+/// Counts divided by a design effect.
+fn effective(observed: Proportion, design_effect: f64) -> Result<(f64, f64), EvaluationError> {
     if !(design_effect.is_finite() && design_effect >= 1.0) {
         let wanted = "1 or more: dependent searches never say more than independent ones";
         return Err(EvaluationError::Figure { what: "the design effect", found: design_effect, wanted });
     }
-    let (events, trials) = (observed.events as f64 / design_effect, observed.trials as f64 / design_effect);
-    Ok(exact(events, trials, coverage.tail()))
+    Ok((observed.events as f64 / design_effect, observed.trials as f64 / design_effect))
 }
 
 /// Upper end of Clopper and Pearson's one-sided interval: the rate is no higher, with this coverage. Without events it is
 /// 1 - (1 - coverage)^(1/n), about 3/n at 95 %.
 #[must_use]
 pub fn upper_bound(observed: Proportion, coverage: Coverage) -> f64 {
-    if observed.events == 0 {
+    upper(observed.events as f64, observed.trials as f64, coverage)
+}
+
+fn upper(events: f64, trials: f64, coverage: Coverage) -> f64 {
+    if events <= 0.0 {
         // ln1p and expm1 keep the digits that 1 - x^(1/n) loses.
-        -((1.0 - coverage.get()).ln() / observed.trials as f64).exp_m1()
+        -((1.0 - coverage.get()).ln() / trials).exp_m1()
     } else {
-        exact(observed.events as f64, observed.trials as f64, 1.0 - coverage.get()).high
+        exact(events, trials, 1.0 - coverage.get()).high
     }
 }
 
@@ -244,13 +253,15 @@ pub struct Support {
     pub limit: f64,
     /// What was counted.
     pub observed: Proportion,
+    /// How many of the searches are worth one independent one.
+    pub design_effect: f64,
     /// The rule that carries it; `None`: not supported by the data.
     pub rule: Option<Rule>,
     /// One-sided 95 % upper bound of the rate, whatever the rules say.
     pub upper_bound: f64,
-    /// Searches that would carry the claim without any error.
+    /// Independent searches that would carry the claim without any error.
     pub needed_without_errors: u64,
-    /// Searches in which the claimed rate would give thirty errors.
+    /// Independent searches in which the claimed rate would give thirty errors.
     pub needed_for_thirty: u64,
 }
 
@@ -259,14 +270,34 @@ pub struct Support {
 /// # Errors
 /// [`EvaluationError::Figure`] for a limit that is no rate.
 pub fn support(observed: Proportion, limit: f64) -> Result<Support, EvaluationError> {
+    support_effective(observed, 1.0, limit)
+}
+
+/// The same for dependent searches: both rules and the bound look at the counts divided by `design_effect`.
+///
+/// # Errors
+/// [`EvaluationError::Figure`] for a limit that is no rate, and for a design effect below 1 or not finite.
+pub fn support_effective(observed: Proportion, design_effect: f64, limit: f64) -> Result<Support, EvaluationError> {
     let (needed_without_errors, needed_for_thirty) = (rule_of_three(limit)?, rule_of_thirty(limit)?);
-    let rule = match observed.events {
-        0 if observed.trials >= needed_without_errors => Some(Rule::Three),
-        30.. if observed.rate() <= limit => Some(Rule::Thirty),
-        0..=29 | 30.. => None,
+    let (events, trials) = effective(observed, design_effect)?;
+    let rule = if observed.events == 0 {
+        reaches(trials, needed_without_errors as f64).then_some(Rule::Three)
+    } else {
+        (enough_events(observed, design_effect) && observed.rate() <= limit).then_some(Rule::Thirty)
     };
-    let upper_bound = upper_bound(observed, Coverage::USUAL);
-    Ok(Support { limit, observed, rule, upper_bound, needed_without_errors, needed_for_thirty })
+    let upper_bound = upper(events, trials, Coverage::USUAL);
+    Ok(Support { limit, observed, design_effect, rule, upper_bound, needed_without_errors, needed_for_thirty })
+}
+
+/// Whether there are the thirty events that the rule of 30 wants, dependent ones counted for what they are worth.
+#[must_use]
+pub fn enough_events(observed: Proportion, design_effect: f64) -> bool {
+    reaches(observed.events as f64 / design_effect, 30.0)
+}
+
+/// At least as many, whatever a division has rounded off: 90 events of 30 people are 30.
+fn reaches(count: f64, wanted: f64) -> bool {
+    count >= wanted * (1.0 - 1e-12)
 }
 
 #[cfg(test)]

@@ -5,13 +5,20 @@ use crate::evaluation::accuracy::band::{EVENTS_MIN, Point, band};
 use crate::evaluation::accuracy::trials::{Rank, Threshold, View};
 use crate::evaluation::arithmetic::bootstrap::Resampling;
 use crate::evaluation::arithmetic::intervals::Interval;
+use crate::evaluation::assemble::Tell;
 use crate::evaluation::results::{DetBand, DetBandPoint, OperatingRow};
 
 /// The band along the curve and at the thresholds of `operating`.
-pub(super) fn of(view: &View, operating: &[OperatingRow], resampling: Resampling) -> Result<DetBand, EvaluationError> {
+pub(super) fn of(
+    view: &View,
+    operating: &[OperatingRow],
+    resampling: Resampling,
+    tell: Tell<'_>,
+) -> Result<DetBand, EvaluationError> {
     let thresholds = operating.iter().filter_map(|row| row.threshold);
     let marks = thresholds.map(|threshold| Threshold::new(threshold as f32)).collect::<Result<Vec<_>, _>>()?;
-    let found = band(view, Rank::Within(view.trials().list_length()), &marks, resampling)?;
+    let told = |done, all| tell("people drawn anew", done, all);
+    let found = band(view, Rank::Within(view.trials().list_length()), &marks, resampling, &told)?;
     let operating = found.marks.iter().zip(&marks).map(|(at, mark)| {
         // Where the curve has no point at the very threshold, the one above it has the same rates.
         DetBandPoint { threshold: f64::from(mark.get()), ..point(at) }

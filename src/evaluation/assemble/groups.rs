@@ -1,22 +1,22 @@
 //! Error rates by kind of picture, by quality and by group of people.
 
 use crate::evaluation::EvaluationError;
+use crate::evaluation::accuracy::dependence::Clustered;
 use crate::evaluation::accuracy::discard::Discard;
 use crate::evaluation::accuracy::groups::{Declared, Margin, Measure, Table, Verdict as Said, table};
+use crate::evaluation::accuracy::rates::fpir;
 use crate::evaluation::accuracy::strata::equal_parts;
 use crate::evaluation::accuracy::thresholds::for_target;
 use crate::evaluation::accuracy::trials::{Kind, Rank, Search, Threshold, View};
 use crate::evaluation::arithmetic::bootstrap::Resampling;
-use crate::evaluation::arithmetic::intervals::Proportion;
 use crate::evaluation::assemble::tables::{fnir_rate, fpir_rate, nothing, rate};
 use crate::evaluation::assemble::{Column, QualityMeasure};
 use crate::evaluation::results::{
-    About, Breakdown, BreakdownKind, BreakdownRow, Differences, DiscardCurve, HeatMap, PairVerdict, Rate, Statement,
-    Verdict,
+    About, Breakdown, BreakdownKind, BreakdownRow, Differences, DiscardCurve, HeatMap, PairVerdict, Statement, Verdict,
 };
 
 /// Targets among which the threshold of breakdowns is chosen: the strictest that the searches support with a few events.
-pub const AMONG: [f64; 4] = [0.003, 0.01, 0.03, 0.1];
+const AMONG: [f64; 4] = [0.003, 0.01, 0.03, 0.1];
 /// False positives from which on a threshold is of use for comparing groups.
 const EVENTS_MIN: u64 = 3;
 /// Groups count as equivalent when their rates differ by this factor at most.
@@ -45,7 +45,7 @@ pub(super) fn threshold(view: &View) -> Option<(f64, Threshold)> {
 
 type Chosen = Option<(f64, Threshold)>;
 
-fn part<'a>(view: &View<'a>, column: &[Option<u16>], value: usize) -> View<'a> {
+pub(super) fn part<'a>(view: &View<'a>, column: &[Option<u16>], value: usize) -> View<'a> {
     view.filter(|number, _| column.get(number).copied().flatten().map(usize::from) == Some(value))
 }
 
@@ -65,16 +65,18 @@ fn rows(
         }
         let has = |kind| part.searches().any(|(_, search)| search.kind == kind);
         let (mated, non_mated) = (has(Kind::Mated), has(Kind::NonMated));
-        let failed = Proportion::count(part.searches().map(|(_, search)| search), |search| !search.extracted)?;
-        let people = part.by_subject(|_, _| Some([1.0])).len() as u64;
+        let failed = Clustered::count(&part, |search| Some(!search.extracted))?;
+        let lost =
+            || Clustered::count(&part, |search| (search.kind == Kind::Mated).then_some(search.mate_enrolled_failed));
         let at = |threshold| fnir_rate(&part, rank, threshold, None);
-        let fpir_at = |threshold: Threshold| -> Option<f64> { fpir_rate(&part, threshold, None).ok()?.value };
+        let fpir_at = |threshold: Threshold| Some(fpir(&part, threshold).ok()?.rate());
         rows.push(BreakdownRow {
             value: value.clone(),
             fnir_unthresholded: if mated { at(Threshold::NONE)? } else { nothing() },
             fnir: chosen.filter(|_| mated).map(|(_, threshold)| at(threshold)).transpose()?,
             fpir: chosen.filter(|_| non_mated).map(|(_, threshold)| fpir_rate(&part, threshold, None)).transpose()?,
-            failures: rate(failed, people, None),
+            failures: rate(&failed, None)?,
+            mates_not_enrolled: mated.then(|| rate(&lost()?, None)).transpose()?,
             fan: fan_at
                 .iter()
                 .filter_map(|&threshold| Some((f64::from(threshold.get()), fpir_at(threshold)?)))
@@ -142,13 +144,17 @@ pub(super) fn by_group(
     column: &Column,
     chosen: Chosen,
     resampling: Resampling,
+    go_on: &dyn Fn() -> Result<(), EvaluationError>,
 ) -> Result<(Breakdown, Vec<Statement>), EvaluationError> {
+    go_on()?;
     let rows = rows(view, &column.values, &column.of_searches, chosen)?;
     let mut breakdown = breakdown(&column.name, BreakdownKind::Group, chosen, rows);
     let mut limits = Vec::new();
     let Some((_, threshold)) = chosen else { return Ok((breakdown, limits)) };
     let rank = Rank::Within(view.trials().list_length());
     let mut compare = |what: &str, measure| -> Result<Option<Differences>, EvaluationError> {
+        // Permutations of a hundred thousand people take a second.
+        go_on()?;
         let declared = Declared { measure, margin: Margin::Factor(FACTOR), level: LEVEL, resampling };
         match table(view, &column.of_searches, &column.values, declared) {
             Ok(table) => {
@@ -255,16 +261,4 @@ pub(super) fn discard(view: &View, measure: &QualityMeasure, chosen: Chosen) -> 
         partial_area: curve.area(AREA_UP_TO).ok().map(|area| area.area),
         ideal: points(&ideal),
     })
-}
-
-/// Value, FPIR and FNIR of a group.
-pub type GroupRow = (String, Option<Rate>, Option<Rate>);
-
-/// Rates of each group at a threshold that was chosen before, for an operating point.
-///
-/// # Errors
-/// [`EvaluationError`] for a column that does not fit the searches.
-pub fn of_groups(view: &View, column: &Column, threshold: Threshold) -> Result<Vec<GroupRow>, EvaluationError> {
-    let rows = rows(view, &column.values, &column.of_searches, Some((0.0, threshold)))?;
-    Ok(rows.into_iter().map(|row| (row.value, row.fpir, row.fnir)).collect())
 }

@@ -4,34 +4,34 @@
 //! and a statement says why.
 
 mod band;
+mod bands;
+mod group_rates;
 mod groups;
+mod kinds;
 mod likelihood;
 mod scores;
+mod sizes;
 mod tables;
 mod wanted;
 
 use std::collections::BTreeMap;
 
-pub use groups::{AMONG, GroupRow, of_groups};
+pub use sizes::Galleries;
 
 use crate::evaluation::EvaluationError;
 use crate::evaluation::accuracy::diagnostics::histogram;
 use crate::evaluation::accuracy::paired::compare;
 use crate::evaluation::accuracy::rates::failures;
-use crate::evaluation::accuracy::tail::{DEPTH_MIN, Tails};
-use crate::evaluation::accuracy::thresholds::{TARGETS, for_target};
 use crate::evaluation::accuracy::trials::{Kind, Rank, Search, Threshold, Trials, View};
 use crate::evaluation::arithmetic::bootstrap::Resampling;
-use crate::evaluation::assemble::tables::rate;
+use crate::evaluation::assemble::sizes::{BySize, by_size};
 use crate::evaluation::results::{
-    About, ApproximatePairs, Counts, Evaluation, GalleryResult, Histograms, Identity, Latency, Prediction,
-    PredictionRow, RESULTS_VERSION, Statement,
+    About, ApproximatePairs, Breakdown, Calibration, CalibrationBand, Counts, Evaluation, GalleryResult, HeatMap,
+    Histograms, Identity, KindResult, Latency, RESULTS_VERSION, Statement,
 };
 
 /// Bins of the histograms.
 const BINS: usize = 80;
-/// Candidates of a search that its tail is fitted to, where lists are as long.
-const TAIL_DEPTH: u32 = 50;
 /// Names of lost mates that are listed.
 const LOST_MAX: usize = 1_000;
 
@@ -57,26 +57,50 @@ pub struct QualityMeasure {
     pub of_searches: Vec<Option<f64>>,
 }
 
+/// The comparison score of a probe with somebody else's reference.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PairScore {
+    /// Number of the probe.
+    pub probe: u32,
+    /// Comparison score.
+    pub score: f32,
+}
+
+/// Whoever waits for figures: told what is done, how much of it and of how much; an error of theirs, [`EvaluationError::Interrupted`], ends it.
+pub type Tell<'a> = &'a dyn Fn(&'static str, u64, u64) -> Result<(), EvaluationError>;
+
 /// Everything that was found.
 pub struct Findings<'a> {
     /// Searches of nested galleries, smallest first; the last is the whole gallery.
-    pub galleries: &'a [Trials],
+    pub galleries: &'a dyn Galleries,
     /// Images meant for the gallery that could not be enrolled.
     pub failures_to_enrol: u64,
-    /// Kind of picture, where there is more than one.
+    /// People of whom none could be enrolled.
+    pub subjects_not_enrolled: u64,
+    /// Kind of picture, where it is known.
     pub kinds: Option<Column>,
     /// Group columns.
     pub groups: Vec<Column>,
     /// Measures of quality.
     pub measures: Vec<QualityMeasure>,
-    /// Comparison scores of random non-mated pairs: calibration is worked out where there are some.
-    pub non_mated_pairs: Vec<f32>,
-    /// The whole gallery searched approximately, with the ef.
-    pub approximate: Option<(u32, &'a Trials)>,
+    /// Random non-mated pairs over all probes: calibration is worked out where there are some.
+    pub non_mated_pairs: Vec<PairScore>,
+    /// The whole gallery searched approximately, with the ef; the only one of these galleries.
+    pub approximate: Option<(u32, &'a dyn Galleries)>,
     /// Names of the probes.
     pub probe_names: Box<dyn Fn(u32) -> String + 'a>,
     /// How long scoring took.
     pub latency: Option<Latency>,
+    /// Who waits for it.
+    pub tell: Tell<'a>,
+}
+
+/// Figures of parts of the searches.
+#[derive(Default)]
+struct Parts {
+    probe_kinds: Vec<KindResult>,
+    breakdowns: Vec<Breakdown>,
+    heat_maps: Vec<HeatMap>,
 }
 
 /// Works everything out.
@@ -85,52 +109,38 @@ pub struct Findings<'a> {
 /// [`EvaluationError`] where even the plainest figures can't be had: no search at all, say.
 pub fn assemble(identity: Identity, found: Findings<'_>) -> Result<Evaluation, EvaluationError> {
     let resampling = Resampling::usual(identity.seed);
-    let Some(whole) = found.galleries.last() else { return Err(EvaluationError::Empty("galleries")) };
+    let last = found.galleries.count().checked_sub(1).ok_or(EvaluationError::Empty("galleries"))?;
+    let whole = &*found.galleries.load(last)?;
     let view = whole.view();
     let mut statements = Vec::new();
-    let mut galleries = Vec::with_capacity(found.galleries.len());
-    for trials in found.galleries {
-        let is_whole = std::ptr::eq(trials, whole);
-        galleries.push(tables::gallery(trials, identity.seed, is_whole.then_some(resampling))?);
-    }
+    let BySize { galleries, prediction } = by_size(found.galleries, whole, &found.groups, resampling, found.tell)?;
     let threshold = groups::threshold(&view);
-    let mut breakdowns = Vec::new();
-    let mut heat_maps = Vec::new();
-    if let Some(kinds) = &found.kinds {
-        breakdowns.push(groups::by_kind(&view, kinds, threshold)?);
-    }
-    for measure in &found.measures {
-        breakdowns.extend(groups::by_quality(&view, measure, threshold)?);
-    }
-    for column in &found.groups {
-        let (breakdown, limits) = groups::by_group(&view, column, threshold, resampling)?;
-        statements.extend(limits);
-        breakdowns.push(breakdown);
-        heat_maps.extend(groups::heat_map(&view, column, threshold));
-    }
+    let Parts { probe_kinds, breakdowns, heat_maps } = parts(&view, &found, threshold, resampling, &mut statements)?;
     let histograms = histograms(&view)?;
     let by_group = found.groups.iter().map(|column| scores::by_group(&view, column, &histograms));
     let group_histograms = by_group.collect::<Result<Vec<_>, EvaluationError>>()?;
     let discard = found.measures.iter().filter_map(|measure| groups::discard(&view, measure, threshold));
     let discard = discard.collect();
-    let prediction = note(&mut statements, "No prediction of larger galleries", predict(found.galleries, resampling));
-    let calibration = if found.non_mated_pairs.is_empty() {
-        None
-    } else {
-        note(&mut statements, "No calibration", likelihood::calibrate(&view, &found.non_mated_pairs))
-    };
-    let approximate = found.approximate.as_ref().map(|(ef, other)| pairs(whole, other, *ef, &found.probe_names));
+    let prediction = note(&mut statements, "No prediction of larger galleries", prediction);
+    let (calibration, calibration_bands) = calibrated(&view, &found, &mut statements)?;
+    let approximate = found.approximate.as_ref();
+    let approximate = approximate.map(|(ef, other)| {
+        let other = other.load(0)?;
+        pairs(whole, &other, *ef, &found.probe_names)
+    });
     let approximate = approximate.transpose()?;
     statements.extend(general(&identity, &galleries, prediction.is_some()));
     Ok(Evaluation {
         version: RESULTS_VERSION,
-        counts: counts(&view, found.failures_to_enrol),
+        counts: counts(&view, found.failures_to_enrol, found.subjects_not_enrolled),
         galleries,
+        probe_kinds,
         breakdowns,
         heat_maps,
         discard,
         prediction,
         calibration,
+        calibration_bands,
         approximate,
         histograms,
         group_histograms,
@@ -138,6 +148,59 @@ pub fn assemble(identity: Identity, found: Findings<'_>) -> Result<Evaluation, E
         statements,
         identity,
     })
+}
+
+/// By kind of picture, by quality and by group.
+fn parts(
+    view: &View,
+    found: &Findings<'_>,
+    threshold: Option<(f64, Threshold)>,
+    resampling: Resampling,
+    statements: &mut Vec<Statement>,
+) -> Result<Parts, EvaluationError> {
+    let mut parts = Parts::default();
+    if let Some(column) = &found.kinds {
+        parts.probe_kinds = kinds::of(view, column, &found.groups, resampling, found.tell)?;
+        statements.extend(kinds::statement(&parts.probe_kinds));
+        if parts.probe_kinds.len() > 1 {
+            parts.breakdowns.push(groups::by_kind(view, column, threshold)?);
+        }
+    }
+    let columns = (found.kinds.iter().count() + found.measures.len() + found.groups.len()) as u64;
+    let told = |breakdowns: &[Breakdown]| (found.tell)("breakdowns", breakdowns.len() as u64, columns);
+    for measure in &found.measures {
+        told(&parts.breakdowns)?;
+        parts.breakdowns.extend(groups::by_quality(view, measure, threshold)?);
+    }
+    for column in &found.groups {
+        let go_on = || told(&parts.breakdowns);
+        let (breakdown, limits) = groups::by_group(view, column, threshold, resampling, &go_on)?;
+        statements.extend(limits);
+        parts.breakdowns.push(breakdown);
+        parts.heat_maps.extend(groups::heat_map(view, column, threshold));
+    }
+    Ok(parts)
+}
+
+/// Scores as likelihood ratios, over all probes and by thirds of each quality measure.
+fn calibrated(
+    view: &View,
+    found: &Findings<'_>,
+    statements: &mut Vec<Statement>,
+) -> Result<(Option<Calibration>, Vec<CalibrationBand>), EvaluationError> {
+    let steps = found.measures.len() as u64 + 1;
+    (found.tell)("calibration", 0, steps)?;
+    if found.non_mated_pairs.is_empty() {
+        return Ok((None, Vec::new()));
+    }
+    let scores: Vec<f32> = found.non_mated_pairs.iter().map(|pair| pair.score).collect();
+    let calibration = note(statements, "No calibration", likelihood::calibrate(view, &scores));
+    let mut thirds = Vec::new();
+    for (measure, done) in found.measures.iter().zip(1..) {
+        (found.tell)("calibration", done, steps)?;
+        thirds.extend(bands::of(view, measure, &found.non_mated_pairs)?);
+    }
+    Ok((calibration, thirds))
 }
 
 /// What could not be worked out becomes a statement.
@@ -155,17 +218,19 @@ fn subjects_of(view: &View, kind: Kind) -> u64 {
     view.by_subject(|_, search| (search.kind == kind).then_some([1.0])).len() as u64
 }
 
-fn counts(view: &View, failures_to_enrol: u64) -> Counts {
+fn counts(view: &View, failures_to_enrol: u64, subjects_not_enrolled: u64) -> Counts {
     let failed = failures(view);
     Counts {
         enrolled_subjects: view.trials().enrolled_subjects(),
         enrolled_templates: view.trials().enrolled_templates(),
         failures_to_enrol,
+        subjects_not_enrolled,
         mated_searches: failed.mated,
         mated_subjects: subjects_of(view, Kind::Mated),
         non_mated_searches: failed.non_mated,
         non_mated_subjects: subjects_of(view, Kind::NonMated),
         failures_to_extract_mated: failed.mated_not_extracted,
+        mates_not_enrolled: failed.mate_not_enrolled,
         failures_to_extract_non_mated: failed.non_mated_not_extracted,
     }
 }
@@ -182,42 +247,6 @@ fn histograms(view: &View) -> Result<Histograms, EvaluationError> {
     let (from, to) = ((low * 100.0).floor() / 100.0, ((high * 100.0).ceil() / 100.0).max(low + 0.01));
     let counts = |scores: &[f64]| histogram(scores.iter().copied(), from, to, BINS).map(|found| found.counts);
     Ok(Histograms { from, width: (to - from) / BINS as f64, mated: counts(&mated)?, non_mated_best: counts(&best)? })
-}
-
-/// Fits the tails of the gallery before the whole one, and holds the prediction against what was measured.
-fn predict(galleries: &[Trials], resampling: Resampling) -> Result<Prediction, EvaluationError> {
-    let whole = galleries.last().ok_or(EvaluationError::Empty("galleries"))?;
-    let smaller = galleries.len().checked_sub(2).and_then(|before| galleries.get(before)).unwrap_or(whole);
-    // A tail is the best few of all comparisons: a tenth at most.
-    let tenth = u32::try_from(smaller.enrolled_templates() / 10).unwrap_or(u32::MAX).max(DEPTH_MIN);
-    let depth = TAIL_DEPTH.min(smaller.list_length()).min(tenth);
-    let tails = Tails::fit(&smaller.view(), depth)?;
-    let mut rows = Vec::new();
-    for target in TARGETS {
-        let Some(threshold) = for_target(&whole.view(), target)?.threshold() else { continue };
-        let mut at = |people: u64, templates: u64, measured: Option<&Trials>| -> Result<(), EvaluationError> {
-            let predicted = tails.predict(threshold, templates, resampling)?;
-            let measured = measured.map(|trials| tables::fpir_rate(&trials.view(), threshold, None)).transpose()?;
-            rows.push(PredictionRow {
-                people,
-                threshold: f64::from(threshold.get()),
-                predicted: predicted.fpir,
-                interval: Some((predicted.interval.low, predicted.interval.high)),
-                // Where comparisons were not all seen there is no such figure.
-                binomial: predicted.binomial,
-                measured,
-            });
-            Ok(())
-        };
-        for trials in galleries {
-            at(trials.enrolled_subjects(), trials.enrolled_templates(), Some(trials))?;
-        }
-        at(10 * whole.enrolled_subjects(), 10 * whole.enrolled_templates(), None)?;
-    }
-    if rows.is_empty() {
-        return Err(EvaluationError::Empty("thresholds that these searches support"));
-    }
-    Ok(Prediction { fitted_at: smaller.enrolled_subjects(), shape: tails.shape().shape, rows })
 }
 
 fn pairs(
@@ -278,23 +307,6 @@ fn general(identity: &Identity, galleries: &[GalleryResult], predicted: bool) ->
         ));
     }
     all
-}
-
-/// Rates of an operating point: FPIR and FNIR at a threshold that was chosen before.
-///
-/// # Errors
-/// [`EvaluationError`] without mated or non-mated searches.
-pub fn rates_at(
-    view: &View,
-    threshold: Threshold,
-    target: f64,
-) -> Result<(crate::evaluation::results::Rate, crate::evaluation::results::Rate), EvaluationError> {
-    let fpir = tables::fpir_rate(view, threshold, None)?;
-    let supported = tables::supports(&fpir, target)?;
-    let rank = Rank::Within(view.trials().list_length());
-    let fnir =
-        rate(crate::evaluation::accuracy::rates::fnir(view, rank, threshold)?, subjects_of(view, Kind::Mated), None);
-    Ok((crate::evaluation::results::Rate { supported, ..fpir }, fnir))
 }
 
 #[cfg(test)]

@@ -1,38 +1,41 @@
 //! The tables of one gallery size.
 
 use crate::evaluation::EvaluationError;
-use crate::evaluation::accuracy::rates::{cmc, det, fnir, fnir_resampled, fpir, fpir_resampled, selectivity, thinned};
+use crate::evaluation::accuracy::dependence::Clustered;
+use crate::evaluation::accuracy::rates::{cmc, det, fnir_resampled, fpir_resampled, selectivity, thinned};
 use crate::evaluation::accuracy::thresholds::{RANKS, TARGETS, disjoint, for_target};
-use crate::evaluation::accuracy::trials::{Kind, Rank, Threshold, Trials, View};
+use crate::evaluation::accuracy::trials::{Kind, Rank, Threshold, View};
 use crate::evaluation::accuracy::workload::workload;
 use crate::evaluation::arithmetic::bootstrap::{Resampled, Resampling};
-use crate::evaluation::arithmetic::intervals::{Coverage, Interval, Proportion, clopper_pearson, support, wilson};
-use crate::evaluation::assemble::{band, subjects_of, wanted};
+use crate::evaluation::arithmetic::intervals::{
+    Coverage, Interval, clopper_pearson_effective, enough_events, support_effective, wilson,
+};
+use crate::evaluation::assemble::{Column, Tell, band, group_rates, wanted};
 use crate::evaluation::results::{DetPoint, DisjointRow, GalleryResult, OperatingRow, RankRow, Rate, WorkloadRow};
 
 /// Points of a trade-off that are kept.
 const DET_POINTS: usize = 800;
 /// Shares of searches whose person is enrolled, for workload and predictive value: assumptions, stated.
 const PRIORS: [f64; 3] = [0.02, 0.10, 0.50];
-/// Errors from which on a rate stands by itself (rule of 30).
-const ENOUGH_ERRORS: u64 = 30;
 
 fn both(interval: Interval) -> (f64, f64) {
     (interval.low, interval.high)
 }
 
-/// A counted rate with its intervals.
-pub(super) fn rate(observed: Proportion, subjects: u64, resampled: Option<Resampled>) -> Rate {
-    Rate {
+/// A counted rate with its intervals. Without a claimed figure, thirty errors let it stand by itself.
+pub(super) fn rate(counted: &Clustered, resampled: Option<Resampled>) -> Result<Rate, EvaluationError> {
+    let Clustered { observed, subjects, design_effect } = *counted;
+    Ok(Rate {
         events: observed.events(),
         trials: observed.trials(),
         subjects,
         value: Some(observed.rate()),
         wilson: Some(both(wilson(observed, Coverage::USUAL))),
-        clopper_pearson: Some(both(clopper_pearson(observed, Coverage::USUAL))),
+        clopper_pearson: Some(both(clopper_pearson_effective(observed, design_effect, Coverage::USUAL)?)),
         bootstrap: resampled.map(|found| both(found.interval)),
-        supported: observed.events() >= ENOUGH_ERRORS,
-    }
+        supported: enough_events(observed, design_effect),
+        design_effect: Some(design_effect),
+    })
 }
 
 /// A rate of nothing.
@@ -46,6 +49,7 @@ pub(super) fn nothing() -> Rate {
         clopper_pearson: None,
         bootstrap: None,
         supported: false,
+        design_effect: None,
     }
 }
 
@@ -56,7 +60,7 @@ pub(super) fn fpir_rate(
     resampling: Option<Resampling>,
 ) -> Result<Rate, EvaluationError> {
     let resampled = resampling.map(|how| fpir_resampled(view, threshold, how));
-    Ok(rate(fpir(view, threshold)?, subjects_of(view, Kind::NonMated), where_it_can_be(resampled)?))
+    rate(&Clustered::fpir(view, threshold)?, where_it_can_be(resampled)?)
 }
 
 /// FNIR at a rank and threshold.
@@ -67,7 +71,7 @@ pub(super) fn fnir_rate(
     resampling: Option<Resampling>,
 ) -> Result<Rate, EvaluationError> {
     let resampled = resampling.map(|how| fnir_resampled(view, rank, threshold, how));
-    Ok(rate(fnir(view, rank, threshold)?, subjects_of(view, Kind::Mated), where_it_can_be(resampled)?))
+    rate(&Clustered::fnir(view, rank, threshold)?, where_it_can_be(resampled)?)
 }
 
 /// Nothing is resampled from nothing: there the exact interval stands alone.
@@ -80,34 +84,42 @@ fn where_it_can_be(
     }
 }
 
-/// Whether "at most `limit`" is supported by the data.
-pub(super) fn supports(found: &Rate, limit: f64) -> Result<bool, EvaluationError> {
-    Ok(support(Proportion::new(found.events, found.trials)?, limit)?.rule.is_some())
+/// The same, held against the claim "at most `limit`".
+fn claimed(counted: &Clustered, limit: f64, resampled: Option<Resampled>) -> Result<Rate, EvaluationError> {
+    let supported = support_effective(counted.observed, counted.design_effect, limit)?.rule.is_some();
+    Ok(Rate { supported, ..rate(counted, resampled)? })
 }
 
-/// Everything of one size. Bootstrap intervals only where `resampling` is given: they cost most.
-pub(super) fn gallery(
-    trials: &Trials,
-    seed: u64,
-    resampling: Option<Resampling>,
-) -> Result<GalleryResult, EvaluationError> {
-    let view = trials.view();
+/// How the figures of a gallery are worked out.
+pub(super) struct How<'a> {
+    /// Seed of what is drawn beside bootstraps.
+    pub(super) seed: u64,
+    /// Bootstrap intervals only where this is given: they cost most.
+    pub(super) resampling: Option<Resampling>,
+    /// Columns of which every threshold gets the rates of each group.
+    pub(super) groups: &'a [Column],
+    /// Who waits for it.
+    pub(super) tell: Tell<'a>,
+}
+
+/// Everything of the searches in `view`, of a gallery of so many people.
+pub(super) fn gallery(view: &View, people: u64, how: &How<'_>) -> Result<GalleryResult, EvaluationError> {
     let has = |kind| view.searches().any(|(_, search)| search.kind == kind);
     let (mated, non_mated) = (has(Kind::Mated), has(Kind::NonMated));
-    let length = trials.list_length();
+    let length = view.trials().list_length();
     let ranks: Vec<u32> = RANKS.into_iter().filter(|&rank| rank <= length).collect();
     let mut by_rank = Vec::new();
     let mut points = Vec::new();
     let mut curve = Vec::new();
     if mated {
         for &rank in &ranks {
-            let fnir = fnir_rate(&view, Rank::Within(rank), Threshold::NONE, resampling)?;
+            let fnir = fnir_rate(view, Rank::Within(rank), Threshold::NONE, how.resampling)?;
             by_rank.push(RankRow { rank, fnir });
         }
-        curve = cmc(&view)?.iter().zip(1..).map(|(tpir, rank)| (rank, tpir.rate())).collect();
+        curve = cmc(view)?.iter().zip(1..).map(|(tpir, rank)| (rank, tpir.rate())).collect();
     }
     if mated && non_mated {
-        let all = det(&view, Rank::Within(length))?;
+        let all = det(view, Rank::Within(length))?;
         let point = |at: &crate::evaluation::accuracy::rates::DetPoint| DetPoint {
             threshold: f64::from(at.threshold),
             fpir: at.fpir.rate(),
@@ -117,21 +129,18 @@ pub(super) fn gallery(
     }
     let mut operating = Vec::new();
     if non_mated && view.non_mated().any(|search| search.top_score().is_some()) {
-        for target in TARGETS {
-            operating.push(row(&view, target, &ranks, seed, resampling)?);
+        for (target, done) in TARGETS.into_iter().zip(0..) {
+            (how.tell)("thresholds", done, TARGETS.len() as u64)?;
+            operating.push(row(view, target, &ranks, how)?);
         }
     }
-    let band = resampling.filter(|_| mated && non_mated).map(|how| band::of(&view, &operating, how)).transpose()?;
-    Ok(GalleryResult { people: trials.enrolled_subjects(), by_rank, operating, det: points, cmc: curve, band })
+    let resampling = how.resampling.filter(|_| mated && non_mated);
+    let band = resampling.map(|resampling| band::of(view, &operating, resampling, how.tell)).transpose()?;
+    Ok(GalleryResult { people, by_rank, operating, det: points, cmc: curve, band })
 }
 
-fn row(
-    view: &View,
-    target: f64,
-    ranks: &[u32],
-    seed: u64,
-    resampling: Option<Resampling>,
-) -> Result<OperatingRow, EvaluationError> {
+fn row(view: &View, target: f64, ranks: &[u32], how: &How<'_>) -> Result<OperatingRow, EvaluationError> {
+    let &How { seed, resampling, groups, .. } = how;
     let empty = OperatingRow {
         target_fpir: target,
         threshold: None,
@@ -143,18 +152,20 @@ fn row(
         workload: Vec::new(),
         needed: Some(wanted::needed(target)?),
         cut_lists: None,
+        groups: Vec::new(),
     };
     let Some(threshold) = for_target(view, target)?.threshold() else { return Ok(empty) };
-    let fpir = fpir_rate(view, threshold, resampling)?;
-    let fpir = Rate { supported: supports(&fpir, target)?, ..fpir };
+    let resampled = where_it_can_be(resampling.map(|how| fpir_resampled(view, threshold, how)))?;
+    let fpir = claimed(&Clustered::fpir(view, threshold)?, target, resampled)?;
     let selectivity = Some(selectivity(view, threshold)?.mean());
     let cut_lists = Some(wanted::cut_lists(view, threshold));
+    let list = Rank::Within(view.trials().list_length());
+    let groups = group_rates::at_threshold(view, groups, list, threshold)?;
     let chosen = Some(f64::from(threshold.get()));
-    let mut row = OperatingRow { threshold: chosen, fpir: Some(fpir), selectivity, cut_lists, ..empty };
+    let mut row = OperatingRow { threshold: chosen, fpir: Some(fpir), selectivity, cut_lists, groups, ..empty };
     if view.mated().next().is_none() {
         return Ok(row);
     }
-    let list = Rank::Within(view.trials().list_length());
     for &rank in ranks {
         // The bootstrap is the dearest figure here: for the longest list alone.
         let resampling = resampling.filter(|_| Some(&rank) == ranks.last());
@@ -181,8 +192,7 @@ fn other_people(view: &View, target: f64, rank: Rank, seed: u64) -> Result<Optio
         split => split?,
     };
     let (Some(threshold), Some(tested)) = (split.outcome.threshold(), split.tested) else { return Ok(None) };
-    let fpir = rate(tested.fpir, split.tested_on as u64, None);
-    let supported = supports(&fpir, target)?;
-    let fnir = rate(tested.fnir, subjects_of(view, Kind::Mated), None);
-    Ok(Some(DisjointRow { threshold: f64::from(threshold.get()), fpir: Rate { supported, ..fpir }, fnir }))
+    let fpir = claimed(&tested.fpir, target, None)?;
+    let (threshold, chosen_on) = (f64::from(threshold.get()), split.chosen_on as u64);
+    Ok(Some(DisjointRow { threshold, chosen_on, fpir, fnir: rate(&tested.fnir, None)? }))
 }

@@ -1,9 +1,12 @@
 //! Evaluations worked out from made-up searches, and held against counting by hand.
 
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+
 use super::*;
 use crate::evaluation::accuracy::trials::{Candidate, MateScore};
 use crate::evaluation::random::Stream;
-use crate::evaluation::results::{BreakdownKind, Verdict};
+use crate::evaluation::results::{BreakdownKind, Rate, Verdict};
 
 const PEOPLE: u32 = 200;
 const LENGTH: usize = 20;
@@ -60,7 +63,7 @@ fn identity() -> Identity {
     }
 }
 
-fn findings(galleries: &[Trials]) -> Findings<'_> {
+fn findings<const N: usize>(galleries: &[Trials; N]) -> Findings<'_> {
     let whole = galleries.last().unwrap();
     let group = |search: &Search| Some(u16::from(search.subject.is_multiple_of(7)));
     let of_searches = whole.searches().iter().map(group).collect();
@@ -71,13 +74,15 @@ fn findings(galleries: &[Trials]) -> Findings<'_> {
     Findings {
         galleries,
         failures_to_enrol: 2,
+        subjects_not_enrolled: 1,
         kinds: None,
         groups: vec![Column { name: "group".to_owned(), values, of_searches, of_subjects }],
         measures: vec![QualityMeasure { name: "sharpness".to_owned(), of_searches: quality }],
-        non_mated_pairs: (0..2_000).map(|_| 0.3 + 0.05 * stream.normal()).collect(),
+        non_mated_pairs: (0..2_000).map(|probe| PairScore { probe, score: 0.3 + 0.05 * stream.normal() }).collect(),
         approximate: None,
         probe_names: Box::new(|probe| format!("probe {probe}")),
         latency: None,
+        tell: &|_, _, _| Ok(()),
     }
 }
 
@@ -167,6 +172,77 @@ fn what_searches_can_not_say_is_said_and_groups_add_up() {
 }
 
 #[test]
+fn every_threshold_has_its_group_table() {
+    let galleries = [trials(50, 1_000, 2_000), trials(PEOPLE, 1_000, 2_000)];
+    let found = assemble(identity(), findings(&galleries)).unwrap();
+    let of_group = |search: &Search, value: &str| search.subject.is_multiple_of(7) == (value == "one of seven");
+    let mut tables = 0;
+    for row in &found.galleries[1].operating {
+        let Some(threshold) = row.threshold else {
+            assert!(row.groups.is_empty());
+            continue;
+        };
+        tables += 1;
+        let names: Vec<&str> = row.groups.iter().map(|one| one.value.as_str()).collect();
+        assert_eq!(names, ["six of seven", "one of seven"], "nobody is of the third");
+        for group in &row.groups {
+            let searches = || galleries[1].searches().iter().filter(|search| of_group(search, &group.value));
+            let above = |search: &&Search| f64::from(search.candidates[0].score) >= threshold;
+            let missed = |search: &&Search| {
+                !search.mate.is_some_and(|mate| f64::from(mate.score) >= threshold && mate.rank.is_some())
+            };
+            let non_mated = || searches().filter(|search| search.kind == Kind::NonMated);
+            let mated = || searches().filter(|search| search.kind == Kind::Mated);
+            let (fpir, fnir) = (group.fpir.unwrap(), group.fnir.unwrap());
+            assert_eq!(
+                (fpir.events, fpir.trials),
+                (non_mated().filter(above).count() as u64, non_mated().count() as u64)
+            );
+            assert_eq!((fnir.events, fnir.trials), (mated().filter(missed).count() as u64, mated().count() as u64));
+            assert!(fnir.subjects < fnir.trials && fnir.design_effect.unwrap() >= 1.0);
+        }
+        let sum = |rate: fn(&Rate) -> u64| row.groups.iter().map(|one| rate(&one.fpir.unwrap())).sum::<u64>();
+        assert_eq!((sum(|rate| rate.events), sum(|rate| rate.trials)), (row.fpir.unwrap().events, 2_000));
+        assert_eq!(row.disjoint.unwrap().chosen_on, 1_000);
+    }
+    assert!(tables >= 5 && found.galleries[0].operating.iter().all(|row| row.groups.is_empty()));
+}
+
+#[test]
+fn searching_again_with_the_same_pictures_supports_nothing_more() {
+    let once = trials(PEOPLE, 60, 1_000);
+    let claims = |times: u32| {
+        let again = |search: &Search| {
+            let probe = search.probe;
+            (0..times).map(|copy| Search { probe: probe * times + copy, ..search.clone() }).collect::<Vec<_>>()
+        };
+        let all = once.searches().iter().flat_map(again).collect();
+        let galleries = [Trials::new(u64::from(PEOPLE), u64::from(PEOPLE), LENGTH as u32, all).unwrap()];
+        let mut findings = findings(&galleries);
+        findings.measures.clear();
+        findings.groups.clear();
+        findings.non_mated_pairs.clear();
+        assemble(identity(), findings).unwrap().galleries.remove(0)
+    };
+    let (one, many) = (claims(1), claims(3));
+    assert!(
+        one.operating.iter().any(|row| row.fpir.is_some_and(|fpir| fpir.supported)),
+        "the first ones are supported"
+    );
+    for (one, many) in one.operating.iter().zip(&many.operating) {
+        assert_eq!(one.threshold, many.threshold);
+        let Some((one, many)) = one.fpir.zip(many.fpir) else { continue };
+        assert_eq!((3 * one.events, 3 * one.trials, one.subjects), (many.events, many.trials, many.subjects));
+        assert_eq!((one.design_effect, one.supported || !many.supported), (Some(1.0), true));
+        let width = |rate: &Rate| rate.clopper_pearson.map(|(low, high)| high - low).unwrap();
+        assert!(width(&many) >= width(&one) - 1e-12 && width(&many) < 1.1 * width(&one), "{one:?} {many:?}");
+    }
+    for (one, many) in one.by_rank.iter().zip(&many.by_rank) {
+        assert!(one.fnir.supported || !many.fnir.supported);
+    }
+}
+
+#[test]
 fn groups_that_differ_are_said_to_and_few_people_leave_it_open() {
     let galleries = [trials(PEOPLE, 4_000, 4_000)];
     let found = assemble(identity(), findings(&galleries)).unwrap();
@@ -210,6 +286,33 @@ fn predictions_calibration_and_quality_are_there_or_the_reason_is() {
 }
 
 #[test]
+fn people_who_could_not_be_enrolled_are_not_in_n_and_searches_for_them_are_misses() {
+    let lost = |subject: u32| subject < PEOPLE && subject % 7 < 2;
+    let mut searches = trials(PEOPLE, 1_000, 2_000).searches().to_vec();
+    for search in &mut searches {
+        search.candidates.retain(|candidate| !lost(candidate.subject));
+        search.mate_enrolled_failed = search.kind == Kind::Mated && lost(search.subject);
+        let place = search.candidates.iter().position(|candidate| candidate.subject == search.subject);
+        let rank = place.map(|place| place as u32 + 1);
+        search.mate = search.mate.filter(|_| !search.mate_enrolled_failed).map(|mate| MateScore { rank, ..mate });
+    }
+    let people = u64::from((0..PEOPLE).filter(|&person| !lost(person)).count() as u32);
+    let galleries = [Trials::new(people, people, LENGTH as u32, searches).unwrap()];
+    let found = assemble(identity(), findings(&galleries)).unwrap();
+    let expected = galleries[0].searches().iter().filter(|search| search.kind == Kind::Mated && lost(search.subject));
+    let expected = expected.count() as u64;
+    assert_eq!((found.counts.enrolled_subjects, found.galleries[0].people), (people, people));
+    assert_eq!((found.counts.mates_not_enrolled, found.counts.mated_searches), (expected, 1_000));
+    assert!(found.galleries[0].by_rank.iter().all(|row| row.fnir.trials == 1_000 && row.fnir.events >= expected));
+    // By group: of the small group everybody is lost, of the other one in six.
+    let groups = found.breakdowns.iter().find(|one| one.kind == BreakdownKind::Group).unwrap();
+    let of_group: Vec<_> = groups.rows.iter().map(|row| row.mates_not_enrolled.unwrap()).collect();
+    assert_eq!(of_group.iter().map(|rate| rate.events).sum::<u64>(), expected);
+    assert!((of_group[0].value.unwrap() - 1.0 / 6.0).abs() < 0.01 && of_group[1].value == Some(1.0), "{of_group:?}");
+    assert_eq!(groups.rows[1].fnir_unthresholded.value, Some(1.0));
+}
+
+#[test]
 fn mates_that_approximate_searches_lose_are_named() {
     let exact = trials(PEOPLE, 300, 300);
     let mut searches = exact.searches().to_vec();
@@ -223,13 +326,70 @@ fn mates_that_approximate_searches_lose_are_named() {
         search.candidates.retain(|candidate| candidate.subject != search.subject);
         search.mate = None;
     }
-    let other = Trials::new(200, 200, LENGTH as u32, searches).unwrap();
+    let other = [Trials::new(200, 200, LENGTH as u32, searches).unwrap()];
     let galleries = [exact];
     let mut findings = findings(&galleries);
     findings.approximate = Some((64, &other));
     let pairs = assemble(identity(), findings).unwrap().approximate.unwrap();
     assert_eq!((pairs.exact_only, pairs.approximate_only, pairs.ef), (3, 0, 64));
     assert_eq!(pairs.lost, lost.iter().map(|probe| format!("probe {probe}")).collect::<Vec<_>>());
+}
+
+/// Galleries that say which were asked for.
+struct Asked<'a, const N: usize> {
+    all: &'a [Trials; N],
+    loads: RefCell<Vec<usize>>,
+}
+
+impl<const N: usize> Galleries for Asked<'_, N> {
+    fn count(&self) -> usize {
+        N
+    }
+
+    fn load(&self, place: usize) -> Result<Cow<'_, Trials>, EvaluationError> {
+        self.loads.borrow_mut().push(place);
+        self.all.load(place)
+    }
+}
+
+#[test]
+fn each_gallery_is_read_once_the_whole_one_first() {
+    let all = [trials(20, 40, 80), trials(50, 40, 80), trials(PEOPLE, 40, 80)];
+    let asked = Asked { all: &all, loads: RefCell::default() };
+    let one_by_one = assemble(identity(), Findings { galleries: &asked, ..findings(&all) }).unwrap();
+    assert_eq!(*asked.loads.borrow(), [2, 0, 1]);
+    assert_eq!(one_by_one, assemble(identity(), findings(&all)).unwrap());
+}
+
+#[test]
+fn whoever_waits_is_told_and_may_go_away_at_any_step() {
+    let galleries = [trials(50, 300, 600), trials(PEOPLE, 300, 600)];
+    let steps = RefCell::new(Vec::new());
+    let tell = |what, done: u64, of: u64| {
+        assert!(done <= of, "{what}: {done} of {of}");
+        steps.borrow_mut().push(what);
+        Ok(())
+    };
+    assemble(identity(), Findings { tell: &tell, ..findings(&galleries) }).unwrap();
+    let steps = steps.into_inner();
+    for step in ["gallery sizes", "thresholds", "predictions", "breakdowns", "calibration"] {
+        assert!(steps.contains(&step), "{step}");
+    }
+    // Asked often where it takes long, and ended there: no evaluation without what was left out.
+    assert!(steps.iter().filter(|what| **what == "predictions").count() > 10_000);
+    assert!(steps.iter().filter(|what| **what == "people drawn anew").count() >= 2_000);
+    for last in [0, 1, 2, 3, 10_000, steps.len() - 1] {
+        let left = Cell::new(last);
+        let tell = |_, _, _| match left.get().checked_sub(1) {
+            Some(fewer) => {
+                left.set(fewer);
+                Ok(())
+            }
+            None => Err(EvaluationError::Interrupted),
+        };
+        let ended = assemble(identity(), Findings { tell: &tell, ..findings(&galleries) });
+        assert_eq!(ended.unwrap_err(), EvaluationError::Interrupted, "at step {last}");
+    }
 }
 
 #[test]

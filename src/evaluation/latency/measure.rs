@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::base::limits::{PROBES_PER_SEARCH_MAX, TOP_K_MAX};
-use crate::evaluation::latency::recipe::{Generator, VERSION};
+use crate::evaluation::latency::recipe::Generator;
 use crate::evaluation::latency::scratch::{Origin, Scratch};
 use crate::evaluation::latency::{LatencyError, Stop, bandwidth, memory, percentiles};
+use crate::evaluation::synthetic::Preset;
 use crate::gallery::{Snapshot, Vault};
 use crate::vector::scorer::Scorer;
 use crate::vector::template::Template;
@@ -75,6 +76,8 @@ pub struct GalleryFigures {
     pub seed: u64,
     /// Version of the recipe.
     pub recipe_version: u32,
+    /// Synthetic people of that kind; noise where there is none.
+    pub preset: Option<&'static str>,
     /// Bytes of all codes: what one search reads at least.
     pub code_bytes: u64,
     /// Rows made, coded and written a second; `None` when the gallery was there.
@@ -299,7 +302,8 @@ fn gallery_figures(scratch: &Scratch, snapshot: &Snapshot) -> GalleryFigures {
         rows: recipe.rows,
         dimension: recipe.dimension.get(),
         seed: recipe.seed,
-        recipe_version: VERSION,
+        recipe_version: scratch.recipe().version(),
+        preset: scratch.recipe().preset.map(Preset::name),
         code_bytes: snapshot.rows().iter().map(|run| run.codes().len() as u64).sum(),
         made_rows_a_second: match scratch.origin {
             Origin::Made(seconds) => Some(recipe.rows as f64 / seconds.max(f64::MIN_POSITIVE)),
@@ -392,10 +396,10 @@ mod tests {
 
     async fn run(plan: Plan, stop: &Arc<Stop>) -> Result<Report, LatencyError> {
         let parent = tempfile::tempdir().unwrap();
-        let recipe = Recipe { rows: 300, dimension: Dimension::new(32).unwrap(), seed: 5 };
+        let recipe = Recipe { rows: 300, dimension: Dimension::new(32).unwrap(), seed: 5, preset: None };
         let scratch = Scratch::prepare(parent.path(), recipe, false, 1, &Arc::default(), Arc::new(|_| ())).await?;
         let scoring = Scoring { scorer: Arc::new(NaiveScorer), threads: 1 };
-        measure(&scratch, &recipe.generator(), plan, &scoring, stop, Arc::new(|_| ())).await
+        measure(&scratch, &recipe.generator().unwrap(), plan, &scoring, stop, Arc::new(|_| ())).await
     }
 
     #[tokio::test]

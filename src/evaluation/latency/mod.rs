@@ -15,6 +15,7 @@ pub mod scratch;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::evaluation::synthetic::SyntheticError;
 use crate::gallery::GalleryError;
 use crate::store::StoreError;
 use crate::vector::VectorError;
@@ -94,6 +95,9 @@ pub enum LatencyError {
     /// What the recipe's vectors say.
     #[error(transparent)]
     Vector(#[from] VectorError),
+    /// Synthetic people that can't be made in so few numbers.
+    #[error(transparent)]
+    Synthetic(#[from] SyntheticError),
     /// What the operating system says.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -68,6 +68,8 @@ impl Scratch {
         progress: Progress,
     ) -> Result<Self, LatencyError> {
         check_rows(recipe.rows)?;
+        // Refused before anything is written.
+        recipe.generator()?;
         let made_parent = (!parent.exists()).then(|| parent.to_owned());
         DiskFolder::create(parent)?;
         let folder = parent.join(recipe.name());
@@ -127,8 +129,9 @@ impl Scratch {
         let (name, recipe) = (gallery_name()?, self.recipe);
         let purpose = "synthetic templates for benchmarks";
         vault.create_gallery(&name, &model(), recipe.dimension, Precision::F16, purpose).await?;
+        let generator = recipe.generator()?;
         let maker = move || {
-            let generator = recipe.generator();
+            let generator = generator.clone();
             move |row: u64, out: &mut [f32]| generator.row(row, out)
         };
         let mut rows = RowSource::start(0..recipe.rows, recipe.dimension.get(), threads, maker);
@@ -243,7 +246,7 @@ mod tests {
     use crate::vector::template::Template;
 
     fn recipe(rows: u64) -> Recipe {
-        Recipe { rows, dimension: Dimension::new(32).unwrap(), seed: 5 }
+        Recipe { rows, dimension: Dimension::new(32).unwrap(), seed: 5, preset: None }
     }
 
     async fn prepare(parent: &Path, rows: u64, keep: bool, stop: &Arc<Stop>) -> Result<Scratch, LatencyError> {
@@ -260,7 +263,7 @@ mod tests {
         let rows = 2 * CHUNK_ROWS + 77;
         let scratch = prepare(parent.path(), rows, false, &Arc::default()).await.unwrap();
         let (vault, snapshot) = scratch.open().await.unwrap();
-        let generator = recipe(rows).generator();
+        let generator = recipe(rows).generator().unwrap();
         let (mut made, mut stored) = (vec![0.0; 32], vec![0.0; 32]);
         let run = &snapshot.rows()[0];
         for row in [0, 1, CHUNK_ROWS - 1, CHUNK_ROWS, 2 * CHUNK_ROWS, rows - 1] {
@@ -312,7 +315,7 @@ mod tests {
     async fn too_large_a_gallery_is_refused_before_anything_is_written() {
         let parent = tempfile::tempdir().unwrap();
         let dimension = Dimension::new(2048).unwrap();
-        let huge = Recipe { rows: IMPORT_ROWS_MAX, dimension, seed: 1 };
+        let huge = Recipe { rows: IMPORT_ROWS_MAX, dimension, seed: 1, preset: None };
         // 614 GB: more than a test machine has left. Where it has, nothing is written either, since the end was asked for.
         let stop = Arc::new(Stop::default());
         stop.ask();

@@ -78,6 +78,12 @@ fn a_flood_of_faults_and_values_is_bounded() {
     }
     let found = faults(&text);
     assert!(found.len() == 1 && found[0].what.contains("classes"), "{found:?}");
+    let mut text = "image,subject,type\n".to_owned();
+    for n in 0..=EVALUATION_TYPES_MAX {
+        writeln!(text, "{n}.jpg,p,type {n}").unwrap();
+    }
+    let found = faults(&text);
+    assert!(found.len() == 1 && found[0].what.contains("more than 16 types"), "{found:?}");
     let wide: Vec<String> = (0..=EVALUATION_GROUP_COLUMNS_MAX).map(|n| format!("g{n}")).collect();
     assert!(faults(&format!("image,subject,{}\n", wide.join(",")))[0].what.contains("group columns"));
     assert!(

@@ -11,6 +11,7 @@ pub(super) fn check(evaluation: &Evaluation) -> Result<(), EvaluationError> {
     check_version(evaluation.version)?;
     few("galleries", evaluation.galleries.len(), REPORT_GALLERIES_MAX)?;
     evaluation.galleries.iter().try_for_each(gallery)?;
+    evaluation.probe_kinds.iter().filter_map(|kind| kind.rates.as_ref()).try_for_each(gallery)?;
     evaluation.breakdowns.iter().try_for_each(breakdown)?;
     evaluation.heat_maps.iter().try_for_each(heat_map)?;
     for curve in &evaluation.discard {
@@ -27,6 +28,7 @@ pub(super) fn check(evaluation: &Evaluation) -> Result<(), EvaluationError> {
         finite("the reliability plot", found.reliability.iter().flat_map(|(one, other, _)| [*one, *other]))?;
         finite("the calibration error", found.expected_error.into_iter().map(|error| error.value))?;
     }
+    finite("the bands of quality", evaluation.calibration_bands.iter().flat_map(|band| [band.from, band.to]))?;
     if let Some(found) = &evaluation.latency {
         finite("the latencies", found.batch_ms.iter().copied().chain(found.by_size.iter().map(|row| row.2)))?;
         if !found.batch_ms.is_sorted() {
@@ -76,7 +78,7 @@ fn group_histograms(found: &GroupHistograms) -> Result<(), EvaluationError> {
 fn breakdown(found: &Breakdown) -> Result<(), EvaluationError> {
     for row in &found.rows {
         let rates = [Some(&row.fnir_unthresholded), row.fnir.as_ref(), row.fpir.as_ref(), Some(&row.failures)];
-        rates.into_iter().flatten().try_for_each(rate)?;
+        rates.into_iter().chain([row.mates_not_enrolled.as_ref()]).flatten().try_for_each(rate)?;
         finite("a group's FPIR by threshold", row.fan.iter().flat_map(|(threshold, fpir)| [*threshold, *fpir]))?;
     }
     finite("thresholds", found.threshold.into_iter().chain([found.target_fpir]))

@@ -1,11 +1,13 @@
 //! Reading results, also those of earlier versions of the format.
 //!
-//! Version 2 added the band of the trade-off, scores by group, the expected calibration error, searches needed and cut lists.
-//! In results of version 1 they are absent, and a report says "not measured" of them.
+//! Version 2 added: the band of the trade-off, scores by group, the expected calibration error, searches needed and cut lists;
+//! thresholds by kind of probe and by group, calibration by band; the design effect of every rate, and the people who could not be
+//! enrolled, who are no longer counted in N. In results of version 1 they are absent, and a report says "not measured" of them
+//! or leaves them out. Its claims counted dependent searches as independent; see [`Rate::is_supported`].
 
 use serde::Deserialize;
 
-use super::{Evaluation, RESULTS_VERSION};
+use super::{Evaluation, RESULTS_VERSION, Rate};
 use crate::evaluation::EvaluationError;
 
 /// Oldest version that is read.
@@ -28,7 +30,28 @@ pub fn check_version(found: u32) -> Result<(), EvaluationError> {
     Err(EvaluationError::ResultsVersion { found, oldest: OLDEST_RESULTS_VERSION, newest: RESULTS_VERSION })
 }
 
+impl Rate {
+    /// Whether searches were counted for what they are worth: always from version 2 on, and before where nobody was searched for
+    /// more than once.
+    #[must_use]
+    pub fn is_weighed(&self) -> bool {
+        self.design_effect.is_some() || self.trials == self.subjects
+    }
+
+    /// Whether the rule of 3 or of 30 allows the rate to be claimed. What counted dependent searches as independent supports nothing.
+    #[must_use]
+    pub fn is_supported(&self) -> bool {
+        self.supported && self.is_weighed()
+    }
+}
+
 impl Evaluation {
+    /// Whether it knows what version 2 added.
+    #[must_use]
+    pub fn is_of_this_version(&self) -> bool {
+        self.version == RESULTS_VERSION
+    }
+
     /// Reads `evaluation.json`. The version is looked at first: of another one nothing else is expected to be known.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::base::limits::CANDIDATES_MAX;
 use crate::casework::faces::FaceChoice;
-use crate::casework::operating_points::ThresholdChoice;
+use crate::casework::operating_points::{Scope, ThresholdChoice};
 use crate::casework::search::{ModeChoice, ProbePicture, SearchRequest, search as search_pictures};
 use crate::http::identity::Sender;
 use crate::http::problem::{Problem, ProblemShape};
@@ -22,6 +22,8 @@ const TOP: &str = "top";
 const THRESHOLD: &str = "threshold";
 const OPERATING_POINT: &str = "operating_point";
 const TARGET_FPIR: &str = "target_fpir";
+const GALLERY_CLASS: &str = "gallery_class";
+const PROBE_KIND: &str = "probe_kind";
 const FACES: &str = "faces";
 const WHERE: &str = "where";
 const MODE: &str = "mode";
@@ -42,9 +44,15 @@ pub struct NewSearchShape {
     pub threshold: Option<f32>,
     /// Or the threshold of this operating point; the answer cites it. Refused (409) for another model or a larger gallery.
     pub operating_point: Option<String>,
-    /// Or the threshold of the operating point for this false positive identification rate.
+    /// Or the threshold of the operating point for this false positive identification rate. Needs `gallery_class`.
     #[schema(example = 0.003, exclusive_minimum = 0, exclusive_maximum = 1)]
     pub target_fpir: Option<f64>,
+    /// Class of the gallery, as operating points have it: only points for this class are taken (409 where there is none).
+    #[schema(example = "custody, frontal")]
+    pub gallery_class: Option<String>,
+    /// Kind of the probes, as operating points have it; needed where points of several kinds keep the rate.
+    #[schema(example = "degraded: cctv")]
+    pub probe_kind: Option<String>,
     /// Which faces of each picture: `largest` (otherwise), `all`, or a number from 1, largest first.
     #[schema(example = "largest")]
     pub faces: Option<String>,
@@ -83,7 +91,7 @@ pub async fn search(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<Json<SearchAnswerShape>, Problem> {
-    let fields = &[TOP, THRESHOLD, OPERATING_POINT, TARGET_FPIR, FACES, WHERE, MODE, EF];
+    let fields = &[TOP, THRESHOLD, OPERATING_POINT, TARGET_FPIR, GALLERY_CLASS, PROBE_KIND, FACES, WHERE, MODE, EF];
     let Arrival { gallery, upload, visitor } = reception.receive(&name, &request, payload, fields).await?;
     let people = people(&upload, reception.desk.settings.scoring.candidates)?;
     let threshold = threshold(&upload)?;
@@ -116,8 +124,9 @@ fn threshold(upload: &Upload) -> Result<ThresholdChoice, Problem> {
     if let Some(score) = score.filter(|score| !(-1.0..=1.0).contains(score)) {
         return Err(IdentifyError::Threshold(score).into());
     }
-    let point = upload.text(OPERATING_POINT).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
-    let choice = ThresholdChoice::of(score, point, parse(upload, TARGET_FPIR)?);
+    let text = |field| upload.text(field).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
+    let scope = Scope { gallery_class: text(GALLERY_CLASS), probe_kind: text(PROBE_KIND) };
+    let choice = ThresholdChoice::of(score, text(OPERATING_POINT), parse(upload, TARGET_FPIR)?, scope);
     choice.map_err(|error| Problem::malformed(format!("The threshold can't be used: {error}.")))
 }
 

@@ -30,7 +30,7 @@ fn normal(seed: u64, mates: u32, strangers: u32) -> Vec<Search> {
 fn at_target(trials: &Trials, target: f64, replicates: u32) -> Point {
     let view = trials.view();
     let threshold = for_target(&view, target).unwrap().threshold().unwrap();
-    band(&view, Rank::Within(5), &[threshold], how(replicates)).unwrap().marks[0]
+    band(&view, Rank::Within(5), &[threshold], how(replicates), &|_, _| Ok(())).unwrap().marks[0]
 }
 
 fn width(interval: Option<Interval>) -> f64 {
@@ -95,7 +95,7 @@ fn the_truth_is_covered_as_often_as_promised() {
 fn what_hardly_varies_has_no_band_and_what_is_asked_is_answered() {
     let trials = trials(normal(5, 60, 400));
     let view = trials.view();
-    let found = band(&view, Rank::Within(5), &[Threshold::NONE], how(200)).unwrap();
+    let found = band(&view, Rank::Within(5), &[Threshold::NONE], how(200), &|_, _| Ok(())).unwrap();
     assert_eq!((found.mated_subjects, found.non_mated_subjects, found.returned_subjects), (60, 400, 400));
     assert!(found.points.len() > 20 && found.points.len() <= 61);
     assert!(found.points.windows(2).all(|two| two[0].counted.threshold > two[1].counted.threshold));
@@ -108,9 +108,9 @@ fn what_hardly_varies_has_no_band_and_what_is_asked_is_answered() {
         assert!(ends.into_iter().flatten().all(|one| 0.0 <= one.low && one.low <= one.high && one.high <= 1.0));
     }
     assert_eq!(found.marks[0].counted.fpir.rate(), 1.0, "without a threshold every search returns somebody");
-    assert_eq!(found, band(&view, Rank::Within(5), &[Threshold::NONE], how(200)).unwrap());
+    assert_eq!(found, band(&view, Rank::Within(5), &[Threshold::NONE], how(200), &|_, _| Ok(())).unwrap());
     let none = Resampling { replicates: 0, ..how(1) };
-    assert!(band(&view, Rank::Within(5), &[], none).is_err());
+    assert!(band(&view, Rank::Within(5), &[], none, &|_, _| Ok(())).is_err());
     let strangers = view.filter(|_, search| search.kind == Kind::NonMated);
-    assert!(band(&strangers, Rank::Within(5), &[], how(1)).is_err());
+    assert!(band(&strangers, Rank::Within(5), &[], how(1), &|_, _| Ok(())).is_err());
 }

@@ -112,6 +112,16 @@ pub(super) fn all(evaluation: &Evaluation) -> Result<Vec<Figure>, EvaluationErro
     Ok(figures)
 }
 
+/// The threshold that is drawn into plots, and the FPIR that it was chosen for: that of the tables by group and quality, so that
+/// plot and table are of one threshold; the headline's where there are none.
+fn rule(evaluation: &Evaluation) -> Option<(f64, f64)> {
+    let of_tables = evaluation.breakdowns.iter().find_map(|table| Some((table.threshold?, table.target_fpir)));
+    of_tables.or_else(|| {
+        let row = evaluation.galleries.last().and_then(headline)?;
+        Some((row.threshold?, row.target_fpir))
+    })
+}
+
 /// The operating point that stands for the others: the one nearest to FPIR 0.003.
 fn headline(gallery: &GalleryResult) -> Option<&OperatingRow> {
     let distance = |row: &OperatingRow| (row.target_fpir / HEADLINE_FPIR).log10().abs();

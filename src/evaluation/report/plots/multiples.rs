@@ -10,7 +10,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::axis::Axis;
 use super::frame::{Area, Curve, bold, refused, stroke, text, units};
 use super::style::{FINE_GRID, GRID, INK, LETTERS, Style, UNIT, WIDTH, style, text_width};
-use super::{Figure, headline, legend};
+use super::{Figure, legend, rule};
 use crate::base::limits::REPORT_COLUMNS_MAX;
 use crate::base::text::thousands;
 use crate::evaluation::EvaluationError;
@@ -79,8 +79,7 @@ fn figure(
     (id, title): (&str, &str),
     (first, rows): (usize, &[GroupScores]),
 ) -> Result<Figure, EvaluationError> {
-    let at = evaluation.galleries.last().and_then(headline);
-    let rule = at.and_then(|row| Some((row.threshold?, row.target_fpir)));
+    let rule = rule(evaluation);
     let panels = Panels::new(column, rows, first, rule.map(|(threshold, _)| threshold));
     let of_rule = rule.map_or_else(String::new, |(threshold, target)| {
         format!(" The upright line is T = {} for FPIR {} over all.", words::score(threshold), words::target(target))

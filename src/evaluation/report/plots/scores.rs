@@ -4,7 +4,7 @@ use super::axis::{Axis, Labels};
 use super::frame::{Curve, Plot, all_xs, all_ys};
 use super::points::{left_out_note, limited, thinning_note};
 use super::style::{STYLES_COUNT, pale, style};
-use super::{Figure, headline};
+use super::{Figure, rule};
 use crate::evaluation::EvaluationError;
 use crate::evaluation::report::words;
 use crate::evaluation::results::{Evaluation, Histograms};
@@ -24,8 +24,7 @@ pub(super) fn histogram(evaluation: &Evaluation) -> Result<Figure, EvaluationErr
     let drawn = kinds.iter().enumerate().filter(|(_, (_, counts))| used(counts));
     let curves: Vec<Curve> =
         drawn.map(|(place, (name, counts))| Curve::line(name, style(place), stairs(histograms, counts))).collect();
-    let at = evaluation.galleries.last().and_then(headline);
-    let rules = at.and_then(|row| Some((row.threshold?, format!("T for FPIR {}", words::target(row.target_fpir)))));
+    let rules = rule(evaluation).map(|(at, target)| (at, format!("T for FPIR {}", words::target(target))));
     let x = Axis::linear("comparison score", all_xs(&curves).chain(rules.iter().map(|rule| rule.0)));
     let y = Axis::logarithmic("searches in a bin", Labels::Sizes, all_ys(&curves).chain([1.0, 10.0]), None);
     let synthetic = evaluation.identity.synthetic;

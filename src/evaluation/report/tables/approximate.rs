@@ -30,7 +30,9 @@ pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
             row(page, "share of the exact search's mates that the approximate one showed", |page| {
                 figure(page, recall, words::figure);
             });
-            row(page, "p, no difference (McNemar, exact)", |page| figure(page, Some(found.p), words::p_value));
+            row(page, "p, no difference (McNemar, exact, over people)", |page| {
+                figure(page, Some(found.p), words::p_value);
+            });
         });
         if found.approximate_only > 0 {
             note(

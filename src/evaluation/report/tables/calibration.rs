@@ -40,6 +40,7 @@ pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
                 ),
             );
         }
+        super::bands::write(page, evaluation);
         note(
             page,
             "A Cllr of 1 is that of a system that says nothing. A likelihood ratio is of one pair of pictures; that of the first \

@@ -21,6 +21,11 @@ pub(super) fn note(page: &mut Markup, text: &str) {
     page.leaf("p", &[("class", "note")], text);
 }
 
+/// A remark that stays with the table below it.
+pub(super) fn note_above(page: &mut Markup, text: &str) {
+    page.leaf("p", &[("class", "note above")], text);
+}
+
 /// Why a table has nothing to show.
 pub(super) fn missing(page: &mut Markup, why: &str) {
     page.leaf("p", &[("class", "missing")], &format!("Not measured: {why}"));
@@ -108,7 +113,11 @@ pub(super) fn rate_lines(page: &mut Markup, rate: &Rate) {
     page.leaf("data", &[("value", &value.to_string())], &words::figure(value));
     let people = words::counted(rate.subjects, "person", "people");
     line(page, &format!("{}/{}; {people}", thousands(rate.events), thousands(rate.trials)));
-    let claimed = rate.supported || rate.events == 0;
+    if let Some(effect) = rate.design_effect.filter(|effect| *effect > 1.0) {
+        let worth = (rate.trials as f64 / effect).floor() as u64;
+        line(page, &format!("worth {}", words::counted(worth, "search", "searches")));
+    }
+    let claimed = rate.is_weighed() && (rate.supported || rate.events == 0);
     let intervals = [
         ("W", rate.wilson),
         ("CP", rate.clopper_pearson.filter(|_| claimed)),
@@ -119,7 +128,7 @@ pub(super) fn rate_lines(page: &mut Markup, rate: &Rate) {
             line(page, &format!("{name} {}", words::interval(found)));
         }
     }
-    if rate.supported {
+    if rate.is_supported() {
         page.leaf("span", &[("class", "line supported")], "supported by the data");
     }
 }

@@ -8,30 +8,46 @@ use crate::evaluation::results::{Evaluation, RankRow};
 /// Table 1.
 pub(super) fn counts(page: &mut Markup, evaluation: &Evaluation) {
     let counts = &evaluation.counts;
+    // Version 1 did not know them, and had them in N.
+    let known = evaluation.is_of_this_version();
     part(page, "1", "Counts", |page| {
         table(page, "Searches, people and failures", &head(&["", "images or searches", "people"]), |page| {
             let rows = [
-                ("enrolled references", counts.enrolled_templates, Some(counts.enrolled_subjects)),
-                ("failures to enrol (FTE)", counts.failures_to_enrol, None),
-                ("mated searches", counts.mated_searches, Some(counts.mated_subjects)),
-                ("of these failures to extract (FTX)", counts.failures_to_extract_mated, None),
-                ("non-mated searches", counts.non_mated_searches, Some(counts.non_mated_subjects)),
-                ("of these failures to extract (FTX)", counts.failures_to_extract_non_mated, None),
+                ("enrolled references", Some(counts.enrolled_templates), Some(counts.enrolled_subjects)),
+                (
+                    "failures to enrol (FTE), and people who are not in the gallery for that",
+                    Some(counts.failures_to_enrol),
+                    Some(counts.subjects_not_enrolled).filter(|_| known),
+                ),
+                ("mated searches", Some(counts.mated_searches), Some(counts.mated_subjects)),
+                ("of these failures to extract (FTX)", Some(counts.failures_to_extract_mated), None),
+                (
+                    "of these with a mate who could not be enrolled (FTE losses)",
+                    Some(counts.mates_not_enrolled).filter(|_| known),
+                    None,
+                ),
+                ("non-mated searches", Some(counts.non_mated_searches), Some(counts.non_mated_subjects)),
+                ("of these failures to extract (FTX)", Some(counts.failures_to_extract_non_mated), None),
             ];
             for (name, images, people) in rows {
                 row(page, name, |page| {
-                    count(page, images);
-                    match people {
-                        Some(people) => count(page, people),
-                        None => page.leaf("td", &[("class", "figure")], "–"),
+                    for found in [images, people] {
+                        match found {
+                            Some(found) => count(page, found),
+                            None => page.leaf("td", &[("class", "figure")], "–"),
+                        }
                     }
                 });
             }
         });
+        let counted = if known { "the people who are in the gallery" } else { "them too in results of version 1" };
         note(
             page,
-            "Failures are errors in every rate of this report: a mated probe without a template is a miss, a non-mated one a \
-             search without a candidate, and somebody whose reference could not be enrolled can't be found.",
+            &format!(
+                "Failures are errors in every rate of this report: a mated probe without a template is a miss, a non-mated one a \
+                 search without a candidate. Somebody who could not be enrolled can't be found: searches for them are misses, and \
+                 N counts {counted}.",
+            ),
         );
     });
 }

@@ -21,6 +21,7 @@ pub(super) fn targets(page: &mut Markup, evaluation: &Evaluation) {
         let names = head(&["FPIR aimed at", "T", "FPIR(N, T)"]);
         let names: Vec<String> =
             names.into_iter().chain(ranks.iter().map(|rank| format!("FNIR, rank {rank}"))).collect();
+        super::kinds::mixture(page, evaluation);
         let caption = format!("Thresholds chosen and measured on the same searches, N = {}", people(gallery));
         table(page, &caption, &names, |page| {
             for found in &gallery.operating {
@@ -37,8 +38,9 @@ pub(super) fn targets(page: &mut Markup, evaluation: &Evaluation) {
             note(page, "Where no threshold stands, there were too few non-mated searches for that FPIR.");
         }
         wanted::needed(page, evaluation, gallery);
-        disjoint(page, gallery);
         wanted::two_way(page, gallery);
+        disjoint(page, gallery);
+        super::kinds::write(page, evaluation);
     });
 }
 

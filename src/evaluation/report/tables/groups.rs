@@ -2,7 +2,7 @@
 
 use super::super::markup::Markup;
 use super::super::words;
-use super::cells::{count, figure, head, missing, note, part, row, said, table};
+use super::cells::{count, figure, head, missing, note, note_above, part, row, said, table};
 use super::probes::columns;
 use crate::base::limits::{REPORT_GROUPS_MAX, REPORT_PAIRS_MAX};
 use crate::evaluation::results::{Breakdown, BreakdownKind, Differences, Evaluation, PairVerdict, Verdict};
@@ -61,7 +61,7 @@ fn verdicts(page: &mut Markup, rate: &str, column: &Breakdown, found: &Differenc
         return missing(page, &format!("no pair of groups was compared by {rate}."));
     }
     let of = |verdict: Verdict| found.pairs.iter().filter(|pair| pair.verdict == verdict).count();
-    note(
+    note_above(
         page,
         &format!(
             "{rate} by {name}: {}: {} equivalent, {} different, {} undetermined. Margin: {}",

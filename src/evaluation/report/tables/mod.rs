@@ -1,11 +1,13 @@
 //! Every table of the report. Each figure stands beside what it rests on, and carries its unrounded value for machines.
 
 mod approximate;
+mod bands;
 mod calibration;
 mod cells;
 mod counts;
 mod errors;
 mod groups;
+mod kinds;
 mod latency;
 mod probes;
 mod wanted;
@@ -37,7 +39,10 @@ fn legend(page: &mut Markup) {
         page.leaf("b", &[], "W");
         page.text(" Wilson's interval at 95 %, as if searches were independent; ");
         page.leaf("b", &[], "CP");
-        page.text(" the interval of Clopper and Pearson, where a claim is supported or nothing was counted; ");
+        page.text(
+            " the interval of Clopper and Pearson, where a claim is supported or nothing was counted, on what dependent searches \
+             are worth; ",
+        );
         page.leaf("b", &[], "B");
         page.text(
             " percentiles of a bootstrap over people, where people were searched for more than once. “Supported by the data” \

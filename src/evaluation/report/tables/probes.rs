@@ -10,10 +10,13 @@ use crate::evaluation::results::{Breakdown, BreakdownKind, Evaluation};
 /// Table 5.
 pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
     part(page, "5", "Errors by probe type and by quality", |page| {
-        for (kind, none) in [
-            (BreakdownKind::ProbeType, "the manifest has no column of probe types."),
-            (BreakdownKind::Quality, "no quality measure was at hand."),
-        ] {
+        let one_kind = match evaluation.probe_kinds.as_slice() {
+            [only] => format!("all probes are of one kind, “{}”.", words::cut(&only.kind, 80)),
+            [] | [_, _, ..] => "of what kind the probes are is not known.".to_owned(),
+        };
+        for (kind, none) in
+            [(BreakdownKind::ProbeType, one_kind.as_str()), (BreakdownKind::Quality, "no quality measure was at hand.")]
+        {
             columns(page, evaluation, kind, none, |_, _| {});
         }
     });
@@ -53,7 +56,12 @@ fn rates(page: &mut Markup, column: &Breakdown) {
         },
     );
     let caption = format!("By {}; {at}", words::cut(&column.column, 80));
-    let names = head(&["", "FNIR, no threshold", "FNIR at T", "FPIR at T", "failures to extract"]);
+    let mut names = head(&["", "FNIR, no threshold", "FNIR at T", "FPIR at T", "failures to extract"]);
+    // A column of zeros would take the others' room.
+    let lost = column.rows.iter().filter_map(|row| row.mates_not_enrolled).any(|lost| lost.events > 0);
+    if lost {
+        names.push("mates not enrolled".to_owned());
+    }
     table(page, &caption, &names, |page| {
         // Other tables name many groups by their numbers.
         let numbered = column.kind == BreakdownKind::Group && column.rows.len() > PAIRS_IN_FULL;
@@ -64,6 +72,9 @@ fn rates(page: &mut Markup, column: &Breakdown) {
                 rate(page, found.fnir.as_ref());
                 rate(page, found.fpir.as_ref());
                 rate(page, Some(&found.failures));
+                if lost {
+                    rate(page, found.mates_not_enrolled.as_ref());
+                }
             });
         }
     });

@@ -49,7 +49,7 @@ pub(super) fn needed(page: &mut Markup, evaluation: &Evaluation, gallery: &Galle
 }
 
 fn state(found: &OperatingRow, enough: bool) -> &'static str {
-    let supported = found.fpir.is_some_and(|rate| rate.supported);
+    let supported = found.fpir.is_some_and(|rate| rate.is_supported());
     match (found.threshold.is_some(), enough) {
         (true, _) if supported => "claim supported by the data",
         (true, _) => "a threshold, no claim",
@@ -62,7 +62,7 @@ fn state(found: &OperatingRow, enough: bool) -> &'static str {
 pub(super) fn two_way(page: &mut Markup, gallery: &GalleryResult) {
     let Some(band) = gallery.band.as_ref().filter(|band| !band.operating.is_empty()) else { return };
     let caption = format!(
-        "People drawn anew: 95 % intervals of the rates above from {} draws",
+        "People drawn anew: 95 % intervals of the rates at the thresholds above, from {} draws",
         thousands(u64::from(band.replicates))
     );
     let names = head(&["FPIR aimed at", "FPIR, one-way", "FPIR, two-way", "FNIR, one-way", "FNIR, two-way"]);
