@@ -3,7 +3,7 @@
 use super::source::{Fault, Source};
 
 /// A library and the rooms that may name it outside tests.
-const OWNERS: [(&str, &[&str]); 16] = [
+const OWNERS: [(&str, &[&str]); 17] = [
     // The command line starts the runtime that the server runs on.
     ("actix_web", &["http", "cli"]),
     ("actix_multipart", &["http"]),
