@@ -10,7 +10,7 @@ mod report {
 
 use bertillon::evaluation::EvaluationError;
 use bertillon::evaluation::report::html;
-use bertillon::evaluation::results::{Counts, Evaluation, Histograms, Identity, KindResult, Rate};
+use bertillon::evaluation::results::{Counts, Evaluation, Histograms, Identity, KindResult, RESULTS_VERSION, Rate};
 use report::document::{Element, parse};
 use report::example::{Wish, evaluation, rate};
 
@@ -299,7 +299,7 @@ fn results_that_do_not_fit_together_are_refused() {
         ("more events than trials", |found| found.galleries[0].by_rank[0].fnir = Rate { events: 3, ..rate(2, 2, 2) }),
         ("no number", |found| found.galleries[0].det[3].fpir = f64::NAN),
         ("an endless score", |found| found.breakdowns[0].threshold = Some(f64::INFINITY)),
-        ("a map that is no square", |found| drop(found.heat_maps[0].fpir.pop())),
+        ("a map that is no square", |found| drop(found.heat_maps[0].cells.pop())),
         ("a band upside down", |found| {
             found.galleries[0].band.as_mut().unwrap().points[9].fnir_interval = Some((0.5, 0.4));
         }),
@@ -368,7 +368,7 @@ fn results_of_version_1_are_still_shown_and_others_refused_by_their_number() {
     assert!(!html(&claims).unwrap().contains("supported by the data</span>"));
     claims.galleries[0].operating[0].fpir.as_mut().unwrap().subjects = 102;
     assert!(html(&claims).unwrap().contains("supported by the data</span>"));
-    for other in [0, 3, 99] {
+    for other in [0, RESULTS_VERSION + 1, 99] {
         // Whatever else is in them.
         for text in
             [text.replacen("\"version\":1", &format!("\"version\":{other}"), 1), format!("{{\"version\":{other}}}")]
@@ -378,7 +378,7 @@ fn results_of_version_1_are_still_shown_and_others_refused_by_their_number() {
             assert!(refused.to_string().contains(&format!("version {other} of their format")), "{refused}");
         }
     }
-    for text in ["", "[]", "{}", "{\"version\":2}"] {
+    for text in ["", "[]", "{}", "{\"version\":2}", "{\"version\":3}"] {
         assert!(matches!(Evaluation::from_json(text), Err(EvaluationError::Results(_))), "{text}");
     }
 }

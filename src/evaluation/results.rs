@@ -3,6 +3,7 @@
 //! Probabilities and rates lie between 0 and 1. A figure that could not be had is absent; none is ever made up.
 
 mod band;
+mod groups;
 mod parts;
 mod reading;
 mod scores;
@@ -11,13 +12,16 @@ mod wanted;
 use serde::{Deserialize, Serialize};
 
 pub use band::{DetBand, DetBandPoint};
+pub use groups::{
+    AtTarget, Breakdown, BreakdownKind, BreakdownRow, Cell, Differences, HeatMap, PairVerdict, Spread, Verdict,
+};
 pub use parts::{BandFit, CalibrationBand, GroupRates, KindResult};
 pub use reading::{OLDEST_RESULTS_VERSION, check_version};
 pub use scores::{ExpectedError, GroupHistograms, GroupScores};
 pub use wanted::{CutLists, SearchesNeeded};
 
 /// Version of the format. What a new version adds is read as absent from an older one (`#[serde(default)]`).
-pub const RESULTS_VERSION: u32 = 2;
+pub const RESULTS_VERSION: u32 = 3;
 
 /// An evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -242,120 +246,6 @@ pub struct DetPoint {
     pub fpir: f64,
     /// FNIR(N, L, T), L the length of the lists.
     pub fnir: f64,
-}
-
-/// Error rates by a column.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Breakdown {
-    /// The column.
-    pub column: String,
-    /// What kind: type, quality, group.
-    pub kind: BreakdownKind,
-    /// The threshold, chosen on all searches, and the FPIR it was chosen for.
-    pub threshold: Option<f64>,
-    /// See `threshold`.
-    pub target_fpir: f64,
-    /// One a value.
-    pub rows: Vec<BreakdownRow>,
-    /// How FNIR differs between the values; for groups only.
-    pub fnir_differences: Option<Differences>,
-    /// How FPIR differs.
-    pub fpir_differences: Option<Differences>,
-}
-
-/// What a column says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BreakdownKind {
-    /// Kind of picture.
-    ProbeType,
-    /// Tenth of a quality measure, poorest first.
-    Quality,
-    /// A group of people.
-    Group,
-}
-
-/// One value of a column.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct BreakdownRow {
-    /// The value.
-    pub value: String,
-    /// FNIR(N, L, 0).
-    pub fnir_unthresholded: Rate,
-    /// FNIR(N, L, T).
-    pub fnir: Option<Rate>,
-    /// FPIR(N, T).
-    pub fpir: Option<Rate>,
-    /// Failures to extract.
-    pub failures: Rate,
-    /// Mated searches for somebody who could not be enrolled, among all mated ones: misses before anything was compared.
-    #[serde(default)]
-    pub mates_not_enrolled: Option<Rate>,
-    /// FPIR by threshold, for the fan plot.
-    pub fan: Vec<(f64, f64)>,
-}
-
-/// How a rate differs between groups.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Differences {
-    /// Largest rate over smallest.
-    pub max_over_min: Option<f64>,
-    /// Largest rate over the geometric mean.
-    pub max_over_geometric_mean: Option<f64>,
-    /// Gini coefficient of the rates.
-    pub gini: Option<f64>,
-    /// Mean of |log10(rate / geometric mean)|.
-    pub mean_log10: Option<f64>,
-    /// Chance of differences as large if there were none, by permuting people.
-    pub omnibus_p: Option<f64>,
-    /// Each pair of groups.
-    pub pairs: Vec<PairVerdict>,
-    /// The margin of equivalence, in words.
-    pub margin: String,
-}
-
-/// Two groups beside each other.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PairVerdict {
-    /// One.
-    pub a: String,
-    /// The other.
-    pub b: String,
-    /// Rate of `a` over that of `b`.
-    pub ratio: Option<f64>,
-    /// Its interval at 95 %.
-    pub interval: Option<(f64, f64)>,
-    /// Of a difference, after Holm.
-    pub p_difference: Option<f64>,
-    /// Of the margin being exceeded, the larger of two one-sided tests, after Holm.
-    pub p_equivalence: Option<f64>,
-    /// What may be said.
-    pub verdict: Verdict,
-}
-
-/// What may be said of two groups.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// Both one-sided tests say that the margin is kept.
-    Equivalent,
-    /// They differ.
-    Different,
-    /// The data are too few to say either.
-    Undetermined,
-}
-
-/// Non-mated comparison scores between groups.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct HeatMap {
-    /// The group column.
-    pub column: String,
-    /// Its values: rows are probes, columns are the gallery's people.
-    pub values: Vec<String>,
-    /// Share of non-mated searches of a row's group with a candidate of a column's group at or above the threshold.
-    pub fpir: Vec<Vec<Option<f64>>>,
-    /// The threshold.
-    pub threshold: f64,
 }
 
 /// Error against share of probes left out.

@@ -170,7 +170,8 @@ def tables():
     import numpy
     from scipy import optimize, stats
     from statsmodels.stats import contingency_tables, multitest
-    from statsmodels.stats.proportion import test_proportions_2indep
+    from statsmodels.stats.proportion import (confint_proportions_2indep, test_proportions_2indep,
+                                              tost_proportions_2indep)
 
     fisher, pairs = [], []
     for a, n, b, m in [(1, 9, 5, 7), (0, 20, 4, 25), (6, 16_000, 1, 16_000), (3, 10, 3, 10), (120, 900, 90, 1_000),
@@ -191,6 +192,20 @@ def tables():
         pairs.append({"counts": [a, n, b, m], "margin": margin, "difference": list(map(plain, ends)),
                       "equal_p": plain(equal.pvalue), "equivalent_p": plain(within), "ratio": ratio,
                       "ratio_p": plain(same), "factor_two_p": plain(max(least, most))})
+    scores = []
+    for *counts, effect in [(30, 40, 18, 40, 1), (21, 26, 11, 25, 1), (0, 20, 15, 20, 1), (40, 200, 38, 210, 1),
+                            (400, 900, 390, 1_000, 1), (12, 40, 60, 70, 1), (60, 400, 61, 390, 1), (90, 240, 61, 200, 2.5)]:
+        a, n, b, m = [count / effect for count in counts]
+        ratio = {"method": "score", "compare": "ratio", "correction": True}
+        equal = test_proportions_2indep(a, n, b, m, value=1, **ratio)
+        within = tost_proportions_2indep(a, n, b, m, 0.5, 2, **ratio)
+        # statsmodels' interval is found to 1e-5 or so: it is where to look for the ends of its own test.
+        near = confint_proportions_2indep(a, n, b, m, **ratio)
+        off = lambda r, z: test_proportions_2indep(a, n, b, m, value=r, **ratio).statistic - z
+        ends = [0.0 if a == 0 and z > 0 else optimize.brentq(off, end * 0.9, end * 1.1, args=(z,), xtol=1e-14, rtol=1e-14)
+                for end, z in zip(near, [1.959963984540054, -1.959963984540054])]
+        scores.append({"counts": counts, "effect": effect, "interval": list(map(plain, ends)), "equal_p": plain(equal.pvalue),
+                       "factor_two_p": plain(within.pvalue)})
     mcnemar = [{"counts": [b, c], "p": plain(contingency_tables.mcnemar([[50, b], [c, 9]], exact=True).pvalue)}
                for b, c in [(0, 0), (3, 0), (5, 9), (40, 61), (1, 1), (400, 330)]]
     p_values = [0.001, 0.04, 0.03, 0.005, 0.5, 0.04, 1.0]
@@ -203,7 +218,7 @@ def tables():
                                    method=stats.MonteCarloMethod(n_resamples=9_999, rng=numpy.random.default_rng(1)))
         assert abs(drawn.pvalue - exact) < 0.02
         several.append({"counts": table, "p": exact})
-    write("tables.json", ["scipy", "statsmodels"], fisher=fisher, pairs=pairs, mcnemar=mcnemar,
+    write("tables.json", ["scipy", "statsmodels"], fisher=fisher, pairs=pairs, scores=scores, mcnemar=mcnemar,
           holm={"p": p_values, "corrected": list(map(plain, holm))}, several=several)
 
 

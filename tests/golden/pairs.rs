@@ -4,7 +4,8 @@ use bertillon::evaluation::arithmetic::bootstrap::Resampling;
 use bertillon::evaluation::arithmetic::contingency::{Member, fisher_exact, holm, mcnemar_exact, permutation};
 use bertillon::evaluation::arithmetic::intervals::{Coverage, Proportion};
 use bertillon::evaluation::arithmetic::ratios::{
-    Counts, difference_equivalence, difference_interval, difference_test, ratio_equivalence, ratio_interval, ratio_test,
+    Counts, Statistic, difference_equivalence, difference_interval, difference_test, ratio_equivalence, ratio_interval,
+    ratio_test,
 };
 use serde_json::Value;
 
@@ -64,5 +65,20 @@ fn ratios_and_differences_are_scipys_and_statsmodels() {
             agree(&format!("{name}: difference, low"), difference.low, &case["difference"][0]);
             agree(&format!("{name}: difference, high"), difference.high, &case["difference"][1]);
         }
+    }
+}
+
+#[test]
+fn ratios_by_their_score_are_statsmodels_also_of_dependent_searches() {
+    for case in list(&read("tables.json")["scores"]) {
+        let (one, other) = proportions(case);
+        let effect = number(&case["effect"]);
+        let (a, b) = (Counts::new(one, effect).unwrap(), Counts::new(other, effect).unwrap());
+        assert_eq!(Statistic::fit_for(a, b), Statistic::Score, "{case}");
+        let interval = Statistic::Score.interval(a, b, Coverage::USUAL);
+        agree(&format!("{case}: low"), interval.low, &case["interval"][0]);
+        agree(&format!("{case}: high"), interval.high, &case["interval"][1]);
+        agree(&format!("{case}: equal"), Statistic::Score.test(a, b), &case["equal_p"]);
+        agree(&format!("{case}: within two"), Statistic::Score.equivalence(a, b, 2.0).unwrap(), &case["factor_two_p"]);
     }
 }

@@ -268,12 +268,27 @@ fn breakdown(
     Breakdown {
         column: column.to_owned(),
         kind,
+        probe_kind: None,
         threshold: at,
         target_fpir: TARGETS[HEADLINE],
         fnir_differences: differences(|row| row.fnir),
         fpir_differences: differences(|row| row.fpir),
+        at_other_targets: if kind == BreakdownKind::Group { at_other_targets() } else { Vec::new() },
         rows,
     }
+}
+
+fn at_other_targets() -> Vec<AtTarget> {
+    let spread = |events, max_over_min, p| Some(Spread { events, max_over_min, p, differs: p < 0.05 });
+    vec![
+        AtTarget {
+            target_fpir: 0.01,
+            threshold: 0.41,
+            fnir: spread(31, Some(1.31), 0.4),
+            fpir: spread(72, None, 0.000_2),
+        },
+        AtTarget { target_fpir: 0.1, threshold: 0.33, fnir: None, fpir: spread(703, Some(4.02), 1e-9) },
+    ]
 }
 
 fn differences(rows: &[BreakdownRow], pick: fn(&BreakdownRow) -> Option<Rate>) -> Differences {
@@ -386,12 +401,15 @@ fn prediction(probes: &[Probe], galleries: &[GalleryResult]) -> Prediction {
 fn heat_map(wish: &Wish, at: f64) -> HeatMap {
     let cell = |row: usize, column: usize| match (row * 7 + column * 3) % 17 {
         0 if row != column => None,
-        1 if row != column => Some(0.0),
-        other => Some(if row == column { 0.004 } else { 0.000_3 } * (1.0 + other as f64 / 5.0)),
+        1 if row != column => Some(Cell { events: 0, comparisons: 3_000_000 }),
+        other => {
+            let events = if row == column { 400 } else { 30 } * (5 + other as u64) / 5;
+            Some(Cell { events, comparisons: 3_000_000 })
+        }
     };
     let side = 0..wish.groups.len();
-    let fpir = side.clone().map(|row| side.clone().map(|column| cell(row, column)).collect()).collect();
-    HeatMap { column: "ethnicity".to_owned(), values: wish.groups.clone(), fpir, threshold: at }
+    let cells = side.clone().map(|row| side.clone().map(|column| cell(row, column)).collect()).collect();
+    HeatMap { column: "ethnicity".to_owned(), values: wish.groups.clone(), cells, cut_lists: 3, threshold: at }
 }
 
 /// An evaluation as wished.

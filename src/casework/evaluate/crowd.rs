@@ -19,7 +19,7 @@ use crate::casework::evaluate::synthetic::{Options, SyntheticSamples};
 use crate::casework::evaluate::{JOURNALS, RunFolder, RunKey, Watch, sha256_of, store};
 use crate::casework::{CaseworkError, Desk};
 use crate::evaluation::accuracy::trials::Kind;
-use crate::evaluation::assemble::{Findings, assemble};
+use crate::evaluation::assemble::{Column, Findings, assemble};
 use crate::evaluation::journal::Journal;
 use crate::evaluation::results::{About, Evaluation, Identity, Latency, Statement};
 use crate::identify::Mode;
@@ -157,12 +157,14 @@ fn work_out(
     // Nobody's mate is outside the whole gallery: all searches are of it.
     let probes: Vec<u32> = (0..samples.probes()).collect();
     let name = |probe: u32| format!("synthetic probe {probe}");
+    let mut groups: Vec<Column> = samples.groups(&probes).into_iter().collect();
+    source.count_templates(&mut groups);
     let findings = Findings {
         galleries: &lists,
         failures_to_enrol: samples.failures_to_enrol(),
         subjects_not_enrolled: u64::from(samples.people()) - samples.enrolled_of(samples.people()),
         kinds: Some(samples.kinds(&probes)),
-        groups: samples.groups(&probes).into_iter().collect(),
+        groups,
         measures: samples.measures(&probes),
         non_mated_pairs: if plan.calibrate { samples.non_mated_pairs(CALIBRATION_PAIRS)? } else { Vec::new() },
         approximate: None,

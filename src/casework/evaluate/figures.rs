@@ -72,12 +72,14 @@ fn work_out(
     // Nobody's mate is outside the whole gallery: all searches are of it.
     let searched: Vec<&PictureProbe> = done.probes.iter().collect();
     let name = |probe: u32| name_of(plan, done.probes.get(probe as usize));
+    let mut groups = groups(&plan.manifest, &searched);
+    source.count_templates(&mut groups);
     let findings = Findings {
         galleries: &exact,
         failures_to_enrol: done.not_enrolled.len() as u64,
         subjects_not_enrolled: u64::from(samples.people()) - samples.enrolled_of(samples.people()),
         kinds: Some(kinds(&plan.manifest, &searched)),
-        groups: groups(&plan.manifest, &searched),
+        groups,
         measures: measures(&searched),
         non_mated_pairs: done.non_mated_pairs.clone(),
         approximate: by_graphs.as_ref().map(|(ef, lists)| (*ef, lists as &dyn Galleries)),
@@ -121,7 +123,13 @@ fn kinds(manifest: &Manifest, searched: &[&PictureProbe]) -> Column {
         });
         of_searches.push(Some(place as u16));
     }
-    Column { name: "kind of probe".to_owned(), values, of_searches, of_subjects: BTreeMap::new() }
+    Column {
+        name: "kind of probe".to_owned(),
+        values,
+        of_searches,
+        of_subjects: BTreeMap::new(),
+        templates: Vec::new(),
+    }
 }
 
 fn groups(manifest: &Manifest, searched: &[&PictureProbe]) -> Vec<Column> {
@@ -138,6 +146,7 @@ fn groups(manifest: &Manifest, searched: &[&PictureProbe]) -> Vec<Column> {
             values: column.values.clone(),
             of_searches: searched.iter().map(|probe| value(probe.image)).collect(),
             of_subjects,
+            templates: Vec::new(),
         }
     };
     manifest.columns.iter().enumerate().map(of).collect()

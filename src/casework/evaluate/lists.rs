@@ -12,7 +12,7 @@ use crate::casework::evaluate::searches::{self, Searched};
 use crate::casework::evaluate::{RunFolder, Watch, io};
 use crate::evaluation::EvaluationError;
 use crate::evaluation::accuracy::trials::{Candidate, Kind, MateScore, Search, Trials};
-use crate::evaluation::assemble::Galleries;
+use crate::evaluation::assemble::{Column, Galleries};
 use crate::evaluation::journal::Journal;
 
 /// Every candidate list, for whoever wants to recompute.
@@ -40,6 +40,23 @@ pub struct Source<'a> {
     pub who: People<'a>,
     /// Who waits.
     pub watch: &'a Watch,
+}
+
+impl Source<'_> {
+    /// Puts down how many templates of each value are enrolled, in the whole gallery.
+    pub fn count_templates(&self, columns: &mut [Column]) {
+        for column in columns {
+            let mut templates = vec![0; column.values.len()];
+            for person in 0..self.samples.people() {
+                let group = column.of_subjects.get(&(self.who.of_gallery)(person)).copied();
+                if let Some(count) = group.and_then(|group| templates.get_mut(usize::from(group))) {
+                    let rows = self.samples.rows_of_person(person);
+                    *count += rows.end.saturating_sub(rows.start);
+                }
+            }
+            column.templates = templates;
+        }
+    }
 }
 
 /// One gallery's searches.

@@ -98,7 +98,7 @@ fn source<'a>(evaluation: &'a Evaluation, probes: &Probes) -> Result<Source<'a>,
 }
 
 fn point(evaluation: &Evaluation, evaluation_sha256: String, new: &NewPoint) -> Result<OperatingPoint, String> {
-    if !evaluation.is_of_this_version() {
+    if !evaluation.has_what_version_2_added() {
         // It mixed all kinds of probe, and its claims took searches for one person as searches for several.
         return Err(format!(
             "the evaluation is of version {}, which does not tell kinds of probe apart: evaluate again",
@@ -188,6 +188,7 @@ mod tests {
             values: values.to_vec(),
             of_searches: of_searches.to_vec(),
             of_subjects: BTreeMap::new(),
+            templates: Vec::new(),
         };
         let halves = (0..searches.len()).map(|number| Some((number % 2) as u16)).collect::<Vec<_>>();
         let galleries = [Trials::new(500, 500, 1, searches).unwrap()];

@@ -234,6 +234,7 @@ impl SyntheticSamples {
             values: kinds.iter().map(|kind| kind.name.clone()).collect(),
             of_searches: probes.iter().map(|probe| u16::try_from(self.sample(*probe).kind).ok()).collect(),
             of_subjects: BTreeMap::new(),
+            templates: Vec::new(),
         }
     }
 
@@ -249,6 +250,7 @@ impl SyntheticSamples {
             of_subjects: (0..self.made.options.people)
                 .filter_map(|person| Some((person, of_person(person)?)))
                 .collect(),
+            templates: Vec::new(),
         })
     }
 

@@ -71,7 +71,7 @@ pub(super) fn evaluation(found: &Evaluation) -> Result<()> {
             let count = |verdict| differences.pairs.iter().filter(|pair| pair.verdict == verdict).count();
             line(&format!(
                 "{what} by {}: {} pairs of groups equivalent, {} different, {} undetermined",
-                table.column,
+                table.title(),
                 count(Verdict::Equivalent),
                 count(Verdict::Different),
                 count(Verdict::Undetermined)

@@ -3,7 +3,8 @@
 //! The verdict about two groups is one of three. **Equivalent**: two one-sided tests (Schuirmann 1987) put the difference within
 //! the margin that was declared beforehand. **Different**: a test of equality rejects it, and equivalence was not shown.
 //! **Undetermined**: neither, which is what small counts give; it never means "no difference". Each of the two families of
-//! p-values, one value for each pair of groups, is corrected by Holm's method.
+//! p-values, one value for each pair of groups, is corrected by Holm's method; [`correct_together`] does so over several tables,
+//! which are one family when one report draws conclusions from all of them.
 //!
 //! Several searches of a subject are not independent. Counts of such groups are divided by a design effect before tests and
 //! intervals ([`dependence`](super::dependence)).
@@ -19,7 +20,7 @@ use crate::evaluation::arithmetic::bootstrap::Resampling;
 use crate::evaluation::arithmetic::contingency::{Member, Permuted, fisher_exact, holm, permutation};
 use crate::evaluation::arithmetic::intervals::{Coverage, Interval, Proportion, clopper_pearson_effective, wilson};
 use crate::evaluation::arithmetic::ratios::{
-    Counts, difference_equivalence, difference_interval, difference_test, ratio_equivalence, ratio_interval, ratio_test,
+    Counts, Statistic, difference_equivalence, difference_interval, difference_test,
 };
 
 /// The rate that is compared.
@@ -112,8 +113,7 @@ pub struct Pair {
     /// 95 % interval of rate(one) / rate(other), or of their difference, as the margin is declared. Not corrected for the number
     /// of pairs.
     pub interval: Interval,
-    /// P-value of equality: Fisher's exact test for independent searches, else on effective counts by the same distribution as
-    /// the interval.
+    /// P-value of equality, on effective counts and by the statistic of the interval.
     pub difference_p: f64,
     /// The same after Holm's correction.
     pub difference_p_holm: f64,
@@ -136,7 +136,7 @@ pub struct Table {
     pub without: Vec<String>,
     /// NIST's ratios of the counted rates.
     pub summary: Summary,
-    /// One test of all groups together, by permuting subjects.
+    /// One test of all groups together, by permuting subjects; not corrected.
     pub all_equal: Permuted,
     /// Every pair.
     pub pairs: Vec<Pair>,
@@ -171,18 +171,16 @@ fn count(view: &View, declared: &Declared, name: &str) -> Result<Option<Counted>
 
 fn compare(one: &Counted, other: &Counted, margin: Margin) -> Result<(Interval, f64, f64), EvaluationError> {
     let (a, b) = (one.effective, other.effective);
-    let (interval, dependent, equivalence) = match margin {
+    let (interval, difference, equivalence) = match margin {
         Margin::Factor(factor) => {
-            (ratio_interval(a, b, Coverage::USUAL), ratio_test(a, b), ratio_equivalence(a, b, factor)?)
+            let by = Statistic::fit_for(a, b);
+            (by.interval(a, b, Coverage::USUAL), by.test(a, b), by.equivalence(a, b, factor)?)
         }
         Margin::Difference(most) => {
             (difference_interval(a, b, Coverage::USUAL), difference_test(a, b), difference_equivalence(a, b, most)?)
         }
     };
-    let independent = one.subjects.iter().chain(&other.subjects).all(|[_, trials]| *trials <= 1.0);
-    let difference =
-        if independent { fisher_exact(one.group.observed, other.group.observed) } else { dependent.min(1.0) };
-    Ok((interval, difference, equivalence))
+    Ok((interval, difference.min(1.0), equivalence.min(1.0)))
 }
 
 fn pairs(counted: &[Counted], declared: &Declared) -> Result<Vec<Pair>, EvaluationError> {
@@ -192,24 +190,76 @@ fn pairs(counted: &[Counted], declared: &Declared) -> Result<Vec<Pair>, Evaluati
             found.push((one, other, compare(a, b, declared.margin)?));
         }
     }
-    let differences: Vec<f64> = found.iter().map(|(_, _, (_, p, _))| *p).collect();
-    let equivalences: Vec<f64> = found.iter().map(|(_, _, (_, _, p))| *p).collect();
-    let corrected = holm(&differences)?.into_iter().zip(holm(&equivalences)?);
-    let pair = |((one, other, (interval, difference_p, equivalence_p)), (difference_p_holm, equivalence_p_holm))| {
-        let verdict = if equivalence_p_holm < declared.level {
-            Verdict::Equivalent
-        } else if difference_p_holm < declared.level {
-            Verdict::Different
-        } else {
-            Verdict::Undetermined
-        };
-        Pair { one, other, interval, difference_p, difference_p_holm, equivalence_p, equivalence_p_holm, verdict }
+    let pair = |(one, other, (interval, difference_p, equivalence_p))| Pair {
+        one,
+        other,
+        interval,
+        difference_p,
+        difference_p_holm: difference_p,
+        equivalence_p,
+        equivalence_p_holm: equivalence_p,
+        verdict: Verdict::Undetermined,
     };
-    Ok(found.into_iter().zip(corrected).map(pair).collect())
+    Ok(found.into_iter().map(pair).collect())
+}
+
+/// Corrects the p-values of all pairs of `tables` as one family of comparisons, by Holm, and says what follows.
+///
+/// # Errors
+/// [`EvaluationError::Figure`] for what is no p-value.
+pub fn correct_together(tables: &mut [&mut Table]) -> Result<(), EvaluationError> {
+    let all = |p: fn(&Pair) -> f64| tables.iter().flat_map(|table| &table.pairs).map(p).collect::<Vec<f64>>();
+    let (differences, equivalences) = (all(|pair| pair.difference_p), all(|pair| pair.equivalence_p));
+    let mut corrected = holm(&differences)?.into_iter().zip(holm(&equivalences)?);
+    for table in tables {
+        let level = table.declared.level;
+        for (pair, (difference, equivalence)) in table.pairs.iter_mut().zip(&mut corrected) {
+            (pair.difference_p_holm, pair.equivalence_p_holm) = (difference, equivalence);
+            pair.verdict = match (equivalence < level, difference < level) {
+                (true, _) => Verdict::Equivalent,
+                (false, true) => Verdict::Different,
+                (false, false) => Verdict::Undetermined,
+            };
+        }
+        table.verdict = over_all(&table.pairs);
+    }
+    Ok(())
+}
+
+fn over_all(pairs: &[Pair]) -> Verdict {
+    if pairs.iter().any(|pair| pair.verdict == Verdict::Different) {
+        Verdict::Different
+    } else if pairs.iter().all(|pair| pair.verdict == Verdict::Equivalent) {
+        Verdict::Equivalent
+    } else {
+        Verdict::Undetermined
+    }
+}
+
+/// One test of all groups together: for two groups of people searched for once each it is Fisher's, without drawing lots.
+fn all_equal(counted: &[Counted], resampling: Resampling) -> Result<Permuted, EvaluationError> {
+    let alone = |one: &Counted| one.subjects.iter().all(|[_, trials]| *trials <= 1.0);
+    if let [one, other] = counted
+        && alone(one)
+        && alone(other)
+    {
+        let p_value = fisher_exact(one.group.observed, other.group.observed);
+        return Ok(Permuted { p_value, uncertainty: Interval { low: p_value, high: p_value }, permutations: 0 });
+    }
+    let member = |(group, one): (usize, &Counted)| {
+        let of = move |[events, trials]: &[f64; 2]| Member {
+            group: group as u16,
+            events: *events as u32,
+            trials: *trials as u32,
+        };
+        one.subjects.iter().map(of).collect::<Vec<_>>()
+    };
+    let members: Vec<Member> = counted.iter().enumerate().flat_map(member).collect();
+    permutation(&members, resampling)
 }
 
 /// Compares the groups of `column`, which gives for each search of the whole evaluation the number of its group in `names`, or
-/// `None` where it is not known.
+/// `None` where it is not known. The table's own pairs are the family; see [`correct_together`].
 ///
 /// # Errors
 /// [`EvaluationError::Empty`] where fewer than two groups have searches of the kind, [`EvaluationError::TooMany`] groups,
@@ -232,26 +282,13 @@ pub fn table(
     }
     let rates: Vec<f64> = counted.iter().map(|one| one.group.observed.rate()).collect();
     let summary = summary(&rates)?;
-    let member = |(group, one): (usize, &Counted)| {
-        let of = move |[events, trials]: &[f64; 2]| Member {
-            group: group as u16,
-            events: *events as u32,
-            trials: *trials as u32,
-        };
-        one.subjects.iter().map(of).collect::<Vec<_>>()
-    };
-    let members: Vec<Member> = counted.iter().enumerate().flat_map(member).collect();
-    let all_equal = permutation(&members, declared.resampling)?;
+    let all_equal = all_equal(&counted, declared.resampling)?;
     let pairs = pairs(&counted, &declared)?;
-    let verdict = if pairs.iter().any(|pair| pair.verdict == Verdict::Different) {
-        Verdict::Different
-    } else if pairs.iter().all(|pair| pair.verdict == Verdict::Equivalent) {
-        Verdict::Equivalent
-    } else {
-        Verdict::Undetermined
-    };
     let groups = counted.into_iter().map(|one| one.group).collect();
-    Ok(Table { declared, groups, without, summary, all_equal, pairs, verdict })
+    let verdict = Verdict::Undetermined;
+    let mut table = Table { declared, groups, without, summary, all_equal, pairs, verdict };
+    correct_together(&mut [&mut table])?;
+    Ok(table)
 }
 
 fn check(view: &View, column: &[Option<u16>], names: &[String], declared: &Declared) -> Result<(), EvaluationError> {

@@ -1,13 +1,14 @@
 //! Two rates side by side: intervals of ratio and difference, and tests that they are equivalent.
 //!
 //! Events may be dependent: then both counts of a group are divided by its design effect first (Rao and Scott 1992), which is
-//! why they are real numbers here. Ratios are exact given the sum of the events: events are then binomial, as for two Poisson
-//! counts, and for rates that are not rare the intervals are too wide rather than too narrow. Differences are score intervals
-//! and tests (Miettinen and Nurminen 1985, Farrington and Manning 1990).
+//! why they are real numbers here. Ratios of rare events are exact given the sum of the events: events are then binomial, as for
+//! two Poisson counts. For rates that are not rare that is too wide, and ratios are compared by their score statistic where both
+//! groups have a few events and a few others. Either way the interval and both tests of a pair are of one statistic, or they could
+//! contradict each other. Differences are score intervals and tests (Miettinen and Nurminen 1985, Farrington and Manning 1990).
 
 use serde::Serialize;
 
-use super::distributions::{beta_tails, normal_tail};
+use super::distributions::{beta_tails, normal_quantile, normal_tail};
 use super::intervals::{Coverage, Interval, Proportion, exact};
 use crate::evaluation::EvaluationError;
 
@@ -38,6 +39,65 @@ impl Counts {
     #[must_use]
     pub fn rate(&self) -> f64 {
         self.events / self.trials
+    }
+}
+
+/// By which statistic the ratio of two rates is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Statistic {
+    /// Exact given the sum of the events.
+    Conditional,
+    /// The score statistic (Koopman 1984, Miettinen and Nurminen 1985).
+    Score,
+}
+
+/// Rates up to which events are rare.
+const RARE: f64 = 0.1;
+/// Events, and searches without one, that either group must be expected to have for the score statistic to be near normal
+/// (Cochran 1954).
+const EXPECTED_MIN: f64 = 5.0;
+
+impl Statistic {
+    /// The score statistic where it is near normal and events are not rare.
+    #[must_use]
+    pub fn fit_for(one: Counts, other: Counts) -> Self {
+        let pooled = (one.events + other.events) / (one.trials + other.trials);
+        let least = one.trials.min(other.trials) * pooled.min(1.0 - pooled);
+        if one.rate().max(other.rate()) > RARE && least >= EXPECTED_MIN { Self::Score } else { Self::Conditional }
+    }
+
+    /// Interval of rate(one) / rate(other).
+    #[must_use]
+    pub fn interval(self, one: Counts, other: Counts, coverage: Coverage) -> Interval {
+        match self {
+            Self::Conditional => ratio_interval(one, other, coverage),
+            Self::Score => ratio_score_interval(one, other, coverage),
+        }
+    }
+
+    /// P-value of "the rates are the same", two-sided.
+    #[must_use]
+    pub fn test(self, one: Counts, other: Counts) -> f64 {
+        match self {
+            Self::Conditional => ratio_test(one, other),
+            Self::Score => (2.0 * normal_tail(ratio_score(one, other, 1.0).abs())).min(1.0),
+        }
+    }
+
+    /// Two one-sided tests that the ratio of the rates lies within 1/`factor` to `factor`: the larger p-value. Below α: equivalent.
+    ///
+    /// # Errors
+    /// [`EvaluationError::Figure`] for a factor of 1 or less, or not finite.
+    pub fn equivalence(self, one: Counts, other: Counts, factor: f64) -> Result<f64, EvaluationError> {
+        match self {
+            Self::Conditional => ratio_equivalence(one, other, factor),
+            Self::Score => {
+                let factor = check_factor(factor)?;
+                let above = normal_tail(ratio_score(one, other, 1.0 / factor));
+                Ok(above.max(normal_tail(-ratio_score(one, other, factor))))
+            }
+        }
     }
 }
 
@@ -91,11 +151,66 @@ pub fn ratio_test(one: Counts, other: Counts) -> f64 {
 /// # Errors
 /// [`EvaluationError::Figure`] for a factor of 1 or less, or not finite.
 pub fn ratio_equivalence(one: Counts, other: Counts, factor: f64) -> Result<f64, EvaluationError> {
-    if !(factor.is_finite() && factor > 1.0) {
-        let wanted = "above 1: two means from half to double";
-        return Err(EvaluationError::Figure { what: "the margin of a ratio", found: factor, wanted });
-    }
+    let factor = check_factor(factor)?;
     Ok(at_least(one, other, 1.0 / factor).max(at_most(one, other, factor)))
+}
+
+fn check_factor(factor: f64) -> Result<f64, EvaluationError> {
+    if factor.is_finite() && factor > 1.0 {
+        return Ok(factor);
+    }
+    let wanted = "above 1: two means from half to double";
+    Err(EvaluationError::Figure { what: "the margin of a ratio", found: factor, wanted })
+}
+
+/// Score statistic of "rate(one) / rate(other) = `ratio`", with Miettinen and Nurminen's correction N/(N-1).
+fn ratio_score(one: Counts, other: Counts, ratio: f64) -> f64 {
+    let (n, m, x, y) = (one.trials, other.trials, one.events, other.events);
+    // The likeliest rate of `other` is the smaller root of a r^2 - b r + c, written so that nothing cancels.
+    let (a, b, c) = ((n + m) * ratio, n * ratio + x + m + y * ratio, x + y);
+    let r = (2.0 * c / (b + (b * b - 4.0 * a * c).max(0.0).sqrt())).min(1.0).min(1.0 / ratio);
+    let p = ratio * r;
+    let correction = if n + m > 1.0 { (n + m) / (n + m - 1.0) } else { 1.0 };
+    let variance = (p * (1.0 - p) / n + ratio * ratio * r * (1.0 - r) / m) * correction;
+    standardised(one.rate() - ratio * other.rate(), variance)
+}
+
+fn standardised(off: f64, variance: f64) -> f64 {
+    if variance > 0.0 {
+        off / variance.sqrt()
+    } else if off == 0.0 {
+        0.0
+    } else {
+        off.signum() * f64::INFINITY
+    }
+}
+
+/// Logarithm of ratios further than which from 1 none is sought.
+const FURTHEST: f64 = 60.0;
+
+/// Score interval of rate(one) / rate(other) (Koopman 1984), by halving.
+fn ratio_score_interval(one: Counts, other: Counts, coverage: Coverage) -> Interval {
+    let reach = normal_quantile(1.0 - coverage.tail());
+    let observed = (one.rate() / other.rate()).ln().clamp(-FURTHEST, FURTHEST);
+    let seek = |end: f64| halve(observed, end, |ratio| ratio_score(one, other, ratio.exp()).abs() < reach).exp();
+    let low = if one.events > 0.0 { seek(-FURTHEST) } else { 0.0 };
+    Interval { low, high: if other.events > 0.0 { seek(FURTHEST) } else { f64::INFINITY } }
+}
+
+/// The last value from `inside` to `outside` that is within, by halving.
+fn halve(mut inside: f64, mut outside: f64, within: impl Fn(f64) -> bool) -> f64 {
+    for _ in 0..200 {
+        let middle = f64::midpoint(inside, outside);
+        if middle == inside || middle == outside {
+            break;
+        }
+        if within(middle) {
+            inside = middle;
+        } else {
+            outside = middle;
+        }
+    }
+    inside
 }
 
 /// Rates of both groups that are likeliest when they differ by `difference`: a root of the cubic of the likelihood's slope
@@ -125,14 +240,7 @@ fn score(one: Counts, other: Counts, difference: f64) -> f64 {
     let sum = one.trials + other.trials;
     let correction = if sum > 1.0 { sum / (sum - 1.0) } else { 1.0 };
     let variance = (p * (1.0 - p) / one.trials + r * (1.0 - r) / other.trials) * correction;
-    let off = one.rate() - other.rate() - difference;
-    if variance > 0.0 {
-        off / variance.sqrt()
-    } else if off == 0.0 {
-        0.0
-    } else {
-        off.signum() * f64::INFINITY
-    }
+    standardised(one.rate() - other.rate() - difference, variance)
 }
 
 /// P-value of "the rates are the same", two-sided, by their difference.
@@ -165,23 +273,10 @@ pub fn difference_equivalence(one: Counts, other: Counts, margin: f64) -> Result
 #[must_use]
 pub fn difference_interval(one: Counts, other: Counts, coverage: Coverage) -> Interval {
     let observed = one.rate() - other.rate();
-    let reach = super::distributions::normal_quantile(1.0 - coverage.tail());
+    let reach = normal_quantile(1.0 - coverage.tail());
     // The statistic falls as the difference rises: seek where it is +reach below and -reach above what was observed.
-    let seek = |mut inside: f64, mut outside: f64| {
-        for _ in 0..200 {
-            let middle = f64::midpoint(inside, outside);
-            if middle == inside || middle == outside {
-                break;
-            }
-            if score(one, other, middle).abs() < reach {
-                inside = middle;
-            } else {
-                outside = middle;
-            }
-        }
-        inside
-    };
-    Interval { low: seek(observed, -1.0), high: seek(observed, 1.0) }
+    let seek = |end: f64| halve(observed, end, |difference| score(one, other, difference).abs() < reach);
+    Interval { low: seek(-1.0), high: seek(1.0) }
 }
 
 #[cfg(test)]
@@ -239,6 +334,24 @@ mod tests {
         }
 
         #[test]
+        fn a_pair_is_never_said_to_differ_beside_an_interval_that_holds_one(
+            a in 0_u64..60, b in 0_u64..60, n in 60_u64..200, m in 60_u64..5_000, effect in 1.0_f64..4.0,
+        ) {
+            let of = |events, trials| Counts::new(Proportion::new(events, trials).unwrap(), effect).unwrap();
+            let (one, other) = (of(a, n), of(b, m));
+            for by in [Statistic::Score, Statistic::Conditional] {
+                if by == Statistic::Score && a + b == 0 {
+                    continue;
+                }
+                let (interval, p) = (by.interval(one, other, Coverage::USUAL), by.test(one, other));
+                prop_assert!((p - 0.05).abs() < 1e-9 || (p < 0.05) == !interval.contains(1.0), "{by:?} {p} {interval:?}");
+                let (narrow, p) = (by.interval(one, other, Coverage::NINETY), by.equivalence(one, other, 2.0).unwrap());
+                prop_assert!((p - 0.05).abs() < 1e-9 || (p < 0.05) == (narrow.low > 0.5 && narrow.high < 2.0), "{by:?} {p}");
+                prop_assert!((by.test(other, one) - by.test(one, other)).abs() < 1e-9);
+            }
+        }
+
+        #[test]
         fn dependence_weakens_every_conclusion(a in 1_u64..40, b in 1_u64..40, effect in 1.0_f64..10.0) {
             let of = |events, effect| Counts::new(Proportion::new(events, 4_000).unwrap(), effect).unwrap();
             let plain = ratio_interval(of(a, 1.0), of(b, 1.0), Coverage::USUAL);
@@ -255,6 +368,19 @@ mod tests {
         assert_eq!(ratio_equivalence(counts(0, 9_000), counts(0, 9_000), 2.0).unwrap(), 1.0, "nothing was seen");
         let nothing = ratio_interval(counts(0, 9), counts(0, 9), Coverage::USUAL);
         assert_eq!((nothing.low, nothing.high), (0.0, f64::INFINITY));
+    }
+
+    #[test]
+    fn rates_that_are_not_rare_are_compared_by_their_score() {
+        let (one, other) = (counts(30, 40), counts(18, 40));
+        assert_eq!(Statistic::fit_for(one, other), Statistic::Score);
+        let interval = Statistic::Score.interval(one, other, Coverage::USUAL);
+        assert!(interval.low > 1.0 && Statistic::Score.test(one, other) < 0.01, "{interval:?}");
+        assert!(ratio_interval(one, other, Coverage::USUAL).low < 1.0, "the other would not see it");
+        // Few events, or rare ones, stay exact.
+        for (one, other) in [(counts(4, 5), counts(1, 5)), (counts(90, 1_000), counts(20, 1_000))] {
+            assert_eq!(Statistic::fit_for(one, other), Statistic::Conditional);
+        }
     }
 
     #[test]

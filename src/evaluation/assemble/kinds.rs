@@ -9,6 +9,9 @@ use crate::evaluation::assemble::groups::part;
 use crate::evaluation::assemble::{Column, Tell, tables};
 use crate::evaluation::results::{About, KindResult, Statement};
 
+/// Kinds of probe within which groups are compared; of more there are too many comparisons to conclude anything from.
+const COMPARED_MAX: usize = 4;
+
 /// Every kind that has a search, in the column's order; with rates of its own where there is more than one.
 pub(super) fn of(
     view: &View,
@@ -37,6 +40,14 @@ pub(super) fn of(
         })
     };
     there.iter().map(one).collect()
+}
+
+/// Kinds that groups are compared within: all that have searches where there are several, but not more than a few.
+pub(super) fn several<'c, 'a>(view: &View<'a>, column: &'c Column) -> Vec<(&'c str, View<'a>)> {
+    let parts = column.values.iter().enumerate();
+    let parts = parts.map(|(value, name)| (name.as_str(), part(view, &column.of_searches, value)));
+    let there: Vec<_> = parts.filter(|(_, part)| part.searches().next().is_some()).collect();
+    if (2..=COMPARED_MAX).contains(&there.len()) { there } else { Vec::new() }
 }
 
 /// What is to be known of rates over several kinds.

@@ -5,6 +5,7 @@
 
 mod band;
 mod bands;
+mod compared;
 mod group_rates;
 mod groups;
 mod kinds;
@@ -46,6 +47,8 @@ pub struct Column {
     pub of_searches: Vec<Option<u16>>,
     /// Value of each enrolled subject, by the subject's number in the candidates.
     pub of_subjects: BTreeMap<u32, u16>,
+    /// Templates enrolled of each value, in the whole gallery.
+    pub templates: Vec<u64>,
 }
 
 /// A measure of the probes.
@@ -166,19 +169,25 @@ fn parts(
             parts.breakdowns.push(groups::by_kind(view, column, threshold)?);
         }
     }
-    let columns = (found.kinds.iter().count() + found.measures.len() + found.groups.len()) as u64;
+    let columns = (found.kinds.iter().count() + found.measures.len()) as u64;
     let told = |breakdowns: &[Breakdown]| (found.tell)("breakdowns", breakdowns.len() as u64, columns);
     for measure in &found.measures {
         told(&parts.breakdowns)?;
         parts.breakdowns.extend(groups::by_quality(view, measure, threshold)?);
     }
+    let kinds: Vec<(&str, View)> = found.kinds.iter().flat_map(|kinds| kinds::several(view, kinds)).collect();
+    let (mut compared, all) = (Vec::new(), (found.groups.len() * (1 + kinds.len())) as u64);
     for column in &found.groups {
-        let go_on = || told(&parts.breakdowns);
-        let (breakdown, limits) = groups::by_group(view, column, threshold, resampling, &go_on)?;
-        statements.extend(limits);
-        parts.breakdowns.push(breakdown);
-        parts.heat_maps.extend(groups::heat_map(view, column, threshold));
+        let go_on = |done: usize| move || (found.tell)("groups", done as u64, all);
+        compared.push(compared::column(view, column, resampling, &go_on(compared.len()))?);
+        for (kind, part) in &kinds {
+            compared.push(compared::column_of_kind(part, kind, column, resampling, &go_on(compared.len()))?);
+        }
     }
+    let mut said = compared::conclude(compared)?;
+    statements.append(&mut said.statements);
+    parts.breakdowns.append(&mut said.breakdowns);
+    parts.heat_maps = said.heat_maps;
     Ok(parts)
 }
 

@@ -76,7 +76,13 @@ fn findings<const N: usize>(galleries: &[Trials; N]) -> Findings<'_> {
         failures_to_enrol: 2,
         subjects_not_enrolled: 1,
         kinds: None,
-        groups: vec![Column { name: "group".to_owned(), values, of_searches, of_subjects }],
+        groups: vec![Column {
+            name: "group".to_owned(),
+            values,
+            of_searches,
+            of_subjects,
+            templates: vec![171, 29, 0],
+        }],
         measures: vec![QualityMeasure { name: "sharpness".to_owned(), of_searches: quality }],
         non_mated_pairs: (0..2_000).map(|probe| PairScore { probe, score: 0.3 + 0.05 * stream.normal() }).collect(),
         approximate: None,
@@ -256,6 +262,31 @@ fn groups_that_differ_are_said_to_and_few_people_leave_it_open() {
     let verdicts = [&groups.fnir_differences, &groups.fpir_differences];
     assert!(verdicts.iter().all(|one| one.as_ref().unwrap().pairs[0].verdict == Verdict::Undetermined));
     assert!(found.statements.iter().any(|one| one.text.contains("undetermined")));
+    let (map, whole) = (&found.heat_maps[0], &small[0]);
+    let above = whole.searches().iter().filter(|search| search.kind == Kind::NonMated);
+    let above =
+        above.map(|search| search.candidates.iter().filter(|one| f64::from(one.score) >= map.threshold).count() as u64);
+    assert_eq!(map.cells.iter().flatten().flatten().map(|cell| cell.events).sum::<u64>(), above.sum::<u64>());
+    assert!(map.cells[2][0].is_none() && map.cells[0][2].is_none(), "nobody is of the third group");
+    let comparisons: u64 = map.cells.iter().flatten().flatten().map(|cell| cell.comparisons).sum();
+    assert_eq!(comparisons, 60 * u64::from(PEOPLE));
+}
+
+#[test]
+fn groups_are_compared_within_each_kind_of_probe() {
+    let galleries = [trials(PEOPLE, 4_000, 4_000)];
+    let mut given = findings(&galleries);
+    let of_searches = (0..8_000).map(|number| Some(number % 2)).collect();
+    let values = ["clean", "dark"].map(str::to_owned).to_vec();
+    let (of_subjects, templates) = (BTreeMap::new(), Vec::new());
+    given.kinds = Some(Column { name: "kind".to_owned(), values, of_searches, of_subjects, templates });
+    let found = assemble(identity(), given).unwrap();
+    let groups: Vec<_> = found.breakdowns.iter().filter(|one| one.kind == BreakdownKind::Group).collect();
+    let titles: Vec<String> = groups.iter().map(|one| one.title()).collect();
+    assert_eq!(titles, ["group", "group (clean)", "group (dark)"]);
+    let searches = |one: &Breakdown| one.rows.iter().map(|row| row.fpir.unwrap().trials).sum::<u64>();
+    assert_eq!(searches(groups[0]), searches(groups[1]) + searches(groups[2]));
+    assert!(groups.iter().all(|one| one.fnir_differences.as_ref().unwrap().margin.contains("over the 6 comparisons")));
     assert_eq!(found.heat_maps.len(), 1);
 }
 

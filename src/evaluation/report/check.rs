@@ -81,15 +81,29 @@ fn breakdown(found: &Breakdown) -> Result<(), EvaluationError> {
         rates.into_iter().chain([row.mates_not_enrolled.as_ref()]).flatten().try_for_each(rate)?;
         finite("a group's FPIR by threshold", row.fan.iter().flat_map(|(threshold, fpir)| [*threshold, *fpir]))?;
     }
+    few("thresholds of groups", found.at_other_targets.len(), REPORT_TARGETS_MAX)?;
+    for at in &found.at_other_targets {
+        let spreads = [&at.fnir, &at.fpir].into_iter().flatten();
+        finite("how groups differ", spreads.flat_map(|one| one.max_over_min.into_iter().chain([one.p])))?;
+        finite("thresholds", [at.threshold, at.target_fpir].into_iter())?;
+    }
     finite("thresholds", found.threshold.into_iter().chain([found.target_fpir]))
 }
 
 fn heat_map(found: &HeatMap) -> Result<(), EvaluationError> {
     let side = found.values.len();
-    if found.fpir.len() != side || found.fpir.iter().any(|row| row.len() != side) {
+    // Of before version 3 there are none.
+    let shown = !found.cells.is_empty();
+    if shown && (found.cells.len() != side || found.cells.iter().any(|row| row.len() != side)) {
         return Err(unfit(format!("a map between groups does not have {side} rows and columns as it has groups")));
     }
-    finite("a map between groups", found.fpir.iter().flatten().flatten().copied())
+    if let Some(cell) =
+        found.cells.iter().flatten().flatten().find(|cell| cell.events > cell.comparisons || cell.comparisons == 0)
+    {
+        let (events, comparisons) = (cell.events, cell.comparisons);
+        return Err(unfit(format!("a map between groups has {events} candidates of {comparisons} comparisons")));
+    }
+    Ok(())
 }
 
 /// A rate must be one.

@@ -4,6 +4,9 @@
 //! thresholds by kind of probe and by group, calibration by band; the design effect of every rate, and the people who could not be
 //! enrolled, who are no longer counted in N. In results of version 1 they are absent, and a report says "not measured" of them
 //! or leaves them out. Its claims counted dependent searches as independent; see [`Rate::is_supported`].
+//!
+//! Version 3 added whether groups differ at other thresholds; maps between groups count comparisons, and those of before, which
+//! grew with how many people were enrolled, are not shown any more.
 
 use serde::Deserialize;
 
@@ -48,8 +51,8 @@ impl Rate {
 impl Evaluation {
     /// Whether it knows what version 2 added.
     #[must_use]
-    pub fn is_of_this_version(&self) -> bool {
-        self.version == RESULTS_VERSION
+    pub fn has_what_version_2_added(&self) -> bool {
+        self.version >= 2
     }
 
     /// Reads `evaluation.json`. The version is looked at first: of another one nothing else is expected to be known.

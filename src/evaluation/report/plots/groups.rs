@@ -28,7 +28,7 @@ pub(super) fn fans(evaluation: &Evaluation) -> Result<Vec<Figure>, EvaluationErr
 }
 
 fn fan(evaluation: &Evaluation, id: &str, column: &Breakdown) -> Result<Figure, EvaluationError> {
-    let title = format!("{TITLE}: {}", words::cut(&column.column, 40));
+    let title = format!("{TITLE}: {}", words::cut(&column.title(), 40));
     let mut rows: Vec<&BreakdownRow> = column.rows.iter().filter(|row| !row.fan.is_empty()).collect();
     if rows.is_empty() {
         return Ok(Figure::missing(id, &title, "no group has non-mated searches."));

@@ -12,7 +12,7 @@ use super::style::{GRID, INK, LETTERS, UNIT, WIDTH, text_width};
 use crate::base::limits::{REPORT_COLUMNS_MAX, REPORT_GROUPS_MAX};
 use crate::evaluation::EvaluationError;
 use crate::evaluation::report::words;
-use crate::evaluation::results::{Evaluation, HeatMap};
+use crate::evaluation::results::{Cell, Evaluation, HeatMap};
 
 const TITLE: &str = "False candidates between groups";
 /// Above the cells: the columns' numbers and what they are.
@@ -45,17 +45,30 @@ pub(super) fn maps(evaluation: &Evaluation) -> Result<Vec<Figure>, EvaluationErr
 
 fn figure(evaluation: &Evaluation, id: &str, map: &HeatMap) -> Result<Figure, EvaluationError> {
     let title = format!("{TITLE}: {}", words::cut(&map.column, 40));
-    let rates = map.fpir.iter().flatten().flatten();
-    if map.values.is_empty() || rates.clone().next().is_none() {
+    if map.cells.is_empty() {
+        return Ok(Figure::missing(id, &title, "these results are of an earlier version, which counted otherwise."));
+    }
+    if map.cells.iter().flatten().flatten().next().is_none() {
         return Ok(Figure::missing(id, &title, "no group has non-mated searches."));
     }
     let grid = Grid::new(map);
     let count = map.values.len();
+    let events: u64 = map.cells.iter().flatten().flatten().map(|cell| cell.events).sum();
     let caption = format!(
-        "Non-mated searches of a row's group with a candidate of a column's group at or above T = {}, per 1,000 searches. The diagonal \
-         being darker means that people are taken for others of their own group, which weighs more the more of that group are \
-         enrolled. No intervals are shown: cells rest on few events.{}",
+        "Candidates at or above T = {} in non-mated searches of a row's group, for each comparison with a reference of a column's group: \
+         cells may be held side by side however many of a group are enrolled. The diagonal being darker means that people are taken \
+         for others of their own group. {} in all; counts are in evaluation.json. No intervals are shown: cells rest on few \
+         events.{}{}",
         words::score(map.threshold),
+        words::counted(events, "candidate", "candidates"),
+        if map.cut_lists > 0 {
+            format!(
+                " {} full of candidates at or above T: there the counts are lower bounds.",
+                words::counted(map.cut_lists, "list is", "lists are")
+            )
+        } else {
+            String::new()
+        },
         if grid.side < count {
             format!(" The first {} of {count} groups are drawn; evaluation.json has all.", grid.side)
         } else {
@@ -66,15 +79,15 @@ fn figure(evaluation: &Evaluation, id: &str, map: &HeatMap) -> Result<Figure, Ev
 }
 
 fn described(map: &HeatMap) -> String {
-    let cells = map.fpir.iter().enumerate().flat_map(|(row, rates)| {
-        rates.iter().enumerate().filter_map(move |(column, rate)| rate.map(|rate| (row, column, rate)))
+    let cells = map.cells.iter().enumerate().flat_map(|(row, cells)| {
+        cells.iter().enumerate().filter_map(move |(column, cell)| cell.map(|cell| (row, column, cell.rate())))
     });
     let highest = cells.clone().max_by(|one, other| one.2.total_cmp(&other.2));
     let zeros = cells.clone().filter(|cell| cell.2 == 0.0).count();
     let name = |index: usize| words::cut(map.values.get(index).map_or("", String::as_str), 60);
     highest.map_or_else(String::new, |(row, column, rate)| {
         format!(
-            "{} groups. The highest rate, {}, is that of probes of {} with candidates of {}; {zeros} of {} cells are zero.",
+            "{} groups. The highest rate, {} for each comparison, is that of probes of {} with candidates of {}; {zeros} of {} cells are zero.",
             map.values.len(),
             words::figure(rate),
             name(row),
@@ -93,7 +106,17 @@ struct Grid<'m> {
     letters: f64,
     /// Logarithms of the smallest and largest rate above zero.
     ends: Option<(f64, f64)>,
+    /// Comparisons that rates are given for, and in words.
+    unit: (f64, &'static str),
 }
+
+/// Comparisons that rates may be given for.
+const UNITS: [(f64, &str); 4] = [
+    (1e3, "per 1,000 comparisons"),
+    (1e6, "per million comparisons"),
+    (1e9, "per 10⁹ comparisons"),
+    (1e12, "per 10¹² comparisons"),
+];
 
 impl<'m> Grid<'m> {
     fn new(map: &'m HeatMap) -> Self {
@@ -102,12 +125,15 @@ impl<'m> Grid<'m> {
         let names = map.values.iter().take(side).map(|name| text_width(&words::cut(name, NAME_LETTERS), letters));
         let left = 64 + names.fold(0.0, f64::max).ceil() as i32;
         let cell = ((WIDTH - left - 16) / side.max(1) as i32).clamp(6, 52);
-        let rates = map.fpir.iter().flatten().flatten().filter(|rate| **rate > 0.0).map(|rate| rate.log10());
-        let ends = rates.fold(None, |found: Option<(f64, f64)>, rate| {
+        let rates = map.cells.iter().flatten().flatten().map(Cell::rate).filter(|rate| *rate > 0.0);
+        let ends = rates.map(f64::log10).fold(None, |found: Option<(f64, f64)>, rate| {
             let (low, high) = found.unwrap_or((rate, rate));
             Some((low.min(rate), high.max(rate)))
         });
-        Self { map, side, left, cell, letters: letters.min(f64::from(cell) * 0.85), ends }
+        // The largest rate has a digit before the point.
+        let fits = |unit: &&(f64, &str)| ends.is_none_or(|(_, most)| most + unit.0.log10() >= 0.0);
+        let unit = UNITS.iter().find(fits).copied().unwrap_or(UNITS[3]);
+        Self { map, side, left, cell, letters: letters.min(f64::from(cell) * 0.85), ends, unit }
     }
 
     /// From light to dark blue; darker in grey too, and even the lightest apart from white.
@@ -164,7 +190,8 @@ impl<'m> Grid<'m> {
     }
 
     fn cell(&self, root: &Area<'_>, row: usize, column: usize) -> Result<(), EvaluationError> {
-        let rate = self.map.fpir.get(row).and_then(|rates| rates.get(column)).copied().flatten();
+        let rate =
+            self.map.cells.get(row).and_then(|cells| cells.get(column)).copied().flatten().map(|cell| cell.rate());
         let (left, top) = ((self.left + column as i32 * self.cell) * UNIT, (TOP + row as i32 * self.cell) * UNIT);
         let (right, bottom) = (left + self.cell * UNIT, top + self.cell * UNIT);
         let colour = rate.map_or(RGBColor(255, 255, 255), |rate| self.shade(rate));
@@ -174,7 +201,7 @@ impl<'m> Grid<'m> {
         let said = match rate {
             None => "×".to_owned(),
             Some(0.0) => "0".to_owned(),
-            Some(rate) => words::short(rate * 1_000.0),
+            Some(rate) => words::short(rate * self.unit.0),
         };
         let size = (LETTERS - 1.5).min(f64::from(self.cell - 6) / text_width(&said, 1.0));
         // Numbers in some cells and not in others would look like a pattern: where cells are small there are none.
@@ -200,11 +227,11 @@ impl<'m> Grid<'m> {
                 let corners = [(x, top * UNIT), (x + wide * UNIT, (top + high) * UNIT)];
                 root.draw(&Rectangle::new(corners, self.shade(rate).filled())).map_err(refused)?;
                 let place = (x + wide * UNIT / 2, (top + high + 5) * UNIT);
-                root.draw(&Text::new(words::short(rate * 1_000.0), place, style(HPos::Center))).map_err(refused)?;
+                root.draw(&Text::new(words::short(rate * self.unit.0), place, style(HPos::Center))).map_err(refused)?;
             }
         }
         let place = ((left + STEPS * wide + 24) * UNIT, (top + 1) * UNIT);
-        let others = "per 1,000 searches; white: zero, none was seen; ×: no searches";
+        let others = format!("{}; white: zero, none was seen; ×: nothing compared", self.unit.1);
         root.draw(&Text::new(others, place, style(HPos::Left))).map_err(refused)
     }
 }

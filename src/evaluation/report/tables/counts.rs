@@ -9,7 +9,7 @@ use crate::evaluation::results::{Evaluation, RankRow};
 pub(super) fn counts(page: &mut Markup, evaluation: &Evaluation) {
     let counts = &evaluation.counts;
     // Version 1 did not know them, and had them in N.
-    let known = evaluation.is_of_this_version();
+    let known = evaluation.has_what_version_2_added();
     part(page, "1", "Counts", |page| {
         table(page, "Searches, people and failures", &head(&["", "images or searches", "people"]), |page| {
             let rows = [

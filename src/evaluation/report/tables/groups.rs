@@ -5,10 +5,13 @@ use super::super::words;
 use super::cells::{count, figure, head, missing, note, note_above, part, row, said, table};
 use super::probes::columns;
 use crate::base::limits::{REPORT_GROUPS_MAX, REPORT_PAIRS_MAX};
-use crate::evaluation::results::{Breakdown, BreakdownKind, Differences, Evaluation, PairVerdict, Verdict};
+use crate::evaluation::results::{Breakdown, BreakdownKind, Differences, Evaluation, PairVerdict, Spread, Verdict};
 
 /// Groups of which every pair is listed; of more, a line for each group says the same in less room.
 pub(super) const PAIRS_IN_FULL: usize = 6;
+
+/// P-values below which a difference is shown.
+const SHOWN: f64 = 0.05;
 
 /// Table 6.
 pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
@@ -16,9 +19,17 @@ pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
         columns(page, evaluation, BreakdownKind::Group, "the manifest has no group column.", differences);
         note(
             page,
-            "Verdicts: equivalent, where both one-sided tests say that the margin is kept; different, where the rates differ; \
-             undetermined, where the data are too few to say either. Undetermined is not equivalent: it says nothing in favour \
-             of anybody.",
+            "Verdicts: equivalent, where both one-sided tests say that the margin is kept (“though not equal”, where a difference is \
+             shown as well, within the margin); different, where the rates differ and were not shown to keep it; undetermined, where \
+             the data are too few to say either. Undetermined is not equivalent: it says nothing in favour of anybody. Verdicts hold \
+             at the threshold that they are given for. P-values of pairs are corrected for all comparisons of this report; intervals \
+             are not, so an interval that leaves out 1 may stand beside “undetermined”.",
+        );
+        note(
+            page,
+            "The threshold of a column is the strictest of those for FPIR 0.003, 0.01, 0.03 and 0.1 at which every group with enough \
+             people may expect 36 false positives, as many as it takes to show that two groups keep within a factor of two; it depends \
+             on how many were searched for, not on what was found.",
         );
     });
 }
@@ -30,7 +41,7 @@ fn differences(page: &mut Markup, column: &Breakdown) {
     if found.is_empty() {
         return missing(page, "groups were not compared.");
     }
-    let name = words::cut(&column.column, 80);
+    let name = words::cut(&column.title(), 80);
     let names = head(&[
         "",
         "largest / smallest",
@@ -53,10 +64,58 @@ fn differences(page: &mut Markup, column: &Breakdown) {
     for (rate, found) in found {
         verdicts(page, rate, column, found);
     }
+    elsewhere(page, column);
+}
+
+/// Whether groups differ at the thresholds that their pairs are not compared at.
+fn elsewhere(page: &mut Markup, column: &Breakdown) {
+    if column.at_other_targets.is_empty() {
+        return;
+    }
+    let names = head(&[
+        "chosen for FPIR",
+        "T",
+        "FNIR: misses",
+        "largest / smallest",
+        "p",
+        "FPIR: false positives",
+        "largest / smallest",
+        "p",
+    ]);
+    let caption =
+        format!("{} at other thresholds, all groups together (p after Holm)", words::cut(&column.title(), 60));
+    table(page, &caption, &names, |page| {
+        for at in &column.at_other_targets {
+            row(page, &words::target(at.target_fpir), |page| {
+                said(page, &words::score(at.threshold));
+                for found in [&at.fnir, &at.fpir] {
+                    spread(page, found.as_ref());
+                }
+            });
+        }
+    });
+    let differ =
+        column.at_other_targets.iter().filter(|at| [&at.fnir, &at.fpir].into_iter().flatten().any(|one| one.differs));
+    let differ: Vec<String> = differ.map(|at| words::target(at.target_fpir)).collect();
+    if !differ.is_empty() {
+        note(
+            page,
+            &format!("Groups differ at the threshold for FPIR {}, whatever is left open above.", differ.join(" and ")),
+        );
+    }
+}
+
+fn spread(page: &mut Markup, found: Option<&Spread>) {
+    match found {
+        Some(found) => count(page, found.events),
+        None => said(page, "–"),
+    }
+    figure(page, found.and_then(|found| found.max_over_min), words::figure);
+    figure(page, found.map(|found| found.p), words::p_value);
 }
 
 fn verdicts(page: &mut Markup, rate: &str, column: &Breakdown, found: &Differences) {
-    let name = words::cut(&column.column, 80);
+    let name = words::cut(&column.title(), 80);
     if found.pairs.is_empty() {
         return missing(page, &format!("no pair of groups was compared by {rate}."));
     }
@@ -159,7 +218,7 @@ fn pairs(
                 said(page, &pair.interval.map_or_else(|| "–".to_owned(), words::interval));
                 figure(page, pair.p_difference, words::p_value);
                 figure(page, pair.p_equivalence, words::p_value);
-                page.leaf("td", &[("class", "verdict")], said_of(pair.verdict));
+                page.leaf("td", &[("class", "verdict")], said_of(pair));
             });
         }
     });
@@ -171,8 +230,10 @@ fn pairs(
     }
 }
 
-fn said_of(verdict: Verdict) -> &'static str {
-    match verdict {
+fn said_of(pair: &PairVerdict) -> &'static str {
+    match pair.verdict {
+        // Both may be shown at once: the rates differ, by less than the margin.
+        Verdict::Equivalent if pair.p_difference.is_some_and(|p| p < SHOWN) => "equivalent, though not equal",
         Verdict::Equivalent => "equivalent",
         Verdict::Different => "different",
         Verdict::Undetermined => "undetermined",

@@ -55,7 +55,7 @@ fn rates(page: &mut Markup, column: &Breakdown) {
             )
         },
     );
-    let caption = format!("By {}; {at}", words::cut(&column.column, 80));
+    let caption = format!("By {}; {at}", words::cut(&column.title(), 80));
     let mut names = head(&["", "FNIR, no threshold", "FNIR at T", "FPIR at T", "failures to extract"]);
     // A column of zeros would take the others' room.
     let lost = column.rows.iter().filter_map(|row| row.mates_not_enrolled).any(|lost| lost.events > 0);
