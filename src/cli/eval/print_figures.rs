@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::base::ids::ModelId;
 use crate::cli::print::line;
 use crate::evaluation::operating_point::OperatingPoint;
-use crate::evaluation::results::{Evaluation, GalleryResult, Rate, Verdict};
+use crate::evaluation::results::{AtTarget, Evaluation, GalleryResult, Rate, Verdict};
 use crate::evaluation::verification::Verification;
 
 /// Lost mates that are shown; the rest is in evaluation.json.
@@ -70,12 +70,17 @@ pub(super) fn evaluation(found: &Evaluation) -> Result<()> {
             let Some(differences) = differences else { continue };
             let count = |verdict| differences.pairs.iter().filter(|pair| pair.verdict == verdict).count();
             line(&format!(
-                "{what} by {}: {} pairs of groups equivalent, {} different, {} undetermined",
+                "{what} by {} at the threshold for FPIR {}: {} pairs of groups equivalent, {} different, {} undetermined",
                 table.title(),
+                table.target_fpir,
                 count(Verdict::Equivalent),
                 count(Verdict::Different),
                 count(Verdict::Undetermined)
             ))?;
+        }
+        let differ = |at: &&AtTarget| [&at.fnir, &at.fpir].into_iter().flatten().any(|spread| spread.differs);
+        for at in table.at_other_targets.iter().filter(differ) {
+            line(&format!("  groups of {} differ at the threshold for FPIR {}", table.title(), at.target_fpir))?;
         }
     }
     Ok(())

@@ -25,6 +25,12 @@ const NUMBERED: i32 = 22;
 const NUMBER: i32 = 34;
 /// Steps of the scale.
 const STEPS: i32 = 5;
+/// Width of a step.
+const BOX: i32 = 58;
+/// Where what is said beside the scale begins.
+const LEGEND: i32 = 44 + STEPS * BOX;
+/// Letters below the cells.
+const SMALLER: f64 = LETTERS - 0.5;
 /// Groups from which names are set smaller, to leave room for cells.
 const MANY: usize = 24;
 /// Letters of a row's name.
@@ -217,8 +223,8 @@ impl<'m> Grid<'m> {
 
     /// Boxes from the smallest to the largest rate, and what else a cell can be.
     fn scale(&self, root: &Area<'_>, top: i32) -> Result<(), EvaluationError> {
-        let style = |anchor| text(LETTERS - 0.5, INK).pos(Pos::new(anchor, VPos::Top));
-        let (left, wide, high) = (20, 58, 14);
+        let style = |anchor| text(SMALLER, INK).pos(Pos::new(anchor, VPos::Top));
+        let (left, wide, high) = (20, BOX, 14);
         if let Some((low, most)) = self.ends {
             let steps = if most > low { STEPS } else { 1 };
             for step in 0..steps {
@@ -230,8 +236,24 @@ impl<'m> Grid<'m> {
                 root.draw(&Text::new(words::short(rate * self.unit.0), place, style(HPos::Center))).map_err(refused)?;
             }
         }
-        let place = ((left + STEPS * wide + 24) * UNIT, (top + 1) * UNIT);
-        let others = format!("{}; white: zero, none was seen; ×: nothing compared", self.unit.1);
-        root.draw(&Text::new(others, place, style(HPos::Left))).map_err(refused)
+        let place = (LEGEND * UNIT, (top + 1) * UNIT);
+        root.draw(&Text::new(legend(self.unit.1), place, style(HPos::Left))).map_err(refused)
+    }
+}
+
+fn legend(unit: &str) -> String {
+    format!("{unit}; white: none seen; ×: not compared")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_legend_has_room_in_every_unit() {
+        for (_, unit) in UNITS {
+            let end = f64::from(LEGEND) + text_width(&legend(unit), SMALLER);
+            assert!(end <= f64::from(WIDTH), "{unit}: {end}");
+        }
     }
 }

@@ -215,7 +215,7 @@ fn pairs(
         for pair in pairs.iter().take(REPORT_PAIRS_MAX) {
             row(page, &format!("{} / {}", numbered(&pair.a), numbered(&pair.b)), |page| {
                 figure(page, pair.ratio, words::figure);
-                said(page, &pair.interval.map_or_else(|| "–".to_owned(), words::interval));
+                said(page, &pair.interval.map_or_else(|| "–".to_owned(), ratio_interval));
                 figure(page, pair.p_difference, words::p_value);
                 figure(page, pair.p_equivalence, words::p_value);
                 page.leaf("td", &[("class", "verdict")], said_of(pair));
@@ -228,6 +228,16 @@ fn pairs(
             &format!("{REPORT_PAIRS_MAX} of {} pairs, those that differ first; evaluation.json has all.", pairs.len()),
         );
     }
+}
+
+/// Ratios beyond which nobody cares how far.
+const ENDLESS: f64 = 1_000.0;
+
+fn ratio_interval((low, high): (f64, f64)) -> String {
+    if high > ENDLESS {
+        return format!("{} to above {}", words::figure(low), words::figure(ENDLESS));
+    }
+    words::interval((low, high))
 }
 
 fn said_of(pair: &PairVerdict) -> &'static str {
