@@ -193,7 +193,7 @@ pub struct OperatingRow {
     pub selectivity: Option<f64>,
     /// Chance that a search with a candidate shows the mate, by share of mated searches.
     pub predictive_value: Vec<(f64, Option<f64>)>,
-    /// False candidates to reject and mates to find in 1,000 searches, by share of mated searches.
+    /// Candidates to reject and mates to find in 1,000 searches, by share of mated searches.
     pub workload: Vec<WorkloadRow>,
     /// Searches that this FPIR wants.
     #[serde(default)]
@@ -227,7 +227,7 @@ pub struct WorkloadRow {
     pub prior: f64,
     /// Searches with a candidate.
     pub searches_with_candidates: f64,
-    /// Candidates to reject.
+    /// Candidates to reject: of anybody but the person sought.
     pub false_candidates: f64,
     /// Mates shown.
     pub mates_shown: f64,

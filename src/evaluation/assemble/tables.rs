@@ -178,7 +178,7 @@ fn row(view: &View, target: f64, ranks: &[u32], how: &How<'_>) -> Result<Operati
         row.workload.push(WorkloadRow {
             prior,
             searches_with_candidates: work.searches_returning,
-            false_candidates: work.candidates - work.mates_found,
+            false_candidates: work.false_candidates,
             mates_shown: work.mates_found,
         });
     }
