@@ -139,7 +139,7 @@ pub struct Rate {
     pub wilson: Option<(f64, f64)>,
     /// Clopper and Pearson's interval on the counts divided by the design effect: for claims.
     pub clopper_pearson: Option<(f64, f64)>,
-    /// Percentiles of a bootstrap over people; absent where nothing was counted.
+    /// Percentiles of a bootstrap over people; absent where there are too few events for one.
     pub bootstrap: Option<(f64, f64)>,
     /// Whether the rule of 3 or of 30 allows the rate to be claimed, by the counts divided by the design effect.
     pub supported: bool,

@@ -172,6 +172,23 @@ fn what_searches_can_not_say_is_said_and_groups_add_up() {
 }
 
 #[test]
+fn nothing_is_resampled_from_a_handful_of_errors() {
+    let galleries = [trials(50, 1_000, 4_000), trials(PEOPLE, 1_000, 4_000)];
+    let found = assemble(identity(), findings(&galleries)).unwrap();
+    let last = &found.galleries[1];
+    let by_rank = last.by_rank.iter().map(|row| row.fnir);
+    let of_targets =
+        last.operating.iter().flat_map(|row| row.fpir.into_iter().chain(row.fnir.last().map(|row| row.fnir)));
+    let rates: Vec<Rate> = by_rank.chain(of_targets).collect();
+    for rate in &rates {
+        let worth = rate.events.min(rate.trials - rate.events) as f64 / rate.design_effect.unwrap();
+        assert_eq!((rate.bootstrap.is_some(), rate.is_of_few()), (worth >= 5.0, worth < 5.0), "{rate:?}");
+    }
+    assert!(rates.iter().any(|rate| rate.events > 0 && rate.bootstrap.is_none()), "a few errors are there");
+    assert!(rates.iter().any(|rate| rate.bootstrap.is_some()));
+}
+
+#[test]
 fn every_threshold_has_its_group_table() {
     let galleries = [trials(50, 1_000, 2_000), trials(PEOPLE, 1_000, 2_000)];
     let found = assemble(identity(), findings(&galleries)).unwrap();
