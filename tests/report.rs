@@ -222,6 +222,7 @@ fn tables_show_the_figures_of_the_results_and_no_others() {
         assert!(part(3).text.contains(&format!("{low:.3}")[..5]), "{low}");
     }
     assert!(part(8).text.contains("expected calibration error, 10 bins of 0.1"));
+    assert!(part(8).text.contains("Cross-fitted over 5 folds") && part(8).text.contains("0.079"));
 }
 
 #[test]

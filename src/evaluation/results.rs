@@ -3,6 +3,7 @@
 //! Probabilities and rates lie between 0 and 1. A figure that could not be had is absent; none is ever made up.
 
 mod band;
+mod calibration;
 mod parts;
 mod reading;
 mod scores;
@@ -11,6 +12,7 @@ mod wanted;
 use serde::{Deserialize, Serialize};
 
 pub use band::{DetBand, DetBandPoint};
+pub use calibration::{Calibration, FoldLine};
 pub use parts::{BandFit, CalibrationBand, GroupRates, KindResult};
 pub use reading::{OLDEST_RESULTS_VERSION, check_version};
 pub use scores::{ExpectedError, GroupHistograms, GroupScores};
@@ -397,30 +399,6 @@ pub struct PredictionRow {
     pub binomial: Option<f64>,
     /// What was measured at that size, where it was.
     pub measured: Option<Rate>,
-}
-
-/// Scores as likelihood ratios.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Calibration {
-    /// log10 LR = `slope` x score + `offset`.
-    pub slope: f64,
-    /// See `slope`.
-    pub offset: f64,
-    /// Of the calibrated scores, in bits.
-    pub cllr: f64,
-    /// Of the best monotonous calibration.
-    pub cllr_min: f64,
-    /// What calibration loses.
-    pub cllr_cal: f64,
-    /// Smallest and largest log10 LR that the data support.
-    pub bounds: (f64, f64),
-    /// Tippett plot: log10 LR, share of mated pairs above, share of non-mated pairs above.
-    pub tippett: Vec<(f64, f64, f64)>,
-    /// Reliability: predicted probability, share that was mated, count.
-    pub reliability: Vec<(f64, f64, u64)>,
-    /// How far the two lie apart on average.
-    #[serde(default)]
-    pub expected_error: Option<ExpectedError>,
 }
 
 /// Exact and approximate searches of the same probes.

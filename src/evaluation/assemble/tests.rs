@@ -289,8 +289,19 @@ fn predictions_calibration_and_quality_are_there_or_the_reason_is() {
     assert!(prediction.rows.iter().any(|row| row.people == 2_000 && row.measured.is_none()));
     let calibration = found.calibration.unwrap();
     assert!(calibration.slope > 0.0 && calibration.cllr < 0.3 && calibration.cllr_min <= calibration.cllr);
+    assert_eq!(
+        calibration.folds.iter().map(|fold| (fold.mated > 0, fold.non_mated > 0)).collect::<Vec<_>>(),
+        [(true, true); 5]
+    );
+    assert!(found.statements.iter().any(|one| one.text.starts_with("Calibration is cross-fitted")));
     let curve = &found.discard[0];
     assert!(curve.points[0].1 >= curve.points[20].1, "the poorest are the ones that fail");
+    // Twenty people searched for: the line has nobody else to be held against.
+    let few = [trials(PEOPLE, 20, 2_000)];
+    let few = assemble(identity(), findings(&few)).unwrap();
+    let calibration = few.calibration.unwrap();
+    assert_eq!((calibration.folds.len(), Some(calibration.cllr)), (0, calibration.cllr_in_sample));
+    assert!(few.statements.iter().any(|one| one.text.starts_with("Calibration is in-sample")));
     // The smallest evaluation there is.
     let one = [trials(PEOPLE, 1, 0)];
     let mut findings = findings(&one);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{GalleryResult, Rate};
+use super::{FoldLine, GalleryResult, Rate};
 
 /// One kind of probes, in the whole gallery.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,8 +53,9 @@ pub struct CalibrationBand {
     pub not_fitted: Option<String>,
 }
 
-/// A band's line: log10 LR = `slope` x score + `offset`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// A band's line: log10 LR = `slope` x score + `offset`. Where `folds` has lines, Cllr and its parts are of people who had no part in
+/// the line that they are judged by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BandFit {
     /// See above.
     pub slope: f64,
@@ -68,4 +69,7 @@ pub struct BandFit {
     pub cllr_cal: f64,
     /// Smallest and largest log10 LR that the band's data support.
     pub bounds: (f64, f64),
+    /// The line that each fold of people was judged by; empty where figures are those of the line above on its own data.
+    #[serde(default)]
+    pub folds: Vec<FoldLine>,
 }
