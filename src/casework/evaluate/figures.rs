@@ -10,6 +10,7 @@ use crate::base::hex;
 use crate::base::limits::EVALUATION_RESULTS_BYTES_MAX;
 use crate::casework::CaseworkError;
 use crate::casework::enrol::blocking;
+use crate::casework::evaluate::columns::write_columns;
 use crate::casework::evaluate::extract::MEASURES;
 use crate::casework::evaluate::lists::{Lists, Names, People, Source, csv_error, write_candidates, write_table};
 use crate::casework::evaluate::pictures::{APPROXIMATE_SERIES, PicturePlan, PictureProbe, PictureRun};
@@ -85,10 +86,12 @@ fn work_out(
         latency: latency(&done.back_end, &done.times),
         tell: &|step, done, of| watch.figures_at(step, done, of),
     };
-    let evaluation = assemble(identity, findings)?;
     let subject = |number: u32| plan.manifest.subjects.get(number as usize).cloned().unwrap_or_default();
+    let names = Names { probe: &name, subject: &subject };
+    write_columns(&done.run, &exact, &findings, identity.seed, &names)?;
+    let evaluation = assemble(identity, findings)?;
     let lists: Vec<&Lists<'_>> = std::iter::once(&exact).chain(by_graphs.as_ref().map(|(_, lists)| lists)).collect();
-    write_candidates(&done.run, &lists, &Names { probe: &name, subject: &subject })?;
+    write_candidates(&done.run, &lists, &names)?;
     write_failures(plan, done)?;
     write(&done.run, &evaluation)?;
     Ok(evaluation)
