@@ -135,6 +135,11 @@ fn printed_tables_follow_from_the_files_that_stay() {
     let held = columns::breakdowns(&page, &found);
     assert!(held > 40, "{held} rates of tenths and groups");
     assert!(columns::calibration(&page, &found) >= 3, "thirds with a line");
+    let latency = page.by_id("figure-latency-by-batch").unwrap();
+    assert_eq!(latency.all("svg").len(), 1, "time against the number of probes is measured: {}", latency.text);
+    for probes in ["1 probe", "8 probes", "64 probes", "512 probes"] {
+        assert!(page.by_id("table-10").unwrap().all("th").iter().any(|head| head.text == probes), "{probes}");
+    }
     lists_are_left_out_when_told(folder.path());
     other_versions(folder.path());
 }

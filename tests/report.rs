@@ -358,6 +358,8 @@ fn results_of_version_1_are_still_shown_and_others_refused_by_their_number() {
     assert!(page.by_id("identity").unwrap().text.contains("version 1"));
     assert!(page.by_id("figure-scores-by-group").unwrap().text.contains("Not measured: "));
     assert!(page.by_id("figure-det").unwrap().all("svg").len() == 1);
+    assert!(page.by_id("figure-latency-by-batch").unwrap().text.contains("one number of probes together only"));
+    assert!(page.by_id("table-8").unwrap().text.contains("In-sample: "));
     assert!(!page.by_id("table-3").unwrap().text.contains("searches that each rate wants"));
     assert!(!page.by_id("table-7").unwrap().text.contains('≥'));
     // What it did not know is no zero, and what it claimed of dependent searches is no claim.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use band::{DetBand, DetBandPoint};
 pub use calibration::{Calibration, FoldLine};
-pub use parts::{BandFit, CalibrationBand, GroupRates, KindResult};
+pub use parts::{BandFit, CalibrationBand, GroupRates, KindResult, TimedBatches};
 pub use reading::{OLDEST_RESULTS_VERSION, check_version};
 pub use scores::{ExpectedError, GroupHistograms, GroupScores};
 pub use wanted::{CutLists, SearchesNeeded};
@@ -444,6 +444,9 @@ pub struct Latency {
     pub probes_a_second: f64,
     /// By gallery size and probes together: (people, probes, median milliseconds).
     pub by_size: Vec<(u64, usize, f64)>,
+    /// Batches of other sizes, timed when the searches were done.
+    #[serde(default)]
+    pub timed: Vec<TimedBatches>,
 }
 
 /// Something to be known.

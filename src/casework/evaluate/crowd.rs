@@ -17,7 +17,7 @@ use crate::casework::evaluate::lists::{Lists, Names, People, Source, remove_cand
 use crate::casework::evaluate::samples::{Samples, sizes_apart};
 use crate::casework::evaluate::searches::{self, Series};
 use crate::casework::evaluate::synthetic::{Options, SyntheticSamples};
-use crate::casework::evaluate::{JOURNALS, RunFolder, RunKey, Watch, sha256_of, store};
+use crate::casework::evaluate::{JOURNALS, RunFolder, RunKey, Watch, sha256_of, store, timing};
 use crate::casework::{CaseworkError, Desk};
 use crate::evaluation::accuracy::trials::Kind;
 use crate::evaluation::assemble::{Findings, assemble};
@@ -114,7 +114,7 @@ async fn run_at(
     let samples = Arc::new(made.await??);
     let source: Arc<dyn Samples> = Arc::<SyntheticSamples>::clone(&samples);
     let sizes = sizes_apart(source.as_ref(), sizes(plan))?;
-    let mut times = Vec::new();
+    let (mut times, mut timed) = (Vec::new(), Vec::new());
     for (number, &people) in sizes.iter().enumerate() {
         let gallery = searches::gallery(desk, model, &source, people, true, watch).await?;
         let series = Series {
@@ -127,12 +127,14 @@ async fn run_at(
         };
         let enrolled = source.enrolled_of(people);
         times.push((enrolled, searches::search(desk, &source, &gallery, &series, run, watch).await?));
+        let how = (plan.options.seed, sizes.len());
+        timed.extend(timing::time(desk, &source, &gallery, &series, how, watch).await?);
     }
     let back_end = desk.engine.scorer.name();
     let identity = identity(settings, plan, &back_end)?;
     let (plan, run, samples, watch) = (plan.clone(), run.clone(), Arc::clone(&samples), watch.clone());
     blocking(move || {
-        let made = Made { sizes, latency: latency(&back_end, &times), identity };
+        let made = Made { sizes, latency: latency(&back_end, &times, &timed), identity };
         work_out(&plan, made, &samples, &run, &watch)
     })
     .await?

@@ -15,6 +15,7 @@ pub mod samples;
 pub mod searches;
 mod stamp;
 pub mod synthetic;
+mod timing;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

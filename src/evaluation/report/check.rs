@@ -33,7 +33,7 @@ pub(super) fn check(evaluation: &Evaluation) -> Result<(), EvaluationError> {
     }
     finite("the bands of quality", evaluation.calibration_bands.iter().flat_map(|band| [band.from, band.to]))?;
     if let Some(found) = &evaluation.latency {
-        finite("the latencies", found.batch_ms.iter().copied().chain(found.by_size.iter().map(|row| row.2)))?;
+        finite("the latencies", found.batch_ms.iter().copied().chain(found.medians().iter().map(|row| row.2)))?;
         if !found.batch_ms.is_sorted() {
             return Err(unfit("the times of batches are not sorted".to_owned()));
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FoldLine, GalleryResult, Rate};
+use super::{FoldLine, GalleryResult, Latency, Rate};
 
 /// One kind of probes, in the whole gallery.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -72,4 +72,32 @@ pub struct BandFit {
     /// The line that each fold of people was judged by; empty where figures are those of the line above on its own data.
     #[serde(default)]
     pub folds: Vec<FoldLine>,
+}
+
+/// Batches of one size against one gallery, timed for the sake of it with probes of the evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TimedBatches {
+    /// People in the gallery.
+    pub people: u64,
+    /// Probes scored together.
+    pub probes: usize,
+    /// Batches timed.
+    pub batches: u64,
+    /// Median of their times.
+    pub median_ms: f64,
+}
+
+impl Latency {
+    /// Medians of everything that was timed, (people, probes together, milliseconds): the evaluation's own batches, and those timed for the
+    /// sake of it where the evaluation had none of that size.
+    #[must_use]
+    pub fn medians(&self) -> Vec<(u64, usize, f64)> {
+        let mut all = self.by_size.clone();
+        for timed in &self.timed {
+            if !self.by_size.iter().any(|own| (own.0, own.1) == (timed.people, timed.probes)) {
+                all.push((timed.people, timed.probes, timed.median_ms));
+            }
+        }
+        all
+    }
 }
