@@ -110,7 +110,7 @@ fn evaluate(people: u32, mated: u32, non_mated: u32, dimension: usize) {
         sizes: vec![people / 10],
         list_length: 50,
         calibrate: false,
-        lists: false,
+        lists: Some(false),
         title: "Against counting by hand".to_owned(),
         folder: folder.path().join("found"),
         keep: false,

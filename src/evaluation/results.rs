@@ -3,6 +3,7 @@
 //! Probabilities and rates lie between 0 and 1. A figure that could not be had is absent; none is ever made up.
 
 mod band;
+mod calibration;
 mod groups;
 mod parts;
 mod reading;
@@ -12,10 +13,11 @@ mod wanted;
 use serde::{Deserialize, Serialize};
 
 pub use band::{DetBand, DetBandPoint};
+pub use calibration::{Calibration, FoldLine};
 pub use groups::{
     AtTarget, Breakdown, BreakdownKind, BreakdownRow, Cell, Differences, HeatMap, PairVerdict, Spread, Verdict,
 };
-pub use parts::{BandFit, CalibrationBand, GroupRates, KindResult};
+pub use parts::{BandFit, CalibrationBand, GroupRates, KindResult, TimedBatches};
 pub use reading::{OLDEST_RESULTS_VERSION, check_version};
 pub use scores::{ExpectedError, GroupHistograms, GroupScores};
 pub use wanted::{CutLists, SearchesNeeded};
@@ -143,7 +145,7 @@ pub struct Rate {
     pub wilson: Option<(f64, f64)>,
     /// Clopper and Pearson's interval on the counts divided by the design effect: for claims.
     pub clopper_pearson: Option<(f64, f64)>,
-    /// Percentiles of a bootstrap over people; absent where nothing was counted.
+    /// Percentiles of a bootstrap over people; absent where there are too few events for one.
     pub bootstrap: Option<(f64, f64)>,
     /// Whether the rule of 3 or of 30 allows the rate to be claimed, by the counts divided by the design effect.
     pub supported: bool,
@@ -197,7 +199,7 @@ pub struct OperatingRow {
     pub selectivity: Option<f64>,
     /// Chance that a search with a candidate shows the mate, by share of mated searches.
     pub predictive_value: Vec<(f64, Option<f64>)>,
-    /// False candidates to reject and mates to find in 1,000 searches, by share of mated searches.
+    /// Candidates to reject and mates to find in 1,000 searches, by share of mated searches.
     pub workload: Vec<WorkloadRow>,
     /// Searches that this FPIR wants.
     #[serde(default)]
@@ -231,7 +233,7 @@ pub struct WorkloadRow {
     pub prior: f64,
     /// Searches with a candidate.
     pub searches_with_candidates: f64,
-    /// Candidates to reject.
+    /// Candidates to reject: of anybody but the person sought.
     pub false_candidates: f64,
     /// Mates shown.
     pub mates_shown: f64,
@@ -289,30 +291,6 @@ pub struct PredictionRow {
     pub measured: Option<Rate>,
 }
 
-/// Scores as likelihood ratios.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Calibration {
-    /// log10 LR = `slope` x score + `offset`.
-    pub slope: f64,
-    /// See `slope`.
-    pub offset: f64,
-    /// Of the calibrated scores, in bits.
-    pub cllr: f64,
-    /// Of the best monotonous calibration.
-    pub cllr_min: f64,
-    /// What calibration loses.
-    pub cllr_cal: f64,
-    /// Smallest and largest log10 LR that the data support.
-    pub bounds: (f64, f64),
-    /// Tippett plot: log10 LR, share of mated pairs above, share of non-mated pairs above.
-    pub tippett: Vec<(f64, f64, f64)>,
-    /// Reliability: predicted probability, share that was mated, count.
-    pub reliability: Vec<(f64, f64, u64)>,
-    /// How far the two lie apart on average.
-    #[serde(default)]
-    pub expected_error: Option<ExpectedError>,
-}
-
 /// Exact and approximate searches of the same probes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApproximatePairs {
@@ -356,6 +334,9 @@ pub struct Latency {
     pub probes_a_second: f64,
     /// By gallery size and probes together: (people, probes, median milliseconds).
     pub by_size: Vec<(u64, usize, f64)>,
+    /// Batches of other sizes, timed when the searches were done.
+    #[serde(default)]
+    pub timed: Vec<TimedBatches>,
 }
 
 /// Something to be known.

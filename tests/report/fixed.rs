@@ -17,6 +17,8 @@ pub(crate) fn calibration() -> Calibration {
         tippett: ratios.map(|ratio| (ratio, logistic(1.6 * (3.1 - ratio)), logistic(-1.8 * (ratio + 2.3)))).collect(),
         reliability: bins.map(|p: f64| (p, (p + 0.06 * (9.0 * p).sin()).clamp(0.0, 1.0), (40.0 / p) as u64)).collect(),
         expected_error: Some(ExpectedError { value: 0.024, bins: 10, used: 9 }),
+        cllr_in_sample: Some(0.079),
+        folds: vec![FoldLine { slope: 21.2, offset: -9.5, bounds: (-3.0, 3.5), mated: 600, non_mated: 10_000 }; 5],
     }
 }
 
@@ -36,6 +38,7 @@ pub(crate) fn latency() -> Latency {
         batch_ms,
         probes_a_second: 148.2,
         by_size: by_size.collect(),
+        timed: vec![TimedBatches { people: 10_000, probes: 2, batches: 25, median_ms: 0.52 }],
     }
 }
 

@@ -11,12 +11,13 @@ use crate::base::hex;
 use crate::base::ids::ModelId;
 use crate::casework::enrol::blocking;
 use crate::casework::evaluate::bounds::Wanted;
+use crate::casework::evaluate::columns::write_columns;
 use crate::casework::evaluate::figures::{self, hardware, latency};
-use crate::casework::evaluate::lists::{Lists, Names, People, Source, write_candidates};
+use crate::casework::evaluate::lists::{Lists, Names, People, Source, remove_candidates, write_candidates};
 use crate::casework::evaluate::samples::{Samples, sizes_apart};
 use crate::casework::evaluate::searches::{self, Series};
 use crate::casework::evaluate::synthetic::{Options, SyntheticSamples};
-use crate::casework::evaluate::{JOURNALS, RunFolder, RunKey, Watch, sha256_of, store};
+use crate::casework::evaluate::{JOURNALS, RunFolder, RunKey, Watch, sha256_of, store, timing};
 use crate::casework::{CaseworkError, Desk};
 use crate::evaluation::accuracy::trials::Kind;
 use crate::evaluation::assemble::{Column, Findings, assemble};
@@ -27,6 +28,8 @@ use crate::settings::Settings;
 
 /// Pairs that calibration looks at.
 const CALIBRATION_PAIRS: u32 = 50_000;
+/// Lines of lists that are written without being asked for: some 250 MB.
+pub const LISTS_LINES: u64 = 3_000_000;
 /// Name of the model that synthetic templates belong to; its hash is that of what was made.
 const MODEL: &str = "synthetic";
 
@@ -41,8 +44,8 @@ pub struct CrowdPlan {
     pub list_length: usize,
     /// Whether scores are calibrated as likelihood ratios.
     pub calibrate: bool,
-    /// Whether every list is written as CSV.
-    pub lists: bool,
+    /// Whether every list is written as CSV; where nothing is said, those of up to [`LISTS_LINES`] lines are.
+    pub lists: Option<bool>,
     /// Title of the report.
     pub title: String,
     /// Where everything goes.
@@ -111,7 +114,7 @@ async fn run_at(
     let samples = Arc::new(made.await??);
     let source: Arc<dyn Samples> = Arc::<SyntheticSamples>::clone(&samples);
     let sizes = sizes_apart(source.as_ref(), sizes(plan))?;
-    let mut times = Vec::new();
+    let (mut times, mut timed) = (Vec::new(), Vec::new());
     for (number, &people) in sizes.iter().enumerate() {
         let gallery = searches::gallery(desk, model, &source, people, true, watch).await?;
         let series = Series {
@@ -124,12 +127,14 @@ async fn run_at(
         };
         let enrolled = source.enrolled_of(people);
         times.push((enrolled, searches::search(desk, &source, &gallery, &series, run, watch).await?));
+        let how = (plan.options.seed, sizes.len());
+        timed.extend(timing::time(desk, &source, &gallery, &series, how, watch).await?);
     }
     let back_end = desk.engine.scorer.name();
     let identity = identity(settings, plan, &back_end)?;
     let (plan, run, samples, watch) = (plan.clone(), run.clone(), Arc::clone(&samples), watch.clone());
     blocking(move || {
-        let made = Made { sizes, latency: latency(&back_end, &times), identity };
+        let made = Made { sizes, latency: latency(&back_end, &times, &timed), identity };
         work_out(&plan, made, &samples, &run, &watch)
     })
     .await?
@@ -172,14 +177,32 @@ fn work_out(
         latency,
         tell: &|step, done, of| watch.figures_at(step, done, of),
     };
+    let subject = |subject: u32| format!("synthetic #{subject}");
+    let names = Names { probe: &name, subject: &subject };
+    write_columns(run, &lists, &findings, identity.seed, &names)?;
     let mut evaluation = assemble(identity, findings)?;
     evaluation.statements.extend(duplicates(&lists, samples)?);
-    if plan.lists {
-        let subject = |subject: u32| format!("synthetic #{subject}");
-        write_candidates(run, &[&lists], &Names { probe: &name, subject: &subject })?;
+    let lines = probes.len() as u64 * sizes.len() as u64 * plan.list_length as u64;
+    if plan.lists.unwrap_or(lines <= LISTS_LINES) {
+        write_candidates(run, &[&lists], &names)?;
+    } else {
+        // Those of a run before this one, with the same searches, would be nobody's.
+        remove_candidates(run)?;
+        evaluation.statements.push(without_lists(lines));
     }
     figures::write(run, &evaluation)?;
     Ok(evaluation)
+}
+
+/// What can't be counted again where the lists were not written.
+fn without_lists(lines: u64) -> Statement {
+    let text = format!(
+        "The lists themselves were not written: candidates.csv would have {lines} lines, more than {LISTS_LINES} are written only if asked \
+         for (--lists), none with --no-lists. probes.csv has the first score and the mate's score and rank of every search of the \
+         whole gallery; what lies between (selectivity, candidates to reject, smaller galleries, the prediction) can't be \
+         recomputed from what stays."
+    );
+    Statement { about: About::Limit, text }
 }
 
 /// What people who are enrolled under two identities do to the figures: the other one as a candidate is the person sought.

@@ -10,6 +10,7 @@ use crate::base::hex;
 use crate::base::limits::EVALUATION_RESULTS_BYTES_MAX;
 use crate::casework::CaseworkError;
 use crate::casework::enrol::blocking;
+use crate::casework::evaluate::columns::write_columns;
 use crate::casework::evaluate::extract::MEASURES;
 use crate::casework::evaluate::lists::{Lists, Names, People, Source, csv_error, write_candidates, write_table};
 use crate::casework::evaluate::pictures::{APPROXIMATE_SERIES, PicturePlan, PictureProbe, PictureRun};
@@ -20,7 +21,7 @@ use crate::evaluation::assemble::{Column, Findings, Galleries, QualityMeasure, a
 use crate::evaluation::journal::Journal;
 use crate::evaluation::manifest::Manifest;
 use crate::evaluation::protocol::{Enrolment, Split};
-use crate::evaluation::results::{Evaluation, Identity, Latency};
+use crate::evaluation::results::{Evaluation, Identity, Latency, TimedBatches};
 use crate::settings::Settings;
 use crate::store::disk::DiskFolder;
 use crate::store::replace_small;
@@ -84,13 +85,15 @@ fn work_out(
         non_mated_pairs: done.non_mated_pairs.clone(),
         approximate: by_graphs.as_ref().map(|(ef, lists)| (*ef, lists as &dyn Galleries)),
         probe_names: Box::new(name),
-        latency: latency(&done.back_end, &done.times),
+        latency: latency(&done.back_end, &done.times, &done.timed),
         tell: &|step, done, of| watch.figures_at(step, done, of),
     };
-    let evaluation = assemble(identity, findings)?;
     let subject = |number: u32| plan.manifest.subjects.get(number as usize).cloned().unwrap_or_default();
+    let names = Names { probe: &name, subject: &subject };
+    write_columns(&done.run, &exact, &findings, identity.seed, &names)?;
+    let evaluation = assemble(identity, findings)?;
     let lists: Vec<&Lists<'_>> = std::iter::once(&exact).chain(by_graphs.as_ref().map(|(_, lists)| lists)).collect();
-    write_candidates(&done.run, &lists, &Names { probe: &name, subject: &subject })?;
+    write_candidates(&done.run, &lists, &names)?;
     write_failures(plan, done)?;
     write(&done.run, &evaluation)?;
     Ok(evaluation)
@@ -166,7 +169,7 @@ fn measures(searched: &[&PictureProbe]) -> Vec<QualityMeasure> {
     MEASURES.iter().enumerate().map(of).collect()
 }
 
-pub(super) fn latency(back_end: &str, times: &[(u64, BatchTimes)]) -> Option<Latency> {
+pub(super) fn latency(back_end: &str, times: &[(u64, BatchTimes)], timed: &[TimedBatches]) -> Option<Latency> {
     let (_, whole) = times.last()?;
     let batch = whole.iter().map(|(probes, _)| *probes).max()?;
     // Batches that were filled: a short one says nothing of the others.
@@ -186,6 +189,7 @@ pub(super) fn latency(back_end: &str, times: &[(u64, BatchTimes)]) -> Option<Lat
         batch_ms,
         probes_a_second: if ms > 0.0 { probes as f64 / ms * 1e3 } else { 0.0 },
         by_size: by_size.collect(),
+        timed: timed.to_vec(),
     })
 }
 

@@ -196,6 +196,15 @@ pub fn write_candidates(run: &RunFolder, all: &[&Lists<'_>], names: &Names<'_>) 
     })
 }
 
+/// Removes the table of every list where there is one.
+///
+/// # Errors
+/// What the disk says.
+pub fn remove_candidates(run: &RunFolder) -> Result<(), CaseworkError> {
+    let path = run.file(CANDIDATES);
+    if path.is_file() { fs::remove_file(path).map_err(io) } else { Ok(()) }
+}
+
 fn write_search(
     out: &mut Table,
     people: &str,

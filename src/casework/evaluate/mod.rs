@@ -2,6 +2,7 @@
 //! search. Everything long is kept in a folder as it is done, so that a run that was cut short goes on where it was.
 
 mod bounds;
+mod columns;
 pub mod crowd;
 pub mod extract;
 pub mod figures;
@@ -14,6 +15,7 @@ pub mod samples;
 pub mod searches;
 mod stamp;
 pub mod synthetic;
+mod timing;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

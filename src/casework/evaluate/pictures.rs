@@ -12,12 +12,13 @@ use crate::casework::evaluate::bounds::Wanted;
 use crate::casework::evaluate::extract::{self, Item, MEASURES, Taken};
 use crate::casework::evaluate::samples::{Samples, sizes_apart};
 use crate::casework::evaluate::searches::{self, BatchTimes, Series};
-use crate::casework::evaluate::{JOURNALS, RunFolder, RunKey, Watch};
+use crate::casework::evaluate::{JOURNALS, RunFolder, RunKey, Watch, timing};
 use crate::casework::{CaseworkError, Desk};
 use crate::evaluation::assemble::PairScore;
 use crate::evaluation::journal::Journal;
 use crate::evaluation::manifest::Manifest;
 use crate::evaluation::protocol::{Enrolment, Protocol, Split};
+use crate::evaluation::results::TimedBatches;
 use crate::identify::Mode;
 use crate::settings::Settings;
 use crate::vector::dimension::Dimension;
@@ -86,6 +87,8 @@ pub struct PictureRun {
     pub non_mated_pairs: Vec<PairScore>,
     /// What each batch took, by people in the gallery; of those that were scored in this run.
     pub times: Vec<(u64, BatchTimes)>,
+    /// Batches of other sizes, timed when the searches were done.
+    pub timed: Vec<TimedBatches>,
     /// What scored.
     pub back_end: String,
     /// One number for the bytes of all pictures that were taken.
@@ -153,15 +156,9 @@ async fn run_at(
     });
     let (split, probes, pictures_sha256, samples, not_enrolled) = taken.await??;
     let model = vision.model().clone();
-    let (mut times, mut non_mated_pairs) = (Vec::new(), Vec::new());
+    let (mut times, mut timed, mut non_mated_pairs) = (Vec::new(), Vec::new(), Vec::new());
     let source: Arc<dyn Samples> = Arc::<PictureSamples>::clone(&samples);
-    if source.rows_of(source.people()) == 0 {
-        return Err(CaseworkError::Stopped(format!(
-            "none of the {} people of the gallery could be enrolled; the first reason: {}",
-            source.people(),
-            not_enrolled.first().map_or("", |(_, reason)| reason.as_str())
-        )));
-    }
+    somebody_enrolled(source.as_ref(), &not_enrolled)?;
     let sizes = sizes_apart(source.as_ref(), split.sizes.iter().map(|&size| size as u32))?;
     for (number, &people) in sizes.iter().enumerate() {
         let gallery = searches::gallery(desk, &model, &source, people, false, watch).await?;
@@ -175,6 +172,7 @@ async fn run_at(
         };
         let enrolled = source.enrolled_of(people);
         times.push((enrolled, searches::search(desk, &source, &gallery, &series, &run, watch).await?));
+        timed.extend(timing::time(desk, &source, &gallery, &series, (seed, sizes.len()), watch).await?);
         if plan.calibrate && number + 1 == sizes.len() {
             let drawn = searches::non_mated_pairs(desk, &source, &gallery, people, CALIBRATION_PAIRS, seed);
             non_mated_pairs = drawn.await?;
@@ -197,9 +195,21 @@ async fn run_at(
         samples,
         non_mated_pairs,
         times,
+        timed,
         back_end,
         pictures_sha256,
     })
+}
+
+fn somebody_enrolled(samples: &dyn Samples, not_enrolled: &NotEnrolled) -> Result<(), CaseworkError> {
+    if samples.rows_of(samples.people()) > 0 {
+        return Ok(());
+    }
+    Err(CaseworkError::Stopped(format!(
+        "none of the {} people of the gallery could be enrolled; the first reason: {}",
+        samples.people(),
+        not_enrolled.first().map_or("", |(_, reason)| reason.as_str())
+    )))
 }
 
 /// Gallery pictures first, then each probe as it is, then each degradation of all.

@@ -247,7 +247,7 @@ fn spread(draw: u32, count: u32, probes: u32, chance: u64) -> u32 {
 }
 
 /// Templates to ask for, so that a list is never short of people.
-fn depth(samples: &dyn Samples, series: &Series) -> Result<usize, CaseworkError> {
+pub(super) fn depth(samples: &dyn Samples, series: &Series) -> Result<usize, CaseworkError> {
     if !series.join_people {
         return Ok(series.list_length);
     }

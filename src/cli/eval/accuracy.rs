@@ -47,8 +47,9 @@ pub(super) async fn run(mut settings: Settings, asked: Accuracy) -> Result<()> {
     }
     print_figures::evaluation(&evaluation)?;
     print::line(&format!(
-        "\neverything is in {}: evaluation.json, candidates.csv (every list), failures.csv",
-        asked.out.display()
+        "\neverything is in {}: evaluation.json, candidates.csv (every list), probes.csv (every search), {}failures.csv",
+        asked.out.display(),
+        if asked.calibrate { "pairs.csv (pairs of calibration), " } else { "" }
     ))
 }
 

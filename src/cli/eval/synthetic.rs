@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use crate::casework::evaluate::Watch;
 use crate::casework::evaluate::crowd::{CrowdPlan, run as run_crowd};
 use crate::casework::evaluate::fit::of_files;
+use crate::casework::evaluate::lists::CANDIDATES;
 use crate::casework::evaluate::synthetic::{Options, read_parameters};
 use crate::cli::eval::accuracy::with_a_bar;
 use crate::cli::eval::print_figures;
@@ -55,9 +56,13 @@ pub struct Synthetic {
     /// Calibrate scores as likelihood ratios, too.
     #[arg(long)]
     pub calibrate: bool,
-    /// Write every candidate list as CSV: 50 lines a probe and size.
-    #[arg(long)]
+    /// Write every candidate list to candidates.csv, however many lines that takes: 50 a probe and size. Up to 3,000,000 lines are
+    /// written without this.
+    #[arg(long, conflicts_with = "no_lists")]
     pub lists: bool,
+    /// Write no candidate list: what only they tell can't be recomputed then.
+    #[arg(long)]
+    pub no_lists: bool,
     /// Title of the report.
     #[arg(long, default_value = "Synthetic identification")]
     pub title: String,
@@ -116,7 +121,7 @@ pub(super) async fn run(settings: Settings, asked: Synthetic) -> Result<()> {
         sizes,
         list_length: asked.list as usize,
         calibrate: asked.calibrate,
-        lists: asked.lists,
+        lists: if asked.no_lists { Some(false) } else { asked.lists.then_some(true) },
         title: asked.title,
         folder: asked.out,
         keep: asked.keep,
@@ -127,7 +132,16 @@ pub(super) async fn run(settings: Settings, asked: Synthetic) -> Result<()> {
         return print::json(&found);
     }
     print_figures::evaluation(&found)?;
-    print::line(&format!("\neverything is in {}; `bertillon eval report` makes a page of it", plan.folder.display()))
+    let calibrated = if found.calibration.is_some() { ", pairs.csv (pairs of calibration)" } else { "" };
+    let lists = if plan.folder.join(CANDIDATES).is_file() {
+        "candidates.csv (every list)"
+    } else {
+        "no candidates.csv (--lists writes every list)"
+    };
+    print::line(&format!(
+        "\neverything is in {}: evaluation.json, probes.csv (every search){calibrated}, {lists}; `bertillon eval report` makes a page of it",
+        plan.folder.display()
+    ))
 }
 
 /// Fits, writes the figures, and says how far they imitate.

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::dependence::Clustered;
 use super::rates::{DetPoint, det, thinned};
 use super::trials::{Kind, Rank, Threshold, View};
 use crate::base::limits::BAND_DRAWS_MAX;
@@ -20,8 +21,6 @@ use crate::evaluation::arithmetic::crossed;
 use crate::evaluation::arithmetic::intervals::{Interval, Proportion};
 use crate::evaluation::random::Stream;
 
-/// Events, and searches without one, below which nothing is resampled: what hardly varies would look well known.
-pub const EVENTS_MIN: u64 = 5;
 /// Thresholds that replicates choose from.
 const GRID: usize = 800;
 /// Points of a band.
@@ -51,7 +50,7 @@ pub struct Band {
 pub struct Point {
     /// What was counted at it.
     pub counted: DetPoint,
-    /// FPIR at this threshold, people searched for drawn anew; `None` for fewer than [`EVENTS_MIN`] events.
+    /// FPIR at this threshold, people searched for drawn anew; `None` where it hardly varies ([`Clustered::is_varied`]).
     pub fpir: Option<Interval>,
     /// The same, people returned first drawn anew as well.
     pub fpir_two_way: Option<Interval>,
@@ -127,6 +126,23 @@ impl Crossed {
         Self { grid, mated, non_mated, people }
     }
 
+    /// Whether false positives and misses at a place of the grid are enough for drawing people anew.
+    fn varied(&self, place: usize) -> [bool; 2] {
+        let count = |cells: &[Cell], people: &Numbers, event: &dyn Fn(&Cell) -> bool| {
+            let mut sums = vec![[0.0; 2]; people.0.len()];
+            for cell in cells {
+                if let Some([events, searches]) = sums.get_mut(cell.person) {
+                    *events += f64::from(u8::from(event(cell)));
+                    *searches += 1.0;
+                }
+            }
+            Clustered::of(&sums).is_ok_and(|found| found.is_varied())
+        };
+        let [of_mated, of_non_mated, _] = &self.people;
+        let false_positives = count(&self.non_mated, of_non_mated, &|cell| cell.place <= place);
+        [false_positives, count(&self.mated, of_mated, &|cell| cell.place > place)]
+    }
+
     /// One replicate; the last element of each sum is over all searches.
     fn replicate(&self, seed: u64, index: u64, times: &mut [Vec<u32>; 3]) -> Sums {
         let mut stream = Stream::new(seed, index);
@@ -198,9 +214,8 @@ impl Values {
         self.fnir_two_way.extend(missed(&sums.found, chosen(&sums.returned_two_way, counted)));
     }
 
-    fn point(mut self, counted: DetPoint, resampling: Resampling) -> Point {
-        let varies = |rate: Proportion| rate.events().min(rate.trials() - rate.events()) >= EVENTS_MIN;
-        let (false_positives, both) = (varies(counted.fpir), varies(counted.fpir) && varies(counted.fnir));
+    fn point(mut self, counted: DetPoint, [false_positives, misses]: [bool; 2], resampling: Resampling) -> Point {
+        let both = false_positives && misses;
         let within = |values: &mut Vec<f64>, known: bool| {
             if known { between(values, resampling.coverage) } else { None }
         };
@@ -262,7 +277,7 @@ pub fn band(
     }
     let points = values.into_iter().filter_map(|(place, values)| {
         let counted = *crossed.grid.get(place)?;
-        Some(values.point(counted, resampling))
+        Some(values.point(counted, crossed.varied(place), resampling))
     });
     let mut points: Vec<Point> = points.collect();
     let marks = points.split_off(along.len());

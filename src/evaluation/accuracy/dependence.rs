@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::trials::{Kind, Rank, Search, Threshold, View};
 use crate::evaluation::EvaluationError;
+use crate::evaluation::arithmetic::bootstrap::EVENTS_MIN;
 use crate::evaluation::arithmetic::intervals::Proportion;
 
 /// Events among searches, and how the searches hang together.
@@ -75,6 +76,14 @@ impl Clustered {
     #[must_use]
     pub fn trials(&self) -> u64 {
         self.observed.trials()
+    }
+
+    /// Whether an interval may be made by drawing people anew: enough of the searches are events and enough are not, counted for
+    /// what they are worth.
+    #[must_use]
+    pub fn is_varied(&self) -> bool {
+        let rarer = self.events().min(self.trials() - self.events());
+        rarer as f64 >= EVENTS_MIN as f64 * self.design_effect
     }
 
     /// Independent searches that these are worth.

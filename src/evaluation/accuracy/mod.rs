@@ -10,6 +10,7 @@ pub mod calibration;
 pub mod dependence;
 pub mod diagnostics;
 pub mod discard;
+pub mod folds;
 pub mod groups;
 pub mod likelihood;
 pub mod paired;

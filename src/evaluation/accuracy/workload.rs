@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::trials::{Rank, Search, Threshold, View};
+use super::trials::{Candidate, Rank, Search, Threshold, View};
 use crate::evaluation::EvaluationError;
 
 /// What is to be expected of 1,000 searches of which a stated share is mated.
@@ -14,6 +14,8 @@ pub struct Workload {
     pub searches_returning: f64,
     /// Candidates to examine.
     pub candidates: f64,
+    /// Candidates to reject: those of anybody but the person sought, of whom a list may show several pictures.
+    pub false_candidates: f64,
     /// Searches whose mate is found.
     pub mates_found: f64,
     /// Searches whose mate is missed.
@@ -44,10 +46,11 @@ pub fn predictive_value(prior: f64, tpir: f64, fpir: f64) -> Result<f64, Evaluat
     if found + others > 0.0 { Ok(found / (found + others)) } else { Err(EvaluationError::Empty("returned candidates")) }
 }
 
-/// Means over searches: share returning any candidate, candidates to examine, share of mates found.
+/// Means over searches: share returning any candidate, candidates to examine, candidates of other people, share of mates found.
 struct Means {
     returning: f64,
     candidates: f64,
+    others: f64,
     found: f64,
 }
 
@@ -57,7 +60,7 @@ fn means<'a>(
     threshold: Threshold,
     what: &'static str,
 ) -> Result<Means, EvaluationError> {
-    let (mut count, mut returning, mut candidates, mut found) = (0_u64, 0_u64, 0_u64, 0_u64);
+    let (mut count, mut returning, mut candidates, mut others, mut found) = (0_u64, 0_u64, 0_u64, 0_u64, 0_u64);
     for search in searches {
         let returned = search.returned(threshold);
         let examined = match rank {
@@ -67,13 +70,17 @@ fn means<'a>(
         count += 1;
         returning += u64::from(examined > 0);
         candidates += examined as u64;
+        // Not all but one: where pictures of a person stand by themselves, the list may show several of the mate.
+        let of_others = |candidate: &&Candidate| candidate.subject != search.subject;
+        others += search.candidates.iter().take(examined).filter(of_others).count() as u64;
         found += u64::from(search.hit(rank, threshold));
     }
     if count == 0 {
         return Err(EvaluationError::Empty(what));
     }
     let mean = |sum: u64| sum as f64 / count as f64;
-    Ok(Means { returning: mean(returning), candidates: mean(candidates), found: mean(found) })
+    let (returning, candidates) = (mean(returning), mean(candidates));
+    Ok(Means { returning, candidates, others: mean(others), found: mean(found) })
 }
 
 /// The workload of 1,000 searches with a share of `prior` mated ones, candidates being examined down to `rank` and `threshold`.
@@ -94,6 +101,7 @@ pub fn workload(view: &View, rank: Rank, threshold: Threshold, prior: f64) -> Re
         prior,
         searches_returning,
         candidates: with * mated.candidates + without * non_mated.candidates,
+        false_candidates: with * mated.others + without * non_mated.others,
         mates_found,
         mates_missed: with * (1.0 - mated.found),
         returning_others_only: searches_returning - mates_found,
@@ -129,5 +137,20 @@ mod tests {
         assert!((first.candidates - 550.0).abs() < 1e-9, "one candidate a search");
         let none = workload(&trials.view(), Rank::Any, Threshold::new(2.0).unwrap(), 0.1).unwrap();
         assert_eq!(none.predictive_value, None);
+    }
+
+    #[test]
+    fn further_pictures_of_the_mate_are_not_to_be_rejected() {
+        // The mate's three pictures, each by itself, and one of somebody else between them.
+        let mut search = mated(0, 0, 0.9, 1);
+        let of = |subject, template, score| Candidate { subject, template, score };
+        search.candidates = vec![of(0, 1, 0.9), of(5, 2, 0.8), of(0, 3, 0.7), of(0, 4, 0.6), of(6, 5, 0.1)];
+        let trials = trials(vec![search, non_mated(2, 2, &[0.7, 0.6])]);
+        let at = Threshold::new(0.5).unwrap();
+        let found = workload(&trials.view(), Rank::Any, at, 0.5).unwrap();
+        assert!((found.candidates - (500.0 * 4.0 + 500.0 * 2.0)).abs() < 1e-9, "{found:?}");
+        assert!((found.false_candidates - (500.0 + 500.0 * 2.0)).abs() < 1e-9, "{found:?}");
+        let first = workload(&trials.view(), Rank::Within(1), at, 0.5).unwrap();
+        assert!((first.false_candidates - 500.0).abs() < 1e-9, "the mate's first picture, and one of a stranger");
     }
 }

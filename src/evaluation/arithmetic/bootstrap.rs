@@ -14,6 +14,10 @@ use crate::base::limits::RESAMPLES_MAX;
 use crate::evaluation::EvaluationError;
 use crate::evaluation::random::Stream;
 
+/// Events, and searches without one, below which no interval is made by resampling: what hardly varies would look well known, and
+/// of the events that might have come and did not none can be drawn.
+pub const EVENTS_MIN: u64 = 5;
+
 /// How often, from what seed, to what coverage.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Resampling {

@@ -1,9 +1,9 @@
 //! The band of the whole gallery's trade-off.
 
 use crate::evaluation::EvaluationError;
-use crate::evaluation::accuracy::band::{EVENTS_MIN, Point, band};
+use crate::evaluation::accuracy::band::{Point, band};
 use crate::evaluation::accuracy::trials::{Rank, Threshold, View};
-use crate::evaluation::arithmetic::bootstrap::Resampling;
+use crate::evaluation::arithmetic::bootstrap::{EVENTS_MIN, Resampling};
 use crate::evaluation::arithmetic::intervals::Interval;
 use crate::evaluation::assemble::Tell;
 use crate::evaluation::results::{DetBand, DetBandPoint, OperatingRow};

@@ -3,61 +3,53 @@
 //! A line fitted over all probes says too much for a poor picture and too little for a good one. A band has a line of its own
 //! where its counts allow one, and says so where they do not.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use crate::evaluation::EvaluationError;
-use crate::evaluation::accuracy::calibration::{Fit, Logistic};
-use crate::evaluation::accuracy::likelihood::{Labelled, cost};
+use crate::evaluation::accuracy::folds::Folds;
 use crate::evaluation::accuracy::strata::equal_parts;
 use crate::evaluation::accuracy::trials::View;
+use crate::evaluation::assemble::crossfit::{Comparisons, PEOPLE_MIN};
 use crate::evaluation::assemble::{PairScore, QualityMeasure};
 use crate::evaluation::results::{BandFit, CalibrationBand};
 
 /// Thirds of the probes by quality, poorest first.
-const BANDS: u16 = 3;
-/// Fewest people with a mated comparison in a band: below, a line follows single people.
-const PEOPLE_MIN: usize = 30;
+pub const BANDS: u16 = 3;
 /// Fewest non-mated pairs: below, no LR above about a hundred is supported, whatever the line says.
 const NON_MATED_MIN: usize = 300;
 /// Natural logarithms to decimal ones.
 const TO_LOG10: f64 = std::f64::consts::LOG10_E;
 
-/// What is in a band.
-#[derive(Default)]
-struct Band {
-    mated: Vec<f64>,
-    people: BTreeSet<u32>,
-    non_mated: Vec<f64>,
-}
-
 /// The bands of a measure, poorest first; none where no probe has it.
 pub(super) fn of(
     view: &View,
     measure: &QualityMeasure,
+    folds: &Folds,
     pairs: &[PairScore],
 ) -> Result<Vec<CalibrationBand>, EvaluationError> {
     let (column, parts) = match equal_parts(&measure.of_searches, BANDS) {
         Err(EvaluationError::Empty(_)) => return Ok(Vec::new()),
         parts => parts?,
     };
-    let mut bands: Vec<Band> = parts.iter().map(|_| Band::default()).collect();
+    let mut bands: Vec<Comparisons> = parts.iter().map(|_| Comparisons::default()).collect();
     let mut of_probe = HashMap::new();
     for (number, search) in view.searches() {
         let Some(place) = column.get(number).copied().flatten().map(usize::from) else { continue };
-        of_probe.insert(search.probe, place);
-        let Some((band, mate)) = bands.get_mut(place).zip(search.mate) else { continue };
-        band.mated.push(f64::from(mate.score));
-        band.people.insert(search.subject);
+        let Some((band, fold)) = bands.get_mut(place).zip(folds.of(search.subject)) else { continue };
+        of_probe.insert(search.probe, (place, fold));
+        if let Some(mate) = search.mate {
+            band.mated(mate.score, search.subject, fold);
+        }
     }
     for pair in pairs {
-        if let Some(band) = of_probe.get(&pair.probe).and_then(|&place| bands.get_mut(place)) {
-            band.non_mated.push(f64::from(pair.score));
+        let Some(&(place, fold)) = of_probe.get(&pair.probe) else { continue };
+        if let Some(band) = bands.get_mut(place) {
+            band.non_mated(pair.score, fold);
         }
     }
     let described = bands.into_iter().zip(&parts).map(|(band, part)| {
-        let (mated, people, non_mated) =
-            (band.mated.len() as u64, band.people.len() as u64, band.non_mated.len() as u64);
-        let (fitted, not_fitted) = match fit(band) {
+        let [mated, people, non_mated] = band.counts().map(|count| count as u64);
+        let (fitted, not_fitted) = match fit(&band) {
             Ok(fitted) => (Some(fitted), None),
             Err(why) => (None, Some(why)),
         };
@@ -68,27 +60,25 @@ pub(super) fn of(
 }
 
 /// The band's own line, or why there is none.
-fn fit(band: Band) -> Result<BandFit, String> {
-    if band.people.len() < PEOPLE_MIN || band.non_mated.len() < NON_MATED_MIN {
+fn fit(band: &Comparisons) -> Result<BandFit, String> {
+    let [_, people, non_mated] = band.counts();
+    if people < PEOPLE_MIN || non_mated < NON_MATED_MIN {
         return Err(format!(
             "too few: mated comparisons of {PEOPLE_MIN} people and {NON_MATED_MIN} non-mated pairs are wanted"
         ));
     }
-    let said = |error: EvaluationError| error.to_string();
-    let data = Labelled::new(band.mated, band.non_mated).map_err(said)?;
-    let line = Logistic::fit(&data, Fit::default()).map_err(said)?;
-    if line.slope <= 0.0 {
+    let found = band.fit().map_err(|error: EvaluationError| error.to_string())?;
+    if found.line.slope <= 0.0 {
         return Err("in this band higher scores do not speak for the same person".to_owned());
     }
-    let llr = |scores: &[f64]| scores.iter().map(|&score| line.llr(score)).collect::<Vec<f64>>();
-    let cost = cost(&Labelled::new(llr(data.mated()), llr(data.non_mated())).map_err(said)?);
     Ok(BandFit {
-        slope: line.slope * TO_LOG10,
-        offset: line.offset * TO_LOG10,
-        cllr: cost.total,
-        cllr_min: cost.least,
-        cllr_cal: cost.calibration,
-        bounds: (line.bounds.low, line.bounds.high),
+        slope: found.line.slope * TO_LOG10,
+        offset: found.line.offset * TO_LOG10,
+        cllr: found.cost.total,
+        cllr_min: found.cost.least,
+        cllr_cal: found.cost.calibration,
+        bounds: (found.line.bounds.low, found.line.bounds.high),
+        folds: found.folds,
     })
 }
 
@@ -96,6 +86,7 @@ fn fit(band: Band) -> Result<BandFit, String> {
 mod tests {
     use super::*;
     use crate::evaluation::accuracy::trials::{Candidate, Kind, MateScore, Search, Trials};
+    use crate::evaluation::assemble::crossfit::folds;
     use crate::evaluation::random::Stream;
 
     /// Probes of which the poor third scores 0.2 less with mate and stranger alike; `people` mated in each third.
@@ -135,7 +126,7 @@ mod tests {
     #[test]
     fn each_band_is_calibrated_on_its_own_pairs() {
         let (trials, measure, pairs) = made(200, 20);
-        let found = of(&trials.view(), &measure, &pairs).unwrap();
+        let found = of(&trials.view(), &measure, &folds(&trials.view(), 1), &pairs).unwrap();
         assert_eq!(found.iter().map(|band| band.mated).collect::<Vec<_>>(), [200; 3]);
         assert_eq!(found.iter().map(|band| band.non_mated).collect::<Vec<_>>(), [4_000; 3]);
         assert!(found[0].to < found[1].from && found[1].to < found[2].from);
@@ -148,20 +139,20 @@ mod tests {
         // Pairs of probes whose quality nobody knows, and of none of these searches, belong to no band.
         let mut others = pairs.clone();
         others.push(PairScore { probe: 9_999, score: 0.9 });
-        assert_eq!(of(&trials.view(), &measure, &others).unwrap(), found);
+        assert_eq!(of(&trials.view(), &measure, &folds(&trials.view(), 1), &others).unwrap(), found);
     }
 
     #[test]
     fn few_people_and_few_pairs_are_not_fitted_and_say_why() {
         for (people, pairs, fits) in [(29, 20, false), (30, 9, false), (30, 10, true)] {
             let (trials, measure, pairs) = made(people, pairs);
-            for band in of(&trials.view(), &measure, &pairs).unwrap() {
+            for band in of(&trials.view(), &measure, &folds(&trials.view(), 1), &pairs).unwrap() {
                 assert_eq!((band.fitted.is_some(), band.not_fitted.is_none()), (fits, fits), "{band:?}");
                 assert!(fits || band.not_fitted.unwrap().starts_with("too few: mated comparisons of 30 people"));
             }
         }
         let (trials, mut measure, pairs) = made(30, 10);
         measure.of_searches.iter_mut().for_each(|value| *value = None);
-        assert!(of(&trials.view(), &measure, &pairs).unwrap().is_empty());
+        assert!(of(&trials.view(), &measure, &folds(&trials.view(), 1), &pairs).unwrap().is_empty());
     }
 }

@@ -6,6 +6,7 @@
 mod band;
 mod bands;
 mod compared;
+mod crossfit;
 mod group_rates;
 mod groups;
 mod kinds;
@@ -17,6 +18,8 @@ mod wanted;
 
 use std::collections::BTreeMap;
 
+pub use bands::BANDS;
+pub use crossfit::of_search;
 pub use sizes::Galleries;
 
 use crate::evaluation::EvaluationError;
@@ -125,7 +128,7 @@ pub fn assemble(identity: Identity, found: Findings<'_>) -> Result<Evaluation, E
     let discard = found.measures.iter().filter_map(|measure| groups::discard(&view, measure, threshold));
     let discard = discard.collect();
     let prediction = note(&mut statements, "No prediction of larger galleries", prediction);
-    let (calibration, calibration_bands) = calibrated(&view, &found, &mut statements)?;
+    let (calibration, calibration_bands) = calibrated(&view, &found, resampling.seed, &mut statements)?;
     let approximate = found.approximate.as_ref();
     let approximate = approximate.map(|(ef, other)| {
         let other = other.load(0)?;
@@ -195,6 +198,7 @@ fn parts(
 fn calibrated(
     view: &View,
     found: &Findings<'_>,
+    seed: u64,
     statements: &mut Vec<Statement>,
 ) -> Result<(Option<Calibration>, Vec<CalibrationBand>), EvaluationError> {
     let steps = found.measures.len() as u64 + 1;
@@ -202,12 +206,13 @@ fn calibrated(
     if found.non_mated_pairs.is_empty() {
         return Ok((None, Vec::new()));
     }
-    let scores: Vec<f32> = found.non_mated_pairs.iter().map(|pair| pair.score).collect();
-    let calibration = note(statements, "No calibration", likelihood::calibrate(view, &scores));
+    let folds = crossfit::folds(view, seed);
+    let calibration = note(statements, "No calibration", likelihood::calibrate(view, &folds, &found.non_mated_pairs));
+    statements.extend(calibration.as_ref().map(likelihood::statement));
     let mut thirds = Vec::new();
     for (measure, done) in found.measures.iter().zip(1..) {
         (found.tell)("calibration", done, steps)?;
-        thirds.extend(bands::of(view, measure, &found.non_mated_pairs)?);
+        thirds.extend(bands::of(view, measure, &folds, &found.non_mated_pairs)?);
     }
     Ok((calibration, thirds))
 }

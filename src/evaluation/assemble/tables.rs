@@ -59,8 +59,9 @@ pub(super) fn fpir_rate(
     threshold: Threshold,
     resampling: Option<Resampling>,
 ) -> Result<Rate, EvaluationError> {
-    let resampled = resampling.map(|how| fpir_resampled(view, threshold, how));
-    rate(&Clustered::fpir(view, threshold)?, where_it_can_be(resampled)?)
+    let counted = Clustered::fpir(view, threshold)?;
+    let resampled = where_it_can_be(&counted, resampling, |how| fpir_resampled(view, threshold, how))?;
+    rate(&counted, resampled)
 }
 
 /// FNIR at a rank and threshold.
@@ -70,18 +71,18 @@ pub(super) fn fnir_rate(
     threshold: Threshold,
     resampling: Option<Resampling>,
 ) -> Result<Rate, EvaluationError> {
-    let resampled = resampling.map(|how| fnir_resampled(view, rank, threshold, how));
-    rate(&Clustered::fnir(view, rank, threshold)?, where_it_can_be(resampled)?)
+    let counted = Clustered::fnir(view, rank, threshold)?;
+    let resampled = where_it_can_be(&counted, resampling, |how| fnir_resampled(view, rank, threshold, how))?;
+    rate(&counted, resampled)
 }
 
-/// Nothing is resampled from nothing: there the exact interval stands alone.
+/// Nothing is resampled from a handful of events: there the exact interval stands alone.
 fn where_it_can_be(
-    resampled: Option<Result<Resampled, EvaluationError>>,
+    counted: &Clustered,
+    resampling: Option<Resampling>,
+    resampled: impl Fn(Resampling) -> Result<Resampled, EvaluationError>,
 ) -> Result<Option<Resampled>, EvaluationError> {
-    match resampled {
-        Some(Err(EvaluationError::ZeroCount { .. } | EvaluationError::Empty(_))) | None => Ok(None),
-        Some(found) => found.map(Some),
-    }
+    resampling.filter(|_| counted.is_varied()).map(resampled).transpose()
 }
 
 /// The same, held against the claim "at most `limit`".
@@ -155,8 +156,9 @@ fn row(view: &View, target: f64, ranks: &[u32], how: &How<'_>) -> Result<Operati
         groups: Vec::new(),
     };
     let Some(threshold) = for_target(view, target)?.threshold() else { return Ok(empty) };
-    let resampled = where_it_can_be(resampling.map(|how| fpir_resampled(view, threshold, how)))?;
-    let fpir = claimed(&Clustered::fpir(view, threshold)?, target, resampled)?;
+    let counted = Clustered::fpir(view, threshold)?;
+    let resampled = where_it_can_be(&counted, resampling, |how| fpir_resampled(view, threshold, how))?;
+    let fpir = claimed(&counted, target, resampled)?;
     let selectivity = Some(selectivity(view, threshold)?.mean());
     let cut_lists = Some(wanted::cut_lists(view, threshold));
     let list = Rank::Within(view.trials().list_length());
@@ -178,7 +180,7 @@ fn row(view: &View, target: f64, ranks: &[u32], how: &How<'_>) -> Result<Operati
         row.workload.push(WorkloadRow {
             prior,
             searches_with_candidates: work.searches_returning,
-            false_candidates: work.candidates - work.mates_found,
+            false_candidates: work.false_candidates,
             mates_shown: work.mates_found,
         });
     }

@@ -178,6 +178,23 @@ fn what_searches_can_not_say_is_said_and_groups_add_up() {
 }
 
 #[test]
+fn nothing_is_resampled_from_a_handful_of_errors() {
+    let galleries = [trials(50, 1_000, 4_000), trials(PEOPLE, 1_000, 4_000)];
+    let found = assemble(identity(), findings(&galleries)).unwrap();
+    let last = &found.galleries[1];
+    let by_rank = last.by_rank.iter().map(|row| row.fnir);
+    let of_targets =
+        last.operating.iter().flat_map(|row| row.fpir.into_iter().chain(row.fnir.last().map(|row| row.fnir)));
+    let rates: Vec<Rate> = by_rank.chain(of_targets).collect();
+    for rate in &rates {
+        let worth = rate.events.min(rate.trials - rate.events) as f64 / rate.design_effect.unwrap();
+        assert_eq!((rate.bootstrap.is_some(), rate.is_of_few()), (worth >= 5.0, worth < 5.0), "{rate:?}");
+    }
+    assert!(rates.iter().any(|rate| rate.events > 0 && rate.bootstrap.is_none()), "a few errors are there");
+    assert!(rates.iter().any(|rate| rate.bootstrap.is_some()));
+}
+
+#[test]
 fn every_threshold_has_its_group_table() {
     let galleries = [trials(50, 1_000, 2_000), trials(PEOPLE, 1_000, 2_000)];
     let found = assemble(identity(), findings(&galleries)).unwrap();
@@ -303,8 +320,19 @@ fn predictions_calibration_and_quality_are_there_or_the_reason_is() {
     assert!(prediction.rows.iter().any(|row| row.people == 2_000 && row.measured.is_none()));
     let calibration = found.calibration.unwrap();
     assert!(calibration.slope > 0.0 && calibration.cllr < 0.3 && calibration.cllr_min <= calibration.cllr);
+    assert_eq!(
+        calibration.folds.iter().map(|fold| (fold.mated > 0, fold.non_mated > 0)).collect::<Vec<_>>(),
+        [(true, true); 5]
+    );
+    assert!(found.statements.iter().any(|one| one.text.starts_with("Calibration is cross-fitted")));
     let curve = &found.discard[0];
     assert!(curve.points[0].1 >= curve.points[20].1, "the poorest are the ones that fail");
+    // Twenty people searched for: the line has nobody else to be held against.
+    let few = [trials(PEOPLE, 20, 2_000)];
+    let few = assemble(identity(), findings(&few)).unwrap();
+    let calibration = few.calibration.unwrap();
+    assert_eq!((calibration.folds.len(), Some(calibration.cllr)), (0, calibration.cllr_in_sample));
+    assert!(few.statements.iter().any(|one| one.text.starts_with("Calibration is in-sample")));
     // The smallest evaluation there is.
     let one = [trials(PEOPLE, 1, 0)];
     let mut findings = findings(&one);

@@ -26,11 +26,14 @@ pub(super) fn check(evaluation: &Evaluation) -> Result<(), EvaluationError> {
     if let Some(found) = &evaluation.calibration {
         finite("the Tippett plot", found.tippett.iter().flat_map(|(ratio, one, other)| [*ratio, *one, *other]))?;
         finite("the reliability plot", found.reliability.iter().flat_map(|(one, other, _)| [*one, *other]))?;
+        let lines = found.folds.iter().flat_map(|line| [line.slope, line.offset, line.bounds.0, line.bounds.1]);
+        finite("the lines of folds", lines.chain(found.cllr_in_sample))?;
+        few("folds", found.folds.len(), REPORT_TARGETS_MAX)?;
         finite("the calibration error", found.expected_error.into_iter().map(|error| error.value))?;
     }
     finite("the bands of quality", evaluation.calibration_bands.iter().flat_map(|band| [band.from, band.to]))?;
     if let Some(found) = &evaluation.latency {
-        finite("the latencies", found.batch_ms.iter().copied().chain(found.by_size.iter().map(|row| row.2)))?;
+        finite("the latencies", found.batch_ms.iter().copied().chain(found.medians().iter().map(|row| row.2)))?;
         if !found.batch_ms.is_sorted() {
             return Err(unfit("the times of batches are not sorted".to_owned()));
         }

@@ -13,7 +13,7 @@ pub struct DetBand {
     pub non_mated_subjects: u64,
     /// People enrolled whom non-mated searches returned first; drawn anew in what is two-way.
     pub returned_subjects: u64,
-    /// Errors, and searches without one, below which there is no interval.
+    /// Errors, and searches without one, counted for what they are worth, below which there is no interval.
     pub events_min: u64,
     /// Along the curve, highest threshold first.
     pub points: Vec<DetBandPoint>,

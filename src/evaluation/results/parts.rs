@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{GalleryResult, Rate};
+use super::{FoldLine, GalleryResult, Latency, Rate};
 
 /// One kind of probes, in the whole gallery.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,8 +53,9 @@ pub struct CalibrationBand {
     pub not_fitted: Option<String>,
 }
 
-/// A band's line: log10 LR = `slope` x score + `offset`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// A band's line: log10 LR = `slope` x score + `offset`. Where `folds` has lines, Cllr and its parts are of people who had no part in
+/// the line that they are judged by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BandFit {
     /// See above.
     pub slope: f64,
@@ -68,4 +69,35 @@ pub struct BandFit {
     pub cllr_cal: f64,
     /// Smallest and largest log10 LR that the band's data support.
     pub bounds: (f64, f64),
+    /// The line that each fold of people was judged by; empty where figures are those of the line above on its own data.
+    #[serde(default)]
+    pub folds: Vec<FoldLine>,
+}
+
+/// Batches of one size against one gallery, timed for the sake of it with probes of the evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TimedBatches {
+    /// People in the gallery.
+    pub people: u64,
+    /// Probes scored together.
+    pub probes: usize,
+    /// Batches timed.
+    pub batches: u64,
+    /// Median of their times.
+    pub median_ms: f64,
+}
+
+impl Latency {
+    /// Medians of everything that was timed, (people, probes together, milliseconds): the evaluation's own batches, and those timed for the
+    /// sake of it where the evaluation had none of that size.
+    #[must_use]
+    pub fn medians(&self) -> Vec<(u64, usize, f64)> {
+        let mut all = self.by_size.clone();
+        for timed in &self.timed {
+            if !self.by_size.iter().any(|own| (own.0, own.1) == (timed.people, timed.probes)) {
+                all.push((timed.people, timed.probes, timed.median_ms));
+            }
+        }
+        all
+    }
 }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::{Evaluation, RESULTS_VERSION, Rate};
 use crate::evaluation::EvaluationError;
+use crate::evaluation::arithmetic::bootstrap::EVENTS_MIN;
 
 /// Oldest version that is read.
 pub const OLDEST_RESULTS_VERSION: u32 = 1;
@@ -39,6 +40,13 @@ impl Rate {
     #[must_use]
     pub fn is_weighed(&self) -> bool {
         self.design_effect.is_some() || self.trials == self.subjects
+    }
+
+    /// Whether it rests on too few events, or searches without one, counted for what they are worth, for an interval by resampling.
+    #[must_use]
+    pub fn is_of_few(&self) -> bool {
+        let rarer = self.events.min(self.trials.saturating_sub(self.events));
+        (rarer as f64) < EVENTS_MIN as f64 * self.design_effect.unwrap_or(1.0)
     }
 
     /// Whether the rule of 3 or of 30 allows the rate to be claimed. What counted dependent searches as independent supports nothing.

@@ -23,7 +23,7 @@ fn plan(folder: &std::path::Path, parameters: Parameters, people: u32, (mated, n
         sizes: Vec::new(),
         list_length: 20,
         calibrate: false,
-        lists: true,
+        lists: None,
         title: "A test".to_owned(),
         folder: folder.join("run"),
         keep: false,

@@ -5,6 +5,7 @@ use super::super::thresholds::for_target;
 use super::super::trials::tests::{mated, non_mated};
 use super::super::trials::{Candidate, Search, Trials};
 use super::*;
+use crate::evaluation::arithmetic::bootstrap::EVENTS_MIN;
 use crate::evaluation::arithmetic::intervals::Coverage;
 
 fn trials(searches: Vec<Search>) -> Trials {
@@ -89,6 +90,20 @@ fn the_truth_is_covered_as_often_as_promised() {
     // 95 % of 200 is 190 with a standard deviation of 3; percentile intervals of so few are a little short.
     assert!(one_way >= 178, "{one_way} of 200");
     assert!(two_way >= one_way, "{two_way}, {one_way} of 200");
+}
+
+#[test]
+fn many_events_of_few_people_are_few() {
+    // Each search ten times: what was one false positive is ten, and no better known.
+    let once = normal(6, 60, 400);
+    let tenfold = once.iter().flat_map(|search| std::iter::repeat_n(search, 10)).cloned().enumerate();
+    let tenfold = trials(tenfold.map(|(number, search)| Search { probe: number as u32, ..search }).collect());
+    let once = trials(once);
+    for target in [0.006, 0.05] {
+        let (few, many) = (at_target(&once, target, 200), at_target(&tenfold, target, 200));
+        assert_eq!(10 * few.counted.fpir.events(), many.counted.fpir.events());
+        assert_eq!((few.fpir.is_some(), few.fpir), (target > 0.01, many.fpir), "{few:?} {many:?}");
+    }
 }
 
 #[test]

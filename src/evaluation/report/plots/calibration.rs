@@ -11,6 +11,15 @@ use crate::evaluation::results::Evaluation;
 
 const MISSING: &str = "no calibration was fitted.";
 
+/// Which data a calibration is judged on.
+fn whom(evaluation: &Evaluation) -> &'static str {
+    match &evaluation.calibration {
+        Some(found) if !found.folds.is_empty() => " Cross-fitted over folds of people.",
+        Some(_) => " In-sample.",
+        None => "",
+    }
+}
+
 /// Predicted probability against the share that was mated.
 pub(super) fn reliability(evaluation: &Evaluation) -> Result<Figure, EvaluationError> {
     let (id, title) = ("reliability", "Reliability of calibrated scores");
@@ -39,8 +48,9 @@ pub(super) fn reliability(evaluation: &Evaluation) -> Result<Figure, EvaluationE
     let fewest = rows.iter().map(|row| row.2).min().unwrap_or(0);
     let caption = format!(
         "Marks on the diagonal: predicted probabilities are borne out at the mix of mated and non-mated pairs of this evaluation, \
-         and at no other. The emptiest mark rests on {}.{error}{}",
+         and at no other. The emptiest mark rests on {}.{error}{}{}",
         words::counted(fewest, "comparison", "comparisons"),
+        whom(evaluation),
         thinning_note(every)
     );
     Ok(Figure::drawn(id, title, plot.draw()?, said.collect::<Vec<_>>().join(" "), caption))
@@ -74,9 +84,10 @@ pub(super) fn tippett(evaluation: &Evaluation) -> Result<Figure, EvaluationError
     let (low, high) = calibration.bounds;
     let caption = format!(
         "Mated pairs below 1 and non-mated pairs above 1 mislead. The data support log₁₀ ratios from {} to {}; nothing beyond may be \
-         quoted. A likelihood ratio is of one pair, not of the first candidate of a search.{}",
+         quoted. A likelihood ratio is of one pair, not of the first candidate of a search.{}{}",
         words::figure(low),
         words::figure(high),
+        whom(evaluation),
         thinning_note(every)
     );
     Ok(Figure::drawn(id, title, plot.draw()?, said, caption))

@@ -11,6 +11,7 @@ use crate::evaluation::report::{tables, words};
 use crate::evaluation::results::{Evaluation, Latency};
 
 const MISSING: &str = "scoring was not timed.";
+const BATCHES_MISSING: &str = "scoring was timed for one number of probes together only.";
 const SIZES_MISSING: &str = "scoring was not timed at several sizes.";
 
 /// Share of batches done within a time.
@@ -44,9 +45,9 @@ pub(super) fn distribution(evaluation: &Evaluation) -> Result<Figure, Evaluation
 /// Median time against N, one curve for each number of probes together.
 pub(super) fn by_size(evaluation: &Evaluation) -> Result<Figure, EvaluationError> {
     let (id, title) = ("latency-by-size", "Time against the size of the gallery");
-    let Some(latency) = timed(evaluation) else { return Ok(Figure::missing(id, title, SIZES_MISSING)) };
+    let Some(medians) = timed(evaluation) else { return Ok(Figure::missing(id, title, SIZES_MISSING)) };
     let (curves, note) = curves_by(
-        latency,
+        &medians,
         |row| row.1 as u64,
         |row| row.0 as f64,
         |probes| if probes == 1 { "1 probe".to_owned() } else { format!("{} probes together", thousands(probes)) },
@@ -57,31 +58,37 @@ pub(super) fn by_size(evaluation: &Evaluation) -> Result<Figure, EvaluationError
 /// Median time against the probes scored together, one curve for each N.
 pub(super) fn by_batch(evaluation: &Evaluation) -> Result<Figure, EvaluationError> {
     let (id, title) = ("latency-by-batch", "Time against the number of probes scored together");
-    let Some(latency) = timed(evaluation) else { return Ok(Figure::missing(id, title, SIZES_MISSING)) };
+    let Some(mut medians) = timed(evaluation) else { return Ok(Figure::missing(id, title, SIZES_MISSING)) };
+    // One number of probes is nothing to hold time against.
+    let all = medians.clone();
+    medians.retain(|row| all.iter().any(|other| other.0 == row.0 && other.1 != row.1));
+    if medians.is_empty() {
+        return Ok(Figure::missing(id, title, BATCHES_MISSING));
+    }
     let name = |people| format!("N = {}", words::size(people as f64));
-    let (curves, note) = curves_by(latency, |row| row.0, |row| row.1 as f64, name);
+    let (curves, note) = curves_by(&medians, |row| row.0, |row| row.1 as f64, name);
     finish(evaluation, (id, title), curves, "probes scored together", &note)
 }
 
-fn timed(evaluation: &Evaluation) -> Option<&Latency> {
-    evaluation.latency.as_ref().filter(|latency| !latency.by_size.is_empty())
+fn timed(evaluation: &Evaluation) -> Option<Vec<Row>> {
+    evaluation.latency.as_ref().map(Latency::medians).filter(|medians| !medians.is_empty())
 }
 
 type Row = (u64, usize, f64);
 
 fn curves_by(
-    latency: &Latency,
+    medians: &[Row],
     key: impl Fn(&Row) -> u64,
     across: impl Fn(&Row) -> f64,
     name: impl Fn(u64) -> String,
 ) -> (Vec<Curve>, String) {
-    let mut keys: Vec<u64> = latency.by_size.iter().map(&key).collect();
+    let mut keys: Vec<u64> = medians.iter().map(&key).collect();
     keys.sort_unstable();
     keys.dedup();
     let chosen = spread(keys.len(), STYLES_COUNT);
     let curves = chosen.iter().enumerate().map(|(place, index)| {
         let wanted = keys[*index];
-        let rows = latency.by_size.iter().filter(|row| key(row) == wanted);
+        let rows = medians.iter().filter(|row| key(row) == wanted);
         let mut points: Vec<(f64, f64)> = rows.map(|row| (across(row), row.2)).collect();
         points.sort_by(|one, other| one.0.total_cmp(&other.0));
         Curve::marked(&name(wanted), style(place), limited(&points).0)

@@ -91,7 +91,8 @@ fn band_note(gallery: &GalleryResult) -> String {
     }
     format!(
         " Shade: its FNIR at each FPIR, pointwise at 95 %, by {} draws of people, the threshold chosen anew in each; dark: of people \
-         searched for, light: of people enrolled too (two-way, rather too wide), none where fewer than {few} errors were counted.",
+         searched for, light: of people enrolled too (two-way, rather too wide), none where there are fewer than {few} errors, counted for what they \
+         are worth.",
         thousands(u64::from(band.replicates))
     )
 }

@@ -36,6 +36,19 @@ pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
     if bands.len() > REPORT_ROWS_MAX {
         note(page, &format!("The first {REPORT_ROWS_MAX} of {} bands; evaluation.json has all.", bands.len()));
     }
+    let fitted = || bands.iter().filter_map(|band| band.fitted.as_ref());
+    let in_sample = fitted().filter(|fitted| fitted.folds.is_empty()).count();
+    if in_sample > 0 {
+        note(
+            page,
+            &format!("Cllr is in-sample in {in_sample} of {} lines, and cross-fitted in the others.", fitted().count()),
+        );
+    } else if fitted().next().is_some() {
+        note(
+            page,
+            "Cllr is cross-fitted over folds of people here too; slope, offset and ratios supported are in-sample.",
+        );
+    }
     let mut reasons: Vec<&str> = bands.iter().filter_map(|band| band.not_fitted.as_deref()).collect();
     reasons.sort_unstable();
     reasons.dedup();

@@ -3,7 +3,7 @@
 use super::super::markup::Markup;
 use super::super::words;
 use super::cells::{figure, head, missing, note, part, row, table};
-use crate::evaluation::results::Evaluation;
+use crate::evaluation::results::{Calibration, Evaluation};
 
 /// Table 8.
 pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
@@ -24,11 +24,16 @@ pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
             for (name, value) in rows {
                 row(page, name, |page| figure(page, Some(value), words::figure));
             }
+            if let Some(own) = found.cllr_in_sample.filter(|_| !found.folds.is_empty()) {
+                let name = "Cllr of the line above on its own data, in-sample (bits)";
+                row(page, name, |page| figure(page, Some(own), words::figure));
+            }
             if let Some(error) = found.expected_error {
                 let name = format!("expected calibration error, {} bins of {}", error.bins, width(error.bins));
                 row(page, &name, |page| figure(page, Some(error.value), words::figure));
             }
         });
+        note(page, &whom(found));
         if let Some(error) = found.expected_error {
             note(
                 page,
@@ -47,6 +52,18 @@ pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
              candidate of a search is another one, and none of them is a probability that two pictures show one person.",
         );
     });
+}
+
+/// Which data the figures are about.
+fn whom(found: &Calibration) -> String {
+    match found.folds.len() {
+        0 => "In-sample: the line was fitted to the very comparisons that it is judged on here, and looks better than it is.".to_owned(),
+        count => format!(
+            "Cross-fitted over {count} folds of people: Cllr, its parts, the expected calibration error and the figures of reliability and \
+             of likelihood ratios judge each comparison by a line fitted without the person searched for. Slope, offset and the \
+             ratios supported are of the line fitted to all; the best monotonous calibration is found on the ratios it is shown for."
+        ),
+    }
 }
 
 /// Width of equal bins from 0 to 1.

@@ -117,11 +117,12 @@ pub(super) fn rate_lines(page: &mut Markup, rate: &Rate) {
         let worth = (rate.trials as f64 / effect).floor() as u64;
         line(page, &format!("worth {}", words::counted(worth, "search", "searches")));
     }
-    let claimed = rate.is_weighed() && (rate.supported || rate.events == 0);
+    // A bootstrap over a handful of events is too narrow whoever made it; the exact interval is not.
+    let (few, weighed) = (rate.is_of_few(), rate.is_weighed());
     let intervals = [
         ("W", rate.wilson),
-        ("CP", rate.clopper_pearson.filter(|_| claimed)),
-        ("B", rate.bootstrap.filter(|_| rate.trials > rate.subjects && rate.events > 0)),
+        ("CP", rate.clopper_pearson.filter(|_| weighed && (rate.supported || few))),
+        ("B", rate.bootstrap.filter(|_| rate.trials > rate.subjects && !few)),
     ];
     for (name, found) in intervals {
         if let Some(found) = found {

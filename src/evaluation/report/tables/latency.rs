@@ -33,8 +33,9 @@ fn by_size(page: &mut Markup, found: &Latency) {
     if found.by_size.is_empty() {
         return missing(page, "scoring was not timed at several sizes.");
     }
-    let mut sizes: Vec<u64> = found.by_size.iter().map(|row| row.0).collect();
-    let mut batches: Vec<usize> = found.by_size.iter().map(|row| row.1).collect();
+    let medians = found.medians();
+    let mut sizes: Vec<u64> = medians.iter().map(|row| row.0).collect();
+    let mut batches: Vec<usize> = medians.iter().map(|row| row.1).collect();
     sizes.sort_unstable();
     sizes.dedup();
     batches.sort_unstable();
@@ -52,14 +53,29 @@ fn by_size(page: &mut Markup, found: &Latency) {
             for people in &sizes {
                 row(page, &words::counted(*people, "person", "people"), |page| {
                     for probes in &batches {
-                        let timed = found.by_size.iter().find(|row| (row.0, row.1) == (*people, *probes));
+                        let timed = medians.iter().find(|row| (row.0, row.1) == (*people, *probes));
                         figure(page, timed.map(|row| row.2), words::figure);
                     }
                 });
             }
         },
     );
+    if let Some((least, most)) = least_and_most(found.timed.iter().map(|timed| timed.batches)) {
+        let own = words::counted(found.batch as u64, "probe", "probes");
+        note(
+            page,
+            &format!(
+                "Batches of {own} are those of the evaluation; the others were timed when its searches were done, with probes of it drawn \
+                 by the seed: {least} to {most} of each kind and size, one after the other."
+            ),
+        );
+    }
     if cut {
         note(page, "Not all sizes and numbers of probes are shown; evaluation.json has all.");
     }
+}
+
+fn least_and_most(mut all: impl Iterator<Item = u64>) -> Option<(u64, u64)> {
+    let first = all.next()?;
+    Some(all.fold((first, first), |(least, most), one| (least.min(one), most.max(one))))
 }

@@ -14,6 +14,7 @@ mod wanted;
 mod workload;
 
 use super::markup::Markup;
+use crate::evaluation::arithmetic::bootstrap::EVENTS_MIN;
 use crate::evaluation::latency::percentiles;
 use crate::evaluation::results::Evaluation;
 
@@ -39,13 +40,13 @@ fn legend(page: &mut Markup) {
         page.leaf("b", &[], "W");
         page.text(" Wilson's interval at 95 %, as if searches were independent; ");
         page.leaf("b", &[], "CP");
-        page.text(
-            " the interval of Clopper and Pearson, where a claim is supported or nothing was counted, on what dependent searches \
-             are worth; ",
-        );
+        page.text(&format!(
+            " the interval of Clopper and Pearson on what dependent searches are worth, where a claim is supported and where fewer \
+             than {EVENTS_MIN} errors, or {EVENTS_MIN} searches without one, were counted, these too for what they are worth; ",
+        ));
         page.leaf("b", &[], "B");
         page.text(
-            " percentiles of a bootstrap over people, where people were searched for more than once. “Supported by the data” \
+            " percentiles of a bootstrap over people, where people were searched for more than once and there are no fewer. “Supported by the data” \
              stands only where the rule of 3 or of 30 allows the rate to be claimed; without it a rate is an observation.",
         );
     });

@@ -82,8 +82,8 @@ pub(super) fn two_way(page: &mut Markup, gallery: &GalleryResult) {
             "One-way: people searched for ({} in mated, {} in non-mated searches) are drawn with replacement, each with all their searches. \
              Two-way: the {} enrolled people whom non-mated searches returned first are drawn as well, each side by itself, so that \
              one who attracts many probes shows; such an interval may be too wide, up to 1.7 times. FNIR is at that FPIR: in each \
-             draw the threshold is chosen anew, so that its own uncertainty is in the interval. –: fewer than {} errors, of which \
-             drawing anew says nothing.",
+             draw the threshold is chosen anew, so that its own uncertainty is in the interval. –: fewer than {} errors, counted for \
+             what they are worth, of which drawing anew says nothing.",
             thousands(band.mated_subjects),
             thousands(band.non_mated_subjects),
             thousands(band.returned_subjects),
