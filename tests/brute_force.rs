@@ -1,6 +1,7 @@
 //! The evaluator's figures against counting everything in double precision: every probe with every template, nothing clever.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+use bertillon::base::program::Program;
 use bertillon::casework::evaluate::Watch;
 use bertillon::casework::evaluate::crowd::{CrowdPlan, run};
 use bertillon::casework::evaluate::samples::Samples as _;
@@ -114,6 +115,7 @@ fn evaluate(people: u32, mated: u32, non_mated: u32, dimension: usize) {
         title: "Against counting by hand".to_owned(),
         folder: folder.path().join("found"),
         keep: false,
+        program: Program::default(),
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let found = runtime.block_on(run(&settings, &plan, &Watch::default())).unwrap();

@@ -410,6 +410,41 @@ fn what_cant_be_evaluated_is_named_with_its_line() {
     assert!(synthetic(&["--dimension", "48"]).contains("components are wanted"));
 }
 
+/// The identity card of a real run, not one made up for a test: it names what the program was built from, as the program itself does.
+#[test]
+fn an_evaluation_names_the_commit_that_the_program_was_built_from() {
+    let place = Place { folder: tempfile::tempdir().unwrap() };
+    place.good(&[
+        "eval",
+        "synthetic",
+        "--preset",
+        "mugshot",
+        "--people",
+        "40",
+        "--mated",
+        "40",
+        "--non-mated",
+        "40",
+        "--out",
+        "made",
+    ]);
+    let commit = place.evaluation("made")["identity"]["commit"].as_str().map(str::to_owned);
+    let version = place.good(&["--version"]);
+    let said = version.trim().split_once(" (commit ").unwrap().1.strip_suffix(')').unwrap();
+    match &commit {
+        Some(commit) => assert_eq!(said, commit),
+        None => assert!(said.starts_with("not known"), "{version}"),
+    }
+    // What tools/env.sh told the build, as whoever runs the tests by it tells them.
+    let Some(told) = std::env::var("BERTILLON_COMMIT").ok().filter(|told| !told.is_empty()) else { return };
+    let commit = commit.expect("the program was built by what runs the tests");
+    let digits = commit.strip_suffix("-dirty").unwrap_or(&commit);
+    assert_eq!(commit, told);
+    assert!(digits.len() == 40 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()), "{commit}");
+    place.good(&["eval", "report", "made"]);
+    assert!(fs_err::read_to_string(place.path("made").join("report.html")).unwrap().contains(&commit));
+}
+
 #[test]
 fn pictures_are_degraded_the_same_way_twice() {
     let Some(place) = Place::new() else { return };

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::base::clock;
 use crate::base::hex;
 use crate::base::ids::ModelId;
+use crate::base::program::Program;
 use crate::casework::enrol::blocking;
 use crate::casework::evaluate::bounds::Wanted;
 use crate::casework::evaluate::figures::{self, hardware, latency};
@@ -49,6 +50,8 @@ pub struct CrowdPlan {
     pub folder: PathBuf,
     /// Leaves the galleries there.
     pub keep: bool,
+    /// What measures, for the identity card.
+    pub program: Program,
 }
 
 /// Makes galleries, searches, and works the figures out.
@@ -217,8 +220,8 @@ fn identity(settings: &Settings, plan: &CrowdPlan, back_end: &str) -> Result<Ide
     Ok(Identity {
         title: plan.title.clone(),
         made_at: clock::now_rfc3339(),
-        program: format!("bertillon {}", env!("CARGO_PKG_VERSION")),
-        commit: option_env!("BERTILLON_COMMIT").map(str::to_owned),
+        program: plan.program.name(),
+        commit: plan.program.commit(),
         config_sha256: sha256_of(&settings.to_toml().map_err(|error| CaseworkError::Stopped(error.to_string()))?),
         model: MODEL.to_owned(),
         model_sha256: sha256.clone(),

@@ -208,8 +208,8 @@ fn identity(
     Ok(Identity {
         title: title.to_owned(),
         made_at: clock::now_rfc3339(),
-        program: format!("bertillon {}", env!("CARGO_PKG_VERSION")),
-        commit: option_env!("BERTILLON_COMMIT").map(str::to_owned),
+        program: plan.program.name(),
+        commit: plan.program.commit(),
         config_sha256: sha256_of(&settings.to_toml().map_err(|error| CaseworkError::Stopped(error.to_string()))?),
         model: done.model.name.clone(),
         model_sha256: hex::encode(&done.model.hash),

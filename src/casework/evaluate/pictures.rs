@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::base::ids::ModelId;
+use crate::base::program::Program;
 use crate::casework::enrol::blocking;
 use crate::casework::evaluate::bounds::Wanted;
 use crate::casework::evaluate::extract::{self, Item, MEASURES, Taken};
@@ -47,6 +48,8 @@ pub struct PicturePlan {
     pub calibrate: bool,
     /// Where everything goes.
     pub folder: PathBuf,
+    /// What measures, for the identity card.
+    pub program: Program,
 }
 
 /// A search with a picture.

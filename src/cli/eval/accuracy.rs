@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::base::program::Program;
 use crate::casework::CaseworkError;
 use crate::casework::evaluate::Watch;
 use crate::casework::evaluate::figures::of_pictures;
@@ -26,11 +27,11 @@ const LOOK: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// When pictures, model or folder can't be used; when it was stopped.
-pub(super) async fn run(mut settings: Settings, asked: Accuracy) -> Result<()> {
+pub(super) async fn run(mut settings: Settings, asked: Accuracy, program: Program) -> Result<()> {
     if let Some(set) = &asked.model {
         settings.models.set.clone_from(set);
     }
-    let plan = Arc::new(plan(&asked)?);
+    let plan = Arc::new(plan(&asked, program)?);
     let watch = Watch::default();
     let working = async {
         let done = run_pictures(&settings, &plan, &watch).await?;
@@ -52,7 +53,7 @@ pub(super) async fn run(mut settings: Settings, asked: Accuracy) -> Result<()> {
     ))
 }
 
-fn plan(asked: &Accuracy) -> Result<PicturePlan> {
+fn plan(asked: &Accuracy, program: Program) -> Result<PicturePlan> {
     let mut manifest = match (&asked.manifest, &asked.images) {
         (Some(path), _) => Manifest::read(path)?,
         (None, Some(folder)) => Manifest::of_folders(folder, asked.groups.as_deref())?,
@@ -81,6 +82,7 @@ fn plan(asked: &Accuracy) -> Result<PicturePlan> {
         approximate: asked.approximate,
         calibrate: asked.calibrate,
         folder: asked.out.clone(),
+        program,
     })
 }
 

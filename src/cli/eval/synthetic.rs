@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
+use crate::base::program::Program;
 use crate::casework::evaluate::Watch;
 use crate::casework::evaluate::crowd::{CrowdPlan, run as run_crowd};
 use crate::casework::evaluate::fit::of_files;
@@ -96,7 +97,7 @@ pub struct Fit {
 ///
 /// # Errors
 /// For figures out of range, and whatever stopped it.
-pub(super) async fn run(settings: Settings, asked: Synthetic) -> Result<()> {
+pub(super) async fn run(settings: Settings, asked: Synthetic, program: Program) -> Result<()> {
     let parameters = match (&asked.preset, &asked.parameters) {
         (Some(preset), _) => preset.parameters(),
         (None, Some(path)) => read_parameters(path)?,
@@ -120,6 +121,7 @@ pub(super) async fn run(settings: Settings, asked: Synthetic) -> Result<()> {
         title: asked.title,
         folder: asked.out,
         keep: asked.keep,
+        program,
     };
     let watch = Watch::default();
     let found = with_a_bar(run_crowd(&settings, &plan, &watch), &watch, &plan.folder).await?;

@@ -27,6 +27,7 @@ fn plan(folder: &std::path::Path, parameters: Parameters, people: u32, (mated, n
         title: "A test".to_owned(),
         folder: folder.join("run"),
         keep: false,
+        program: Program::default(),
     }
 }
 
