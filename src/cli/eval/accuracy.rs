@@ -19,6 +19,7 @@ use crate::cli::{print, progress};
 use crate::evaluation::manifest::Manifest;
 use crate::evaluation::protocol::Protocol;
 use crate::settings::Settings;
+use crate::vision::degrade::Preset;
 
 /// Between two looks at how far it is.
 const LOOK: Duration = Duration::from_millis(200);
@@ -72,18 +73,28 @@ fn plan(asked: &Accuracy, program: Program) -> Result<PicturePlan> {
     let people = (manifest.subjects.len() as f64 * (1.0 - asked.non_mated)).round() as usize;
     let sizes = asked.sizes.clone().unwrap_or_else(|| vec![people / 100, people / 10]);
     let protocol = Protocol { enrolment: asked.enrol, non_mated_share: asked.non_mated, sizes, seed: asked.seed };
-    let mut degraded = asked.degrade.clone();
-    degraded.dedup();
     Ok(PicturePlan {
         manifest,
         protocol,
-        degraded,
+        degraded: without_repeats(&asked.degrade),
         list_length: asked.list as usize,
         approximate: asked.approximate,
         calibrate: asked.calibrate,
         folder: asked.out.clone(),
         program,
     })
+}
+
+/// Each once, in the order in which they first came: a probe that is searched with twice says nothing new, and two lists under one name
+/// could not be told apart.
+fn without_repeats(asked: &[Preset]) -> Vec<Preset> {
+    let mut once = Vec::new();
+    for &preset in asked {
+        if !once.contains(&preset) {
+            once.push(preset);
+        }
+    }
+    once
 }
 
 /// Compares pairs and prints what was found.
@@ -130,5 +141,37 @@ pub(super) async fn with_a_bar<T>(
         }
         Err(error @ CaseworkError::Vision(_)) => Err(error).context("the model can't be used"),
         done => Ok(done?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::args::{Args, Command};
+    use crate::cli::eval::EvalCommand;
+
+    /// The plan of `eval accuracy` with these flags, over 40 people with two pictures each.
+    fn planned(more: &[&str]) -> Result<PicturePlan> {
+        let folder = tempfile::tempdir()?;
+        for file in (0..40).flat_map(|person| [format!("{person}/a.jpg"), format!("{person}/b.jpg")]) {
+            let path = folder.path().join(file);
+            fs_err::create_dir_all(path.parent().unwrap_or(folder.path()))?;
+            fs_err::write(path, "")?;
+        }
+        let images = folder.path().to_string_lossy();
+        let command = ["bertillon", "eval", "accuracy", "--out", "found", "--images", &*images];
+        let Command::Eval(EvalCommand::Accuracy(asked)) = Args::try_parse_from([&command[..], more].concat())?.command
+        else {
+            bail!("another command");
+        };
+        plan(&asked, Program::default())
+    }
+
+    #[test]
+    fn a_degradation_that_is_asked_for_again_is_searched_with_once() {
+        let asked = ["mild", "night", "mild", "cctv", "night"].map(|preset| ["--degrade", preset]).concat();
+        assert_eq!(planned(&asked).unwrap().degraded, [Preset::Mild, Preset::Night, Preset::Cctv]);
     }
 }
