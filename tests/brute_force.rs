@@ -118,7 +118,7 @@ fn evaluate(people: u32, mated: u32, non_mated: u32, dimension: usize) {
         program: Program::default(),
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let found = runtime.block_on(run(&settings, &plan, &Watch::default())).unwrap();
+    let found = runtime.block_on(run(&settings, &plan, &Watch::default())).unwrap().evaluation;
     assert!(found.identity.synthetic);
     let samples = SyntheticSamples::new(options, 2).unwrap();
     hold(&found, &count(&samples, people), mated as usize);

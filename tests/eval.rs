@@ -2,6 +2,9 @@
 //! short and go on, thresholds that searches then use, and what is refused.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod eval {
+    mod finished;
+}
 mod faces;
 
 use std::fmt::Write as _;
@@ -326,6 +329,7 @@ fn a_threshold_that_was_measured_is_asked_for_and_cited() {
     );
     let refused = place.bad(&["search", "few", &probe, "--target-fpir", "0.1", "--gallery-class", "visa"]);
     assert!(refused.contains("no operating point is for galleries of the class \"visa\""), "{refused}");
+    is_for_exact_searches(&place, &point, &[&["search", "few", &probe], &of_class[..]].concat());
     let answer = place.good(&[&["search", "few", &probe, "--json"], &of_class[..]].concat());
     let answer: Value = serde_json::from_str(&answer).unwrap();
     let cited = &answer["operating_point"];

@@ -126,6 +126,9 @@ pub enum CaseworkError {
         /// What it holds.
         what: String,
     },
+    /// A folder in which an evaluation is at work.
+    #[error("{}: another evaluation is at work in this folder. Wait for its end, or give another folder with --out", .0.display())]
+    RunInUse(PathBuf),
     /// No such job.
     #[error("there is no job {0}: `bertillon jobs list` shows those there are")]
     NoJob(i64),

@@ -35,6 +35,7 @@ impl From<CaseworkError> for Problem {
             CaseworkError::NoPictures(_)
             | CaseworkError::Unreadable { .. }
             | CaseworkError::OtherRun { .. }
+            | CaseworkError::RunInUse(_)
             | CaseworkError::Key { .. }
             | CaseworkError::Manifest(_)
             | CaseworkError::Protocol(_)

@@ -13,6 +13,7 @@ use crate::base::program::Program;
 use crate::casework::enrol::blocking;
 use crate::casework::evaluate::bounds::Wanted;
 use crate::casework::evaluate::figures::{self, hardware, latency};
+use crate::casework::evaluate::finished::Done;
 use crate::casework::evaluate::lists::{Lists, Names, People, Source, write_candidates};
 use crate::casework::evaluate::samples::{Samples, sizes_apart};
 use crate::casework::evaluate::searches::{self, Series};
@@ -54,11 +55,11 @@ pub struct CrowdPlan {
     pub program: Program,
 }
 
-/// Makes galleries, searches, and works the figures out.
+/// Makes galleries, searches, and works the figures out; or answers from an evaluation that was finished before.
 ///
 /// # Errors
 /// [`CaseworkError`]; after an interruption the same call goes on.
-pub async fn run(settings: &Settings, plan: &CrowdPlan, watch: &Watch) -> Result<Evaluation, CaseworkError> {
+pub async fn run(settings: &Settings, plan: &CrowdPlan, watch: &Watch) -> Result<Done, CaseworkError> {
     wanted(plan)?.check()?;
     let data_sha256 = plan.options.sha256()?;
     let hash = hex::decode_32(&data_sha256).unwrap_or_default();
@@ -69,14 +70,20 @@ pub async fn run(settings: &Settings, plan: &CrowdPlan, watch: &Watch) -> Result
         settings: json!({ "kind": "synthetic", "sizes": plan.sizes, "list_length": plan.list_length, "journals": JOURNALS }),
     };
     let run = RunFolder::take(&plan.folder, &key)?;
-    let desk = run.desk(settings).await?;
-    let found = run_at(&desk, settings, plan, &model, &run, watch).await;
-    desk.vault.clone().close().await;
-    let found = found?;
+    let asked = json!({ "--title": plan.title, "--calibrate": plan.calibrate, "--lists": plan.lists });
+    let done = if let Some(evaluation) = run.finished(&asked)? {
+        Done { evaluation, before: true }
+    } else {
+        run.record(&asked, None)?;
+        let desk = run.desk(settings).await?;
+        let found = run_at(&desk, settings, plan, &model, &run, watch).await;
+        desk.vault.clone().close().await;
+        Done { evaluation: found?, before: false }
+    };
     if !plan.keep {
         run.remove_work()?;
     }
-    Ok(found)
+    Ok(done)
 }
 
 /// People in each gallery, ascending; the last is everybody.

@@ -10,7 +10,7 @@ use crate::base::ids::ModelId;
 use crate::base::program::Program;
 use crate::casework::enrol::blocking;
 use crate::casework::evaluate::bounds::Wanted;
-use crate::casework::evaluate::extract::{self, Item, MEASURES, Taken};
+use crate::casework::evaluate::extract::{self, Item, MEASURES, Pictures, Taken};
 use crate::casework::evaluate::samples::{Samples, sizes_apart};
 use crate::casework::evaluate::searches::{self, BatchTimes, Series};
 use crate::casework::evaluate::{JOURNALS, RunFolder, RunKey, Watch};
@@ -91,20 +91,33 @@ pub struct PictureRun {
     pub times: Vec<(u64, BatchTimes)>,
     /// What scored.
     pub back_end: String,
-    /// One number for the bytes of all pictures that were taken.
-    pub pictures_sha256: String,
+    /// One number for the bytes of all pictures that were taken, and one for what they look like.
+    pub pictures: Pictures,
+}
+
+/// Takes the run's folder, after everything that can be refused was looked at.
+///
+/// # Errors
+/// [`CaseworkError`].
+pub(super) fn begin(settings: &Settings, plan: &PicturePlan) -> Result<(RunFolder, Split), CaseworkError> {
+    let split = plan.protocol.split(&plan.manifest)?;
+    wanted(plan, &split).check()?;
+    let catalogue = crate::casework::desk::catalogue_of(settings)?;
+    let set = catalogue.set(&settings.models.set)?;
+    Ok((RunFolder::take(&plan.folder, &key(plan, &set.id()))?, split))
 }
 
 /// Takes templates, makes galleries and searches, as far as that is not done yet.
 ///
 /// # Errors
 /// [`CaseworkError`]; after an interruption the same call goes on.
-pub async fn run(settings: &Settings, plan: &PicturePlan, watch: &Watch) -> Result<PictureRun, CaseworkError> {
-    let split = plan.protocol.split(&plan.manifest)?;
-    wanted(plan, &split).check()?;
-    let catalogue = crate::casework::desk::catalogue_of(settings)?;
-    let set = catalogue.set(&settings.models.set)?;
-    let run = RunFolder::take(&plan.folder, &key(plan, &set.id()))?;
+pub(super) async fn run(
+    settings: &Settings,
+    plan: &PicturePlan,
+    split: Split,
+    run: RunFolder,
+    watch: &Watch,
+) -> Result<PictureRun, CaseworkError> {
     let desk = run.desk(settings).await?;
     let done = run_at(&desk, plan, split, run, watch).await;
     desk.vault.clone().close().await;
@@ -150,11 +163,11 @@ async fn run_at(
     let (dimension, waiting) = (vision.dimension(), watch.clone());
     let taken = blocking(move || {
         let mut probes = probes;
-        let pictures_sha256 = extract::sha256_of_pictures(&journal, pictures, &waiting)?;
+        let seen = extract::pictures_of(&journal, pictures, &waiting)?;
         let (samples, not_enrolled) = PictureSamples::new(journal, &split, &mut probes, dimension, &waiting)?;
-        Ok::<_, CaseworkError>((split, probes, pictures_sha256, Arc::new(samples), not_enrolled))
+        Ok::<_, CaseworkError>((split, probes, seen, Arc::new(samples), not_enrolled))
     });
-    let (split, probes, pictures_sha256, samples, not_enrolled) = taken.await??;
+    let (mut split, probes, pictures, samples, not_enrolled) = taken.await??;
     let model = vision.model().clone();
     let (mut times, mut non_mated_pairs) = (Vec::new(), Vec::new());
     let source: Arc<dyn Samples> = Arc::<PictureSamples>::clone(&samples);
@@ -201,8 +214,14 @@ async fn run_at(
         non_mated_pairs,
         times,
         back_end,
-        pictures_sha256,
+        pictures,
     })
+}
+
+/// The pictures, in the order in which they are taken: those of the gallery, then those of the searches.
+pub(super) fn paths(plan: &PicturePlan, split: &Split) -> Vec<PathBuf> {
+    let (items, _) = items(plan, split);
+    items.into_iter().filter(|item| item.degraded.is_none()).map(|item| item.path).collect()
 }
 
 /// Gallery pictures first, then each probe as it is, then each degradation of all.

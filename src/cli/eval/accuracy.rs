@@ -11,13 +11,14 @@ use anyhow::{Context, Result, bail};
 use crate::base::program::Program;
 use crate::casework::CaseworkError;
 use crate::casework::evaluate::Watch;
-use crate::casework::evaluate::figures::of_pictures;
+use crate::casework::evaluate::finished::{Done, Wording, evaluate_pictures};
 use crate::casework::evaluate::pairs::run as run_pairs;
-use crate::casework::evaluate::pictures::{PicturePlan, run as run_pictures};
+use crate::casework::evaluate::pictures::PicturePlan;
 use crate::cli::eval::{Accuracy, Pairs, print_figures};
 use crate::cli::{print, progress};
 use crate::evaluation::manifest::Manifest;
 use crate::evaluation::protocol::Protocol;
+use crate::evaluation::results::Evaluation;
 use crate::settings::Settings;
 use crate::vision::degrade::Preset;
 
@@ -34,16 +35,9 @@ pub(super) async fn run(mut settings: Settings, asked: Accuracy, program: Progra
     }
     let plan = Arc::new(plan(&asked, program)?);
     let watch = Watch::default();
-    let working = async {
-        let done = run_pictures(&settings, &plan, &watch).await?;
-        let run = done.run.clone();
-        let evaluation = of_pictures(&settings, &plan, done, &asked.title, &asked.data_source, &watch).await?;
-        Ok((run, evaluation))
-    };
-    let (run, evaluation) = with_a_bar(working, &watch, &plan.folder).await?;
-    if !asked.keep {
-        run.remove_work()?;
-    }
+    let said = Wording { title: asked.title.clone(), data: asked.data_source.clone() };
+    let working = evaluate_pictures(&settings, &plan, &said, asked.keep, &watch);
+    let evaluation = told(with_a_bar(working, &watch, &plan.folder).await?);
     if asked.json {
         return print::json(&evaluation);
     }
@@ -52,6 +46,16 @@ pub(super) async fn run(mut settings: Settings, asked: Accuracy, program: Progra
         "\neverything is in {}: evaluation.json, candidates.csv (every list), failures.csv",
         asked.out.display()
     ))
+}
+
+/// The evaluation, with a remark where it was there before.
+pub(super) fn told(done: Done) -> Evaluation {
+    let Done { evaluation, before } = done;
+    if before {
+        let made = &evaluation.identity.made_at;
+        eprintln!("this evaluation was finished before, at {made}: nothing was measured or written again");
+    }
+    evaluation
 }
 
 fn plan(asked: &Accuracy, program: Program) -> Result<PicturePlan> {

@@ -9,7 +9,7 @@ use crate::casework::evaluate::Watch;
 use crate::casework::evaluate::crowd::{CrowdPlan, run as run_crowd};
 use crate::casework::evaluate::fit::of_files;
 use crate::casework::evaluate::synthetic::{Options, read_parameters};
-use crate::cli::eval::accuracy::with_a_bar;
+use crate::cli::eval::accuracy::{told, with_a_bar};
 use crate::cli::eval::print_figures;
 use crate::cli::print;
 use crate::evaluation::synthetic::fit::Compared;
@@ -124,7 +124,7 @@ pub(super) async fn run(settings: Settings, asked: Synthetic, program: Program) 
         program,
     };
     let watch = Watch::default();
-    let found = with_a_bar(run_crowd(&settings, &plan, &watch), &watch, &plan.folder).await?;
+    let found = told(with_a_bar(run_crowd(&settings, &plan, &watch), &watch, &plan.folder).await?);
     if asked.json {
         return print::json(&found);
     }

@@ -121,7 +121,7 @@ async fn failures_and_duplicates_are_counted_apart() {
     parameters.gallery.mean = 0.3;
     (parameters.failures, parameters.relatives.duplicates) = (0.2, 0.4);
     let plan = CrowdPlan { sizes: vec![40, 41], ..plan(folder.path(), parameters, 300, (600, 60)) };
-    let found = run(&settings(folder.path()), &plan, &Watch::default()).await.unwrap();
+    let found = run(&settings(folder.path()), &plan, &Watch::default()).await.unwrap().evaluation;
     let samples = SyntheticSamples::new(plan.options.clone(), 1).unwrap();
     let enrolled = samples.enrolled_of(300);
     assert!(enrolled < 285 && samples.failures_to_enrol() == 300 - enrolled, "{enrolled}");
@@ -184,6 +184,9 @@ async fn a_stop_while_figures_are_worked_out_loses_nothing() {
         while watch.progress.now().0 != "predictions" {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
+        // The vault is closed by now, and the run is not at its end: nobody else may begin in its folder, and remove it in the end.
+        let second = run(&settings, &plan, &Watch::default()).await.unwrap_err();
+        assert!(matches!(second, CaseworkError::RunInUse(_)) && second.to_string().contains("--out"), "{second}");
         watch.stop.store(true, std::sync::atomic::Ordering::Relaxed);
         std::time::Instant::now()
     };
@@ -193,7 +196,7 @@ async fn a_stop_while_figures_are_worked_out_loses_nothing() {
     assert!(!plan.folder.join("evaluation.json").exists() && !plan.folder.join("candidates.csv").exists());
     let searched = fs_err::read(plan.folder.join(searches::JOURNAL)).unwrap();
     let again = Watch::default();
-    let found = run(&settings, &CrowdPlan { keep: true, ..plan.clone() }, &again).await.unwrap();
+    let found = run(&settings, &CrowdPlan { keep: true, ..plan.clone() }, &again).await.unwrap().evaluation;
     assert_eq!(found.counts.non_mated_searches, 400);
     assert!(fs_err::read(plan.folder.join(searches::JOURNAL)).unwrap() == searched, "nothing was searched again");
 }
