@@ -8,4 +8,5 @@ pub mod ids;
 pub mod limits;
 pub mod program;
 pub mod random;
+pub mod record_limit;
 pub mod text;
