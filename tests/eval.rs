@@ -273,6 +273,13 @@ fn a_picture_that_was_replaced_is_not_answered_for_by_the_one_before() {
     assert_eq!(said("pictures, sha256 over those of all").len(), 64);
 }
 
+/// A point says how it was measured, and an approximate search can't ask for it.
+fn is_for_exact_searches(place: &Place, point: &Value, search: &[&str]) {
+    assert_eq!((&point["search"], &point["enrolment"]), (&"exact".into(), &"one image a person, the earliest".into()));
+    let refused = place.bad(&[search, &["--mode", "approximate"]].concat());
+    assert!(refused.contains("search in the mode exact"), "{refused}");
+}
+
 #[test]
 fn a_threshold_that_was_measured_is_asked_for_and_cited() {
     let Some(place) = Place::new() else { return };

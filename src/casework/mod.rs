@@ -109,6 +109,11 @@ pub enum CaseworkError {
     /// An operating point that isn't there, doesn't fit or can't be read.
     #[error("{0}")]
     OperatingPoint(String),
+    /// An operating point for a search that is not exact.
+    #[error(
+        "operating points were measured on exact searches, and an approximate one loses mates beside those that they count: search in the mode exact, or give a comparison score as the threshold"
+    )]
+    PointIsExact,
     /// A list of pictures that can't be used.
     #[error(transparent)]
     Manifest(#[from] ManifestError),

@@ -239,7 +239,7 @@ fn identity(settings: &Settings, plan: &CrowdPlan, back_end: &str) -> Result<Ide
         seed: options.seed,
         hardware: hardware(back_end),
         protocol: vec![
-            line("enrolment", format!("{} synthetic images a person, under one identity", options.images)),
+            line(figures::ENROLMENT, format!("{} synthetic images a person, under one identity", options.images)),
             line("mated probes", format!("{}, of the first {} people", options.mated, options.mates_among)),
             line("non-mated probes", format!("{}, each of somebody else who is not enrolled", options.non_mated)),
             line("longest candidate list", plan.list_length.to_string()),

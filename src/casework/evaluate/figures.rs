@@ -28,6 +28,8 @@ use crate::store::replace_small;
 
 /// The evaluation, for programs.
 pub const EVALUATION: &str = "evaluation.json";
+/// The protocol's line that says how people were enrolled.
+pub(super) const ENROLMENT: &str = "enrolment";
 /// The protocol's line with one number for all pictures.
 pub(super) const PICTURES: &str = "pictures, sha256 over those of all";
 /// Pictures without a template, and why.
@@ -192,7 +194,7 @@ fn identity(
     let degraded: Vec<&str> = plan.degraded.iter().map(|preset| preset.name()).collect();
     let line = |name: &str, value: String| (name.to_owned(), value);
     let mut lines = vec![
-        line("enrolment", protocol.enrolment.in_words().to_owned()),
+        line(ENROLMENT, protocol.enrolment.in_words().to_owned()),
         line("people who are not enrolled", format!("{} of all, drawn by the seed", protocol.non_mated_share)),
         line("probes", probes_in_words(plan, &done.split)),
         line(PICTURES, done.pictures.sha256.clone()),
