@@ -416,6 +416,13 @@ fn what_cant_be_evaluated_is_named_with_its_line() {
         refused
     };
     assert!(synthetic(&["--sizes", &sizes]).contains("gallery sizes are too many: at most 64"));
+    for asked in ["0", "401"] {
+        let refused = synthetic(&["--people", "400", "--sizes", &format!("100,{asked}")]);
+        assert!(
+            refused.contains(&format!("a gallery of {asked} people was asked for, 1 to 400 can be had")),
+            "{refused}"
+        );
+    }
     assert!(synthetic(&["--list", "500", "--images", "64"]).contains("ask for shorter lists"));
     assert!(synthetic(&["--list", "1000", "--mated", "2000000"]).contains("GB of memory while figures are worked out"));
     assert!(synthetic(&["--dimension", "48"]).contains("components are wanted"));

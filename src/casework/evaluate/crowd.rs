@@ -15,7 +15,7 @@ use crate::casework::evaluate::bounds::Wanted;
 use crate::casework::evaluate::figures::{self, hardware, latency};
 use crate::casework::evaluate::finished::Done;
 use crate::casework::evaluate::lists::{Lists, Names, People, Source, write_candidates};
-use crate::casework::evaluate::samples::{Samples, sizes_apart};
+use crate::casework::evaluate::samples::{Samples, sizes_apart, sizes_joined};
 use crate::casework::evaluate::searches::{self, Series};
 use crate::casework::evaluate::synthetic::{Options, SyntheticSamples};
 use crate::casework::evaluate::{JOURNALS, RunFolder, RunKey, Watch, sha256_of, store};
@@ -23,6 +23,7 @@ use crate::casework::{CaseworkError, Desk};
 use crate::evaluation::accuracy::trials::Kind;
 use crate::evaluation::assemble::{Findings, assemble};
 use crate::evaluation::journal::Journal;
+use crate::evaluation::protocol::ProtocolError;
 use crate::evaluation::results::{About, Evaluation, Identity, Latency, Statement};
 use crate::identify::Mode;
 use crate::settings::Settings;
@@ -87,19 +88,23 @@ pub async fn run(settings: &Settings, plan: &CrowdPlan, watch: &Watch) -> Result
 }
 
 /// People in each gallery, ascending; the last is everybody.
-fn sizes(plan: &CrowdPlan) -> Vec<u32> {
-    let mut sizes: Vec<u32> = plan.sizes.iter().copied().filter(|&size| size < plan.options.people).collect();
-    sizes.push(plan.options.people);
+fn sizes(plan: &CrowdPlan) -> Result<Vec<u32>, CaseworkError> {
+    let most = plan.options.people;
+    if let Some(&asked) = plan.sizes.iter().find(|&&size| !(1..=most).contains(&size)) {
+        return Err(ProtocolError::Size { asked: asked as usize, least: 1, most: most as usize }.into());
+    }
+    let mut sizes = plan.sizes.clone();
+    sizes.push(most);
     sizes.sort_unstable();
     sizes.dedup();
-    sizes
+    Ok(sizes)
 }
 
 fn wanted(plan: &CrowdPlan) -> Result<Wanted, CaseworkError> {
     let Options { images, mated, non_mated, .. } = plan.options;
     plan.options.check()?;
     Ok(Wanted {
-        sizes: sizes(plan).len(),
+        sizes: sizes(plan)?.len(),
         list_length: plan.list_length,
         images_joined: images as usize,
         searches: u64::from(mated) + u64::from(non_mated),
@@ -120,7 +125,9 @@ async fn run_at(
     });
     let samples = Arc::new(made.await??);
     let source: Arc<dyn Samples> = Arc::<SyntheticSamples>::clone(&samples);
-    let sizes = sizes_apart(source.as_ref(), sizes(plan))?;
+    let asked = sizes(plan)?;
+    let exclusions = |made: &[u32]| sizes_joined(asked.len(), made.len()).into_iter().collect();
+    let sizes = sizes_apart(source.as_ref(), asked.iter().copied())?;
     let mut times = Vec::new();
     for (number, &people) in sizes.iter().enumerate() {
         let gallery = searches::gallery(desk, model, &source, people, true, watch).await?;
@@ -136,7 +143,7 @@ async fn run_at(
         times.push((enrolled, searches::search(desk, &source, &gallery, &series, run, watch).await?));
     }
     let back_end = desk.engine.scorer.name();
-    let identity = identity(settings, plan, &back_end)?;
+    let identity = Identity { exclusions: exclusions(&sizes), ..identity(settings, plan, &back_end)? };
     let (plan, run, samples, watch) = (plan.clone(), run.clone(), Arc::clone(&samples), watch.clone());
     blocking(move || {
         let made = Made { sizes, latency: latency(&back_end, &times), identity };

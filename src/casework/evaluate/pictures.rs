@@ -11,7 +11,7 @@ use crate::base::program::Program;
 use crate::casework::enrol::blocking;
 use crate::casework::evaluate::bounds::Wanted;
 use crate::casework::evaluate::extract::{self, Item, MEASURES, Pictures, Taken};
-use crate::casework::evaluate::samples::{Samples, sizes_apart};
+use crate::casework::evaluate::samples::{Samples, sizes_apart, sizes_joined};
 use crate::casework::evaluate::searches::{self, BatchTimes, Series};
 use crate::casework::evaluate::{JOURNALS, RunFolder, RunKey, Watch};
 use crate::casework::{CaseworkError, Desk};
@@ -179,6 +179,7 @@ async fn run_at(
         )));
     }
     let sizes = sizes_apart(source.as_ref(), split.sizes.iter().map(|&size| size as u32))?;
+    split.exclusions.extend(sizes_joined(split.sizes.len(), sizes.len()));
     for (number, &people) in sizes.iter().enumerate() {
         let gallery = searches::gallery(desk, &model, &source, people, false, watch).await?;
         let series = Series {

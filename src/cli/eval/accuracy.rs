@@ -17,7 +17,7 @@ use crate::casework::evaluate::pictures::PicturePlan;
 use crate::cli::eval::{Accuracy, Pairs, print_figures};
 use crate::cli::{print, progress};
 use crate::evaluation::manifest::Manifest;
-use crate::evaluation::protocol::Protocol;
+use crate::evaluation::protocol::{Protocol, usual_sizes};
 use crate::evaluation::results::Evaluation;
 use crate::settings::Settings;
 use crate::vision::degrade::Preset;
@@ -74,9 +74,12 @@ fn plan(asked: &Accuracy, program: Program) -> Result<PicturePlan> {
         bounds.insert(column.trim().to_owned(), list);
     }
     manifest.put_into_classes(&bounds).map_err(anyhow::Error::msg)?;
-    let people = (manifest.subjects.len() as f64 * (1.0 - asked.non_mated)).round() as usize;
-    let sizes = asked.sizes.clone().unwrap_or_else(|| vec![people / 100, people / 10]);
-    let protocol = Protocol { enrolment: asked.enrol, non_mated_share: asked.non_mated, sizes, seed: asked.seed };
+    let sizes = asked.sizes.clone().unwrap_or_default();
+    let mut protocol = Protocol { enrolment: asked.enrol, non_mated_share: asked.non_mated, sizes, seed: asked.seed };
+    let enrolled = protocol.split(&manifest)?.enrolled.len();
+    if asked.sizes.is_none() {
+        protocol.sizes = usual_sizes(enrolled);
+    }
     Ok(PicturePlan {
         manifest,
         protocol,
@@ -171,6 +174,14 @@ mod tests {
             bail!("another command");
         };
         plan(&asked, Program::default())
+    }
+
+    #[test]
+    fn sizes_are_those_asked_for_or_of_the_people_who_are_enrolled() {
+        assert_eq!(planned(&["--non-mated", "0"]).unwrap().protocol.sizes, [0_usize; 0], "a tenth of 40 is no gallery");
+        assert_eq!(planned(&["--sizes", "10,20"]).unwrap().protocol.sizes, [10, 20]);
+        let refused = planned(&["--sizes", "10,21"]).unwrap_err().to_string();
+        assert!(refused.contains("a gallery of 21 people") && refused.contains("10 to 20"), "{refused}");
     }
 
     #[test]

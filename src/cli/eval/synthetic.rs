@@ -108,10 +108,9 @@ pub(super) async fn run(settings: Settings, asked: Synthetic, program: Program) 
         None => parameters,
     };
     let Synthetic { people, images, mated, non_mated, dimension, seed, .. } = asked;
-    let sizes = asked.sizes.unwrap_or_else(|| vec![people / 10]);
+    let sizes = asked.sizes.unwrap_or_else(|| Some(people / 10).filter(|&size| size > 0).into_iter().collect());
     // So that every smaller gallery has all mated searches.
     let mates_among = sizes.iter().copied().filter(|&size| size > 0).min().unwrap_or(people).min(people).max(1);
-    let sizes = sizes.into_iter().filter(|&size| size > 0).collect();
     let plan = CrowdPlan {
         options: Options { parameters, people, images, mated, mates_among, non_mated, dimension, seed },
         sizes,
