@@ -4,6 +4,7 @@
 
 mod eval {
     mod finished;
+    mod frll;
 }
 mod faces;
 
