@@ -1,7 +1,7 @@
 # The ways in. Each target is a small script under tools/, which installs what it lacks or says what to install.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt lint deny bench criterion clean-data
+.PHONY: help demo test install fmt lint deny bench criterion clean-data
 
 help: ## these lines
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -11,6 +11,9 @@ demo: ## build, show a real search, leave the server running; ARGS=--exit ends i
 
 test: ## formatting, lints, licences, models and every test
 	@tools/test.sh
+
+install: ## the program among cargo's; ARGS="--root /usr/local" for elsewhere
+	@bash -c 'source tools/env.sh && cargo install --locked --path . $(ARGS)'
 
 fmt: ## format the code
 	@cargo fmt

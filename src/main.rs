@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match bertillon::cli::run() {
+    // Set by tools/env.sh. Read here and handed on: whatever else read it would be compiled anew with every commit.
+    match bertillon::cli::run(option_env!("BERTILLON_COMMIT")) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // One line a cause, outermost first: what was wanted, then why it could not be.

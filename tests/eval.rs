@@ -2,6 +2,10 @@
 //! short and go on, thresholds that searches then use, and what is refused.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod eval {
+    mod finished;
+    mod frll;
+}
 mod faces;
 
 use std::fmt::Write as _;
@@ -270,6 +274,13 @@ fn a_picture_that_was_replaced_is_not_answered_for_by_the_one_before() {
     assert_eq!(said("pictures, sha256 over those of all").len(), 64);
 }
 
+/// A point says how it was measured, and an approximate search can't ask for it.
+fn is_for_exact_searches(place: &Place, point: &Value, search: &[&str]) {
+    assert_eq!((&point["search"], &point["enrolment"]), (&"exact".into(), &"one image a person, the earliest".into()));
+    let refused = place.bad(&[search, &["--mode", "approximate"]].concat());
+    assert!(refused.contains("search in the mode exact"), "{refused}");
+}
+
 #[test]
 fn a_threshold_that_was_measured_is_asked_for_and_cited() {
     let Some(place) = Place::new() else { return };
@@ -326,6 +337,7 @@ fn a_threshold_that_was_measured_is_asked_for_and_cited() {
     );
     let refused = place.bad(&["search", "few", &probe, "--target-fpir", "0.1", "--gallery-class", "visa"]);
     assert!(refused.contains("no operating point is for galleries of the class \"visa\""), "{refused}");
+    is_for_exact_searches(&place, &point, &[&["search", "few", &probe], &of_class[..]].concat());
     let answer = place.good(&[&["search", "few", &probe, "--json"], &of_class[..]].concat());
     let answer: Value = serde_json::from_str(&answer).unwrap();
     let cited = &answer["operating_point"];
@@ -405,9 +417,51 @@ fn what_cant_be_evaluated_is_named_with_its_line() {
         refused
     };
     assert!(synthetic(&["--sizes", &sizes]).contains("gallery sizes are too many: at most 64"));
+    for asked in ["0", "401"] {
+        let refused = synthetic(&["--people", "400", "--sizes", &format!("100,{asked}")]);
+        assert!(
+            refused.contains(&format!("a gallery of {asked} people was asked for, 1 to 400 can be had")),
+            "{refused}"
+        );
+    }
     assert!(synthetic(&["--list", "500", "--images", "64"]).contains("ask for shorter lists"));
     assert!(synthetic(&["--list", "1000", "--mated", "2000000"]).contains("GB of memory while figures are worked out"));
     assert!(synthetic(&["--dimension", "48"]).contains("components are wanted"));
+}
+
+/// The identity card of a real run, not one made up for a test: it names what the program was built from, as the program itself does.
+#[test]
+fn an_evaluation_names_the_commit_that_the_program_was_built_from() {
+    let place = Place { folder: tempfile::tempdir().unwrap() };
+    place.good(&[
+        "eval",
+        "synthetic",
+        "--preset",
+        "mugshot",
+        "--people",
+        "40",
+        "--mated",
+        "40",
+        "--non-mated",
+        "40",
+        "--out",
+        "made",
+    ]);
+    let commit = place.evaluation("made")["identity"]["commit"].as_str().map(str::to_owned);
+    let version = place.good(&["--version"]);
+    let said = version.trim().split_once(" (commit ").unwrap().1.strip_suffix(')').unwrap();
+    match &commit {
+        Some(commit) => assert_eq!(said, commit),
+        None => assert!(said.starts_with("not known"), "{version}"),
+    }
+    // What tools/env.sh told the build, as whoever runs the tests by it tells them.
+    let Some(told) = std::env::var("BERTILLON_COMMIT").ok().filter(|told| !told.is_empty()) else { return };
+    let commit = commit.expect("the program was built by what runs the tests");
+    let digits = commit.strip_suffix("-dirty").unwrap_or(&commit);
+    assert_eq!(commit, told);
+    assert!(digits.len() == 40 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()), "{commit}");
+    place.good(&["eval", "report", "made"]);
+    assert!(fs_err::read_to_string(place.path("made").join("report.html")).unwrap().contains(&commit));
 }
 
 #[test]

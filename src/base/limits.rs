@@ -237,6 +237,8 @@ pub const EVALUATION_VALUES_MAX: usize = 64;
 /// Types of pictures in a manifest: each has thresholds of its own, and with every degradation there are as many kinds of probe
 /// again.
 pub const EVALUATION_TYPES_MAX: usize = EVALUATION_VALUES_MAX / 4;
+/// Bytes of one line of a manifest or of a list of groups: more than all its cells together may have, each character of them quoted.
+pub const EVALUATION_LINE_BYTES_MAX: usize = 64 << 10;
 /// Wrong lines of a manifest that are shown.
 pub const EVALUATION_FAULTS_MAX: usize = 20;
 /// Bytes of one record of an evaluation's journal.

@@ -4,10 +4,10 @@
 //! What is wrong with a list is said by line, column and rule, and never by quoting it: errors end in logs and in the records
 //! of jobs, where nobody's name belongs.
 
-use std::io::{BufReader, Read};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fs_err as fs;
 
@@ -15,6 +15,7 @@ use crate::base::ids::{GalleryName, SubjectRef};
 use crate::base::limits::{
     ATTRIBUTE_NAME_BYTES_MAX, ATTRIBUTE_VALUE_BYTES_MAX, CSV_RECORD_BYTES_MAX, RECORD_TEXT_BYTES_MAX,
 };
+use crate::base::record_limit::RecordLimit;
 use crate::base::text::printable;
 use crate::casework::enrol::blocking;
 use crate::casework::npy::Npy;
@@ -140,9 +141,7 @@ fn check_list(
 /// A list of subjects, read row by row.
 struct List {
     path: PathBuf,
-    reader: csv::Reader<Fed>,
-    /// Bytes that the next record may still take.
-    left: Arc<AtomicUsize>,
+    reader: csv::Reader<RecordLimit<fs::File>>,
     columns: Vec<Column>,
     record: csv::StringRecord,
     row: u64,
@@ -176,8 +175,7 @@ impl List {
     fn open(path: &Path) -> Result<Self, CaseworkError> {
         let wrong = |reason: String| CaseworkError::Subjects { path: path.to_owned(), line: 1, reason };
         let file = fs::File::open(path).map_err(|error| wrong(error.to_string()))?;
-        let left = Arc::new(AtomicUsize::new(CSV_RECORD_BYTES_MAX));
-        let source = Fed { file, left: Arc::clone(&left) };
+        let source = RecordLimit::new(file, CSV_RECORD_BYTES_MAX);
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(source);
         let head = reader.headers().map_err(|error| wrong(rule_broken(&error)))?;
         let mut columns = Vec::new();
@@ -191,12 +189,12 @@ impl List {
         if !columns.contains(&Column::Subject) {
             return Err(wrong("it needs a column `subject`; the first line has the names of the columns".to_owned()));
         }
-        Ok(Self { path: path.to_owned(), reader, left, columns, record: csv::StringRecord::new(), row: 0 })
+        Ok(Self { path: path.to_owned(), reader, columns, record: csv::StringRecord::new(), row: 0 })
     }
 
     /// The next row; none at the end.
     fn next(&mut self) -> Result<Option<ImportedReference>, CaseworkError> {
-        self.left.store(CSV_RECORD_BYTES_MAX, Ordering::Relaxed);
+        self.reader.get_mut().next_record();
         let wrong = |line: u64, reason: String| CaseworkError::Subjects { path: self.path.clone(), line, reason };
         match self.reader.read_record(&mut self.record) {
             Ok(true) => {}
@@ -250,24 +248,5 @@ fn rule_broken(error: &csv::Error) -> String {
         error.to_string()
     } else {
         "it can't be read as CSV".to_owned()
-    }
-}
-
-/// A file that ends with an error when one record takes too much of it.
-struct Fed {
-    file: fs::File,
-    left: Arc<AtomicUsize>,
-}
-
-impl Read for Fed {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.file.read(into)?;
-        let left = self.left.load(Ordering::Relaxed);
-        if count > 0 && left == 0 {
-            let reason = format!("a row has more than {CSV_RECORD_BYTES_MAX} bytes");
-            return Err(std::io::Error::other(reason));
-        }
-        self.left.store(left.saturating_sub(count), Ordering::Relaxed);
-        Ok(count)
     }
 }

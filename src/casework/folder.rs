@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::base::ids::SubjectRef;
-use crate::base::limits::{FOLDER_DEPTH_MAX, FOLDER_FILES_MAX};
+use crate::base::limits::{CSV_RECORD_BYTES_MAX, FOLDER_DEPTH_MAX, FOLDER_FILES_MAX};
+use crate::base::record_limit::RecordLimit;
 use crate::base::text::printable;
 use crate::casework::CaseworkError;
 use crate::records::{Attribute, check_attributes};
@@ -141,7 +142,8 @@ fn is_picture(path: &Path) -> bool {
 fn read_subjects(path: &Path) -> Result<HashMap<String, (String, Vec<Attribute>)>, CaseworkError> {
     let wrong = |line: u64, reason: String| CaseworkError::Subjects { path: path.to_owned(), line, reason };
     let file = fs_err::File::open(path).map_err(|error| unreadable(path, &error))?;
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
+    let source = RecordLimit::new(file, CSV_RECORD_BYTES_MAX);
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(source);
     let headers = reader.headers().map_err(|error| wrong(1, error.to_string()))?.clone();
     let column = |name: &str| {
         let place = headers.iter().position(|header| header.eq_ignore_ascii_case(name));
@@ -151,10 +153,14 @@ fn read_subjects(path: &Path) -> Result<HashMap<String, (String, Vec<Attribute>)
     let further = headers.iter().enumerate().filter(|(place, _)| ![file_column, subject_column].contains(place));
     let further: Vec<(usize, &str)> = further.collect();
     let mut listed: HashMap<String, (String, Vec<Attribute>)> = HashMap::new();
-    for record in reader.records() {
-        let record =
-            record.map_err(|error| wrong(error.position().map_or(0, csv::Position::line), error.to_string()))?;
+    let mut record = csv::StringRecord::new();
+    loop {
+        reader.get_mut().next_record();
+        let more = reader.read_record(&mut record);
         let line = record.position().map_or(0, csv::Position::line);
+        if !more.map_err(|error| wrong(line, error.to_string()))? {
+            break;
+        }
         let field = |column| record.get(column).unwrap_or_default().to_owned();
         let (file, subject) = (field(file_column), field(subject_column));
         if file.is_empty() || subject.is_empty() {

@@ -109,6 +109,11 @@ pub enum CaseworkError {
     /// An operating point that isn't there, doesn't fit or can't be read.
     #[error("{0}")]
     OperatingPoint(String),
+    /// An operating point for a search that is not exact.
+    #[error(
+        "operating points were measured on exact searches, and an approximate one loses mates beside those that they count: search in the mode exact, or give a comparison score as the threshold"
+    )]
+    PointIsExact,
     /// A list of pictures that can't be used.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -126,6 +131,9 @@ pub enum CaseworkError {
         /// What it holds.
         what: String,
     },
+    /// A folder in which an evaluation is at work.
+    #[error("{}: another evaluation is at work in this folder. Wait for its end, or give another folder with --out", .0.display())]
+    RunInUse(PathBuf),
     /// No such job.
     #[error("there is no job {0}: `bertillon jobs list` shows those there are")]
     NoJob(i64),

@@ -275,7 +275,7 @@ fn named<'a>(
     Ok(point)
 }
 
-/// The laxest point that keeps a rate, among those for this gallery and these probes.
+/// The laxest point that was chosen for this rate or a stricter one, among those for this gallery and these probes.
 fn for_rate<'a>(
     points: &'a [OperatingPoint],
     rate: f64,
@@ -294,7 +294,7 @@ fn for_rate<'a>(
     if of_class.is_empty() {
         return Err(format!("no operating point is for galleries of the class {class:?}"));
     }
-    // A stricter point keeps the promise too.
+    // One chosen for a stricter rate is no laxer. That its rate is kept is as sure as its data make it: by the rule of 30 within 30 %.
     let kept = of_class.into_iter().filter(|point| point.target_fpir <= rate);
     let kept: Vec<&OperatingPoint> =
         kept.filter(|point| scope.probe_kind.as_ref().is_none_or(|kind| is_kind(point, kind))).collect();
@@ -303,7 +303,7 @@ fn for_rate<'a>(
     kinds.dedup();
     if kinds.len() > 1 {
         return Err(format!(
-            "operating points of several kinds of probe keep an FPIR of {rate}: say of which kind the probes are \
+            "operating points of several kinds of probe are for an FPIR of {rate} or a stricter one: say of which kind the probes are \
              (`--probe-kind`, over HTTP the field probe_kind)"
         ));
     }
@@ -314,7 +314,9 @@ fn for_rate<'a>(
     let of_kind =
         scope.probe_kind.as_ref().map(|kind| format!(" with probes of the kind {kind:?}")).unwrap_or_default();
     nearest.ok_or_else(|| {
-        format!("no operating point keeps an FPIR of {rate}{of_kind} in galleries of the class {class:?}")
+        format!(
+            "no operating point is for an FPIR of {rate} or a stricter one{of_kind} in galleries of the class {class:?}"
+        )
     })
 }
 
@@ -342,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_kept_by_the_nearest_point_that_is_no_laxer() {
+    fn the_nearest_point_that_is_no_laxer_is_taken() {
         let points = [point("lax", 0.1, 0.3), point("middle", 0.01, 0.4), point("strict", 0.001, 0.5)];
         for (wanted, name) in [(0.5, "lax"), (0.1, "lax"), (0.05, "middle"), (0.01, "middle"), (0.003, "strict")] {
             assert_eq!(picked(&points, &rate(wanted), 500).as_deref(), Ok(name));
@@ -352,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_kept_only_by_points_of_the_gallerys_class() {
+    fn only_points_of_the_gallerys_class_are_taken() {
         let mut visa = point("visa", 0.01, 0.4);
         visa.gallery_class = "visa, frontal".to_owned();
         let points = [visa, point("strict", 0.001, 0.5)];

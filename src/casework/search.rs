@@ -150,6 +150,7 @@ pub struct Answer {
 /// [`CaseworkError`]; [`CaseworkError::NoProbe`] when no picture gave a probe.
 pub async fn search(desk: &Desk, request: SearchRequest, seen: impl FnOnce()) -> Result<Answer, CaseworkError> {
     let mut total = Stopwatch::start();
+    exact_for_points(&request.threshold, request.mode)?;
     let operating_point = resolve(desk, &request.gallery, &request.threshold).await?;
     let threshold = match &request.threshold {
         ThresholdChoice::Score(score) => Some(*score),
@@ -206,6 +207,17 @@ pub async fn search(desk: &Desk, request: SearchRequest, seen: impl FnOnce()) ->
     }
     answer.total_ms += total.lap_ms();
     Ok(answer)
+}
+
+/// Refuses an operating point for an approximate search: its rates are of exact ones.
+fn exact_for_points(threshold: &ThresholdChoice, mode: ModeChoice) -> Result<(), CaseworkError> {
+    match (threshold, mode) {
+        (ThresholdChoice::Point(..) | ThresholdChoice::TargetFpir(..), ModeChoice::Approximate(_)) => {
+            Err(CaseworkError::PointIsExact)
+        }
+        (ThresholdChoice::None | ThresholdChoice::Score(_), _)
+        | (ThresholdChoice::Point(..) | ThresholdChoice::TargetFpir(..), ModeChoice::Exact) => Ok(()),
+    }
 }
 
 async fn analyse(
@@ -314,4 +326,25 @@ fn stages_of(stages: &Stages, answer: &Answer) -> Vec<(String, f64)> {
         ("people", answer.people_ms),
     ];
     all.into_iter().map(|(name, ms)| (name.to_owned(), ms)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::casework::operating_points::Scope;
+
+    #[test]
+    fn an_operating_point_is_for_exact_searches_and_a_score_for_any() {
+        let point = ThresholdChoice::Point("a".to_owned(), Scope::default());
+        for threshold in [point, ThresholdChoice::TargetFpir(0.01, Scope::default())] {
+            assert!(exact_for_points(&threshold, ModeChoice::Exact).is_ok());
+            let refused = exact_for_points(&threshold, ModeChoice::Approximate(Some(64))).unwrap_err();
+            assert!(
+                matches!(refused, CaseworkError::PointIsExact) && refused.to_string().contains("in the mode exact")
+            );
+        }
+        for threshold in [ThresholdChoice::None, ThresholdChoice::Score(0.4)] {
+            assert!(exact_for_points(&threshold, ModeChoice::Approximate(None)).is_ok());
+        }
+    }
 }

@@ -23,8 +23,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
+use crate::base::program::Program;
 use crate::casework::Desk;
 use crate::cli::args::{Args, Command};
 use crate::gallery::Access;
@@ -35,12 +36,15 @@ const LAST_WORK: Duration = Duration::from_secs(2);
 /// The filter that nobody chose.
 const DEFAULT_FILTER: &str = "info";
 
-/// Runs the command that the process was called with.
+/// Runs the command that the process was called with. `commit` is what the program was built from, where the build was told.
 ///
 /// # Errors
 /// Whatever stopped it, for the person at the terminal.
-pub fn run() -> Result<()> {
-    let args = Args::parse();
+pub fn run(commit: Option<&'static str>) -> Result<()> {
+    let program = Program::new(commit);
+    // Once a process: the parser keeps texts that live as long as it does.
+    let matches = Args::command().version(&*program.version_line().leak()).get_matches();
+    let args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let folder = std::env::current_dir().context("the working folder can't be read")?;
     let loaded = Settings::load(args.common.config.as_deref(), &folder, args.flags())?;
     let quiet = args.common.log.is_none() && !matches!(args.command, Command::Serve(_));
@@ -57,7 +61,7 @@ pub fn run() -> Result<()> {
         Command::Audit(command) => runtime.block_on(audit::run(settings, command)),
         Command::Jobs(command) => runtime.block_on(jobs::run(settings, command)),
         Command::Bench(command) => runtime.block_on(bench::run(settings, command)),
-        Command::Eval(command) => runtime.block_on(eval::run(settings, command)),
+        Command::Eval(command) => runtime.block_on(eval::run(settings, command, program)),
         Command::Degrade(degrade) => degrade::run(&degrade),
         Command::Demo(demo) => demo::run(&runtime, settings, &demo),
     };

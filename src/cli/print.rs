@@ -68,13 +68,14 @@ pub fn answer(answer: &Answer) -> Result<()> {
         let supported = if cited.point.is_supported() { "" } else { ", which its data do not support" };
         line(&format!(
             "\nthreshold {:.4}: operating point {}, chosen for an FPIR of {}{supported}{synthetic} (sha256 {:.16}…); galleries: {}; \
-             probes: {}{}",
+             probes: {}; measured on {}{}",
             cited.point.threshold,
             cited.point.name,
             cited.point.target_fpir,
             cited.sha256,
             cited.point.gallery_class,
             cited.point.probes_in_words(),
+            cited.point.measured_in_words(),
             on_others(&cited.point)
         ))?;
     }

@@ -1,12 +1,16 @@
 //! What an evaluation is made of: images, whose they are, and what is known of each. Read from a CSV file, or from folders laid
 //! out as those of Labeled Faces in the Wild.
 
+mod rows;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use sha2::{Digest, Sha256};
 
+use self::rows::{Rows, one_fault};
 use crate::base::hex;
 use crate::base::limits::{
     EVALUATION_FAULTS_MAX, EVALUATION_GROUP_COLUMNS_MAX, EVALUATION_IMAGES_MAX, EVALUATION_TYPES_MAX,
@@ -129,17 +133,26 @@ impl Manifest {
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
         let unreadable = |reason: String| ManifestError::Unreadable { path: path.to_owned(), reason };
         let file = fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(file);
-        let headers = reader.headers().map_err(|error| unreadable(error.to_string()))?.clone();
-        let mut building = Building::new(path, &headers)?;
+        Self::from_source(path, file)
+    }
+
+    fn from_source(path: &Path, source: impl Read) -> Result<Self, ManifestError> {
+        let mut rows = Rows::new(path, source, true)?;
+        let mut building = Building::new(path, &rows.headers)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        for record in reader.records() {
-            match record {
-                Ok(record) => building.take(folder, &record)?,
-                Err(error) => {
-                    let line = error.position().map_or(0, csv::Position::line);
-                    building.fault(line, "can't be read as CSV in UTF-8".to_owned());
+        loop {
+            match rows.next() {
+                Ok(true) => building.take(folder, &rows.record)?,
+                Ok(false) => break,
+                // What follows a row without an end is not read.
+                Err(fault) if rows.ended => {
+                    building.fault(fault.line, fault.what);
+                    break;
                 }
+                Err(fault) => building.fault(fault.line, fault.what),
+            }
+            if building.count > EVALUATION_IMAGES_MAX {
+                return Err(ManifestError::TooMany(path.to_owned()));
             }
         }
         building.finish()
@@ -153,7 +166,10 @@ impl Manifest {
     pub fn of_folders(folder: &Path, groups: Option<&Path>) -> Result<Self, ManifestError> {
         let unreadable = |path: &Path, reason: String| ManifestError::Unreadable { path: path.to_owned(), reason };
         let (names, mut by_subject) = match groups {
-            Some(path) => read_groups(path)?,
+            Some(path) => {
+                let file = fs::File::open(path).map_err(|error| unreadable(path, error.to_string()))?;
+                read_groups(path, file)?
+            }
             None => (Vec::new(), HashMap::new()),
         };
         let headers: Vec<&str> = ["image", "subject"].into_iter().chain(names.iter().map(String::as_str)).collect();
@@ -188,23 +204,12 @@ fn is_picture(path: &Path) -> bool {
 /// Names of the group columns, and each subject's values.
 type Groups = (Vec<String>, HashMap<String, Vec<String>>);
 
-fn read_groups(path: &Path) -> Result<Groups, ManifestError> {
-    let unreadable = |reason: String| ManifestError::Unreadable { path: path.to_owned(), reason };
-    let file = fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
-    let headers = reader.headers().map_err(|error| unreadable(error.to_string()))?.clone();
-    let names: Vec<String> = headers.iter().skip(1).map(str::to_owned).collect();
+fn read_groups(path: &Path, source: impl Read) -> Result<Groups, ManifestError> {
+    let mut rows = Rows::new(path, source, false)?;
+    let names: Vec<String> = rows.headers.iter().skip(1).map(str::to_owned).collect();
     let mut values = HashMap::new();
-    for record in reader.records() {
-        let record = record.map_err(|error| {
-            let (line, what) =
-                (error.position().map_or(0, csv::Position::line), "has too few or too many columns, or is no UTF-8");
-            ManifestError::Lines {
-                path: path.to_owned(),
-                faults: vec![Fault { line, what: what.to_owned() }],
-                count: 1,
-            }
-        })?;
+    while rows.next().map_err(|fault| one_fault(path, fault))? {
+        let record = &rows.record;
         let subject = record.get(0).unwrap_or_default().to_owned();
         values.insert(subject, record.iter().skip(1).map(str::to_owned).collect());
         if values.len() > EVALUATION_IMAGES_MAX {

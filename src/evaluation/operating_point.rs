@@ -8,8 +8,9 @@ use crate::base::hex;
 use crate::base::limits::{EVALUATION_VALUES_MAX, RECORD_TEXT_BYTES_MAX};
 use crate::evaluation::results::{DisjointRow, GroupRates, Rate};
 
-/// Version of the format. Version 1, which is read too, knew no kinds of probe and counted every search as independent.
-pub const OPERATING_POINT_VERSION: u32 = 2;
+/// Version of the format. Versions 1 and 2 are read too: neither says how its evaluation searched (all of them exactly) and enrolled,
+/// and version 1 knew no kinds of probe and counted every search as independent.
+pub const OPERATING_POINT_VERSION: u32 = 3;
 
 /// Kinds of a mixture that are named where a point is cited; its file has all.
 const KINDS_NAMED: usize = 8;
@@ -42,10 +43,16 @@ pub struct OperatingPoint {
     pub threshold: f64,
     /// FPIR as measured, with its intervals.
     pub fpir: Rate,
-    /// FNIR as measured, with its intervals, and the longest list that it is of.
+    /// FNIR as measured, with its intervals: a mate at a later rank than `list_length` is missed, too.
     pub fnir: Rate,
     /// See `fnir`.
     pub list_length: u32,
+    /// How the evaluation searched: searches of another mode can't ask for the point. Absent before version 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchMode>,
+    /// How it enrolled people, in words. Absent before version 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrolment: Option<String>,
     /// The same rule on half of the people, tested on others: `fpir` is of the searches that chose the threshold, and so
     /// optimistic; this one is not. Absent where there were too few people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,6 +67,25 @@ pub struct OperatingPoint {
     pub synthetic: bool,
     /// UTC, RFC 3339.
     pub made_at: String,
+}
+
+/// How an evaluation searched. Rates of approximate searches are in none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SearchMode {
+    /// Every template was compared.
+    #[default]
+    Exact,
+}
+
+impl SearchMode {
+    /// Its name, as searches ask for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+        }
+    }
 }
 
 /// A kind of probe in a mixture.
@@ -108,7 +134,11 @@ impl OperatingPoint {
             return Err(PointError::Version(self.version));
         }
         let words = [&self.name, &self.model, &self.gallery_class, &self.data, &self.made_at];
-        let words = words.into_iter().chain(&self.probe_kind).chain(self.mixture.iter().map(|part| &part.kind));
+        let words = words
+            .into_iter()
+            .chain(&self.probe_kind)
+            .chain(&self.enrolment)
+            .chain(self.mixture.iter().map(|part| &part.kind));
         let figures = [
             ("threshold", (-1.0..=1.0).contains(&self.threshold)),
             ("target", self.target_fpir > 0.0 && self.target_fpir < 1.0),
@@ -161,6 +191,20 @@ impl OperatingPoint {
         format!("a mixture: {named}{more}")
     }
 
+    /// How its evaluation searched: exactly, also where an old point does not say it.
+    #[must_use]
+    pub fn search_mode(&self) -> SearchMode {
+        self.search.unwrap_or_default()
+    }
+
+    /// What its rates are of, in words.
+    #[must_use]
+    pub fn measured_in_words(&self) -> String {
+        let (mode, rank) = (self.search_mode().name(), self.list_length);
+        let enrolment = self.enrolment.as_deref().unwrap_or("not said");
+        format!("{mode} searches, mates within rank {rank}; enrolment: {enrolment}")
+    }
+
     /// The threshold as searches take it: the next `f32` that is not lower, so that rounding lets no candidate in.
     #[must_use]
     pub fn search_threshold(&self) -> f32 {
@@ -205,6 +249,8 @@ pub(crate) mod tests {
             fpir: rate,
             fnir: rate,
             list_length: 50,
+            search: Some(SearchMode::Exact),
+            enrolment: Some("one image a person, the earliest".to_owned()),
             disjoint: Some(DisjointRow { threshold, chosen_on: 500, fpir: rate, fnir: rate }),
             groups: Vec::new(),
             evaluation_sha256: "cd".repeat(32),
@@ -223,8 +269,10 @@ pub(crate) mod tests {
         assert_ne!(good.sha256(), point("a", 0.003, 0.401).sha256());
         for (from, to) in [
             ("\"threshold\": 0.4", "\"threshold\": 1.5"),
-            ("\"version\": 2", "\"version\": 3"),
-            ("\"version\": 2", "\"version\": 0"),
+            ("\"version\": 3", "\"version\": 4"),
+            ("\"version\": 3", "\"version\": 0"),
+            ("\"search\": \"exact\"", "\"search\": \"approximate\""),
+            ("the earliest", "the\\nearliest"),
             ("as it is", "as it\\nis"),
             ("\"name\"", "\"nmae\""),
             ("0.003", "0.0"),
@@ -251,9 +299,22 @@ pub(crate) mod tests {
         assert_eq!(old.to_json().unwrap(), text, "records cite the hash of these bytes");
         assert!(old.fpir.supported && !old.is_supported(), "500 people, 1,000 searches");
         assert_eq!(old.probes_in_words(), "not said");
+        assert_eq!(old.search_mode(), SearchMode::Exact);
+        assert_eq!(old.measured_in_words(), "exact searches, mates within rank 50; enrolment: not said");
         let one_each =
             OperatingPoint::parse(text.replace("\"subjects\": 500", "\"subjects\": 1000").as_bytes()).unwrap();
         assert!(one_each.is_supported());
+    }
+
+    #[test]
+    fn points_of_version_2_keep_their_hash_and_are_of_exact_searches() {
+        let mut old = point("a", 0.01, 0.4);
+        (old.version, old.search, old.enrolment) = (2, None, None);
+        let text = old.to_json().unwrap();
+        assert!(!text.contains("search\"") && !text.contains("enrolment"), "as version 2 wrote it: {text}");
+        let read = OperatingPoint::parse(text.as_bytes()).unwrap();
+        assert_eq!((&read, read.search_mode()), (&old, SearchMode::Exact));
+        assert_eq!(read.to_json().unwrap(), text);
     }
 
     #[test]

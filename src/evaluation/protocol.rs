@@ -76,6 +76,18 @@ pub enum ProtocolError {
     /// Nobody to enrol.
     #[error("nobody is left to enrol among {0} people: a smaller share of non-mated people is wanted")]
     NobodyEnrolled(usize),
+    /// A nested gallery that can't be had.
+    #[error(
+        "a gallery of {asked} people was asked for, {least} to {most} can be had: {most} are to be enrolled (ask for other --sizes)"
+    )]
+    Size {
+        /// People asked for.
+        asked: usize,
+        /// Fewest people of a gallery.
+        least: usize,
+        /// People who are to be enrolled.
+        most: usize,
+    },
     /// Nothing to search with.
     #[error(
         "no image is left to search with: a person's earliest image is enrolled, so people with two images or non-mated people are wanted"
@@ -135,15 +147,24 @@ impl Protocol {
         if split.mated.is_empty() && split.non_mated.is_empty() {
             return Err(ProtocolError::NoProbes);
         }
-        split.sizes =
-            sizes.iter().copied().filter(|&size| size >= SMALLEST_GALLERY.min(split.enrolled.len())).collect();
-        split.sizes.retain(|&size| size < split.enrolled.len());
-        split.sizes.push(split.enrolled.len());
+        let most = split.enrolled.len();
+        let least = SMALLEST_GALLERY.min(most);
+        if let Some(&asked) = sizes.iter().find(|&&size| !(least..=most).contains(&size)) {
+            return Err(ProtocolError::Size { asked, least, most });
+        }
+        split.sizes.clone_from(sizes);
+        split.sizes.push(most);
         split.sizes.sort_unstable();
         split.sizes.dedup();
         split.exclusions = left_out.in_words();
         Ok(split)
     }
+}
+
+/// Galleries of a hundredth and a tenth of the people who are to be enrolled, where these are enough for one.
+#[must_use]
+pub fn usual_sizes(enrolled: usize) -> Vec<usize> {
+    [enrolled / 100, enrolled / 10].into_iter().filter(|&size| size >= SMALLEST_GALLERY).collect()
 }
 
 /// One person's images, and what they are for.
@@ -248,7 +269,7 @@ mod tests {
     }
 
     fn protocol(enrolment: Enrolment, non_mated_share: f64, seed: u64) -> Protocol {
-        Protocol { enrolment, non_mated_share, sizes: vec![10, 100], seed }
+        Protocol { enrolment, non_mated_share, sizes: Vec::new(), seed }
     }
 
     #[test]
@@ -276,6 +297,27 @@ mod tests {
         assert_eq!(protocol(Enrolment::OneImage, 0.0, 1).split(&images), Err(ProtocolError::NoProbes));
         assert_eq!(protocol(Enrolment::OneImage, 0.95, 1).split(&images), Err(ProtocolError::Share(0.95)));
         assert_eq!(protocol(Enrolment::OneImage, 0.6, 1).split(&images), Err(ProtocolError::NobodyEnrolled(1)));
+    }
+
+    #[test]
+    fn a_gallery_that_cant_be_had_is_refused_and_never_left_out() {
+        let people: Vec<_> = (0..60).flat_map(|person| [(person, None, ""), (person, None, "")]).collect();
+        let images = manifest(&people);
+        let sizes = |share, sizes: &[usize]| {
+            let rules = Protocol { sizes: sizes.to_vec(), ..protocol(Enrolment::OneImage, share, 1) };
+            rules.split(&images).map(|split| split.sizes)
+        };
+        assert_eq!(sizes(0.5, &[30, 10, 29, 10]), Ok(vec![10, 29, 30]));
+        for asked in [0, 9, 31, 100_000] {
+            let refused = sizes(0.5, &[20, asked]).unwrap_err();
+            assert_eq!(refused, ProtocolError::Size { asked, least: 10, most: 30 });
+            let words = refused.to_string();
+            assert!(words.contains(&format!("a gallery of {asked} people")) && words.contains("10 to 30"), "{words}");
+        }
+        // A whole gallery of fewer than ten is there anyhow.
+        assert_eq!(sizes(0.9, &[]), Ok(vec![6]));
+        assert_eq!(sizes(0.9, &[5]), Err(ProtocolError::Size { asked: 5, least: 6, most: 6 }));
+        assert_eq!((usual_sizes(99), usual_sizes(100), usual_sizes(5_000)), (vec![], vec![10], vec![50, 500]));
     }
 
     proptest! {

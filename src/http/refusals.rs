@@ -26,6 +26,9 @@ impl From<CaseworkError> for Problem {
             CaseworkError::TooMany { .. } => Self::too_large(error.to_string()),
             CaseworkError::NoProbe(_) => Self::unusable("no-probe", "No face to search with", error.to_string()),
             CaseworkError::OperatingPoint(said) => Self::conflict("operating-point", "No such operating point", said),
+            CaseworkError::PointIsExact => {
+                Self::unusable("operating-point-exact", "Operating points are for exact searches", error.to_string())
+            }
             CaseworkError::NoJob(id) => {
                 let detail = format!("There is no job {id}. GET /api/v1/jobs lists those there are.");
                 Self::not_found("no-job", "No such job", detail)
@@ -35,6 +38,7 @@ impl From<CaseworkError> for Problem {
             CaseworkError::NoPictures(_)
             | CaseworkError::Unreadable { .. }
             | CaseworkError::OtherRun { .. }
+            | CaseworkError::RunInUse(_)
             | CaseworkError::Key { .. }
             | CaseworkError::Manifest(_)
             | CaseworkError::Protocol(_)

@@ -430,6 +430,9 @@ pub struct OperatingPointShape {
     pub fpir_interval_on_others: Option<[f64; 2]>,
     /// False negative identification rate as measured, where the mate is enrolled: 95 % interval of Clopper and Pearson.
     pub fnir_interval: Option<[f64; 2]>,
+    /// Of which searches the rates are, within which rank, and how people were enrolled.
+    #[schema(example = "exact searches, mates within rank 50; enrolment: one image a person, the earliest")]
+    pub measured: String,
     /// Whether the searches behind it were enough for the rate to be claimed.
     pub supported: bool,
     /// Whether it was measured on synthetic templates: then it says nothing about people.
@@ -449,6 +452,7 @@ impl From<&Cited> for OperatingPointShape {
             fpir_interval: point.fpir.clopper_pearson.map(both),
             fpir_interval_on_others: point.disjoint.and_then(|half| half.fpir.clopper_pearson).map(both),
             fnir_interval: point.fnir.clopper_pearson.map(both),
+            measured: point.measured_in_words(),
             supported: point.is_supported(),
             synthetic: point.synthetic,
         }

@@ -1,7 +1,7 @@
 //! Searches that name an operating point or a false positive rate, over a socket.
 
 use bertillon::casework::operating_points::install;
-use bertillon::evaluation::operating_point::{OPERATING_POINT_VERSION, OperatingPoint};
+use bertillon::evaluation::operating_point::{OPERATING_POINT_VERSION, OperatingPoint, SearchMode};
 use bertillon::evaluation::results::Rate;
 use bertillon::settings::Settings;
 use bertillon::vision::catalogue::Catalogue;
@@ -37,6 +37,8 @@ fn point(name: &str, target_fpir: f64, threshold: f64, templates: (u64, u64)) ->
         fpir: rate,
         fnir: rate,
         list_length: 50,
+        search: Some(SearchMode::Exact),
+        enrolment: Some("one image a person, the earliest".to_owned()),
         disjoint: None,
         groups: Vec::new(),
         evaluation_sha256: "00".repeat(32),
@@ -92,6 +94,13 @@ fn a_rate_becomes_a_threshold_and_the_answer_cites_where_from() {
         let said = answer.refused(409);
         assert!(said.contains(words), "{said}");
         assert_eq!(answer.json()["type"], "urn:bertillon:problem:operating-point");
+    }
+    assert!(cited["measured"].as_str().unwrap().starts_with("exact searches, mates within rank 50"), "{cited}");
+    // What it was measured on is not what an approximate search does; a threshold of one's own promises nothing.
+    for choice in [&[("operating_point", "low")][..], &[("target_fpir", "0.1"), ("gallery_class", "a test")]] {
+        let answer = ask(&[choice, &[("mode", "approximate")]].concat());
+        assert!(answer.refused(422).contains("search in the mode exact"));
+        assert_eq!(answer.json()["type"], "urn:bertillon:problem:operating-point-exact");
     }
     for fields in [
         &[("target_fpir", "0")][..],

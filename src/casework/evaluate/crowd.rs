@@ -9,12 +9,14 @@ use serde_json::json;
 use crate::base::clock;
 use crate::base::hex;
 use crate::base::ids::ModelId;
+use crate::base::program::Program;
 use crate::casework::enrol::blocking;
 use crate::casework::evaluate::bounds::Wanted;
 use crate::casework::evaluate::columns::write_columns;
 use crate::casework::evaluate::figures::{self, hardware, latency};
+use crate::casework::evaluate::finished::Done;
 use crate::casework::evaluate::lists::{Lists, Names, People, Source, remove_candidates, write_candidates};
-use crate::casework::evaluate::samples::{Samples, sizes_apart};
+use crate::casework::evaluate::samples::{Samples, sizes_apart, sizes_joined};
 use crate::casework::evaluate::searches::{self, Series};
 use crate::casework::evaluate::synthetic::{Options, SyntheticSamples};
 use crate::casework::evaluate::{JOURNALS, RunFolder, RunKey, Watch, sha256_of, store, timing};
@@ -22,6 +24,7 @@ use crate::casework::{CaseworkError, Desk};
 use crate::evaluation::accuracy::trials::Kind;
 use crate::evaluation::assemble::{Column, Findings, assemble};
 use crate::evaluation::journal::Journal;
+use crate::evaluation::protocol::ProtocolError;
 use crate::evaluation::results::{About, Evaluation, Identity, Latency, Statement};
 use crate::identify::Mode;
 use crate::settings::Settings;
@@ -52,13 +55,15 @@ pub struct CrowdPlan {
     pub folder: PathBuf,
     /// Leaves the galleries there.
     pub keep: bool,
+    /// What measures, for the identity card.
+    pub program: Program,
 }
 
-/// Makes galleries, searches, and works the figures out.
+/// Makes galleries, searches, and works the figures out; or answers from an evaluation that was finished before.
 ///
 /// # Errors
 /// [`CaseworkError`]; after an interruption the same call goes on.
-pub async fn run(settings: &Settings, plan: &CrowdPlan, watch: &Watch) -> Result<Evaluation, CaseworkError> {
+pub async fn run(settings: &Settings, plan: &CrowdPlan, watch: &Watch) -> Result<Done, CaseworkError> {
     wanted(plan)?.check()?;
     let data_sha256 = plan.options.sha256()?;
     let hash = hex::decode_32(&data_sha256).unwrap_or_default();
@@ -69,30 +74,40 @@ pub async fn run(settings: &Settings, plan: &CrowdPlan, watch: &Watch) -> Result
         settings: json!({ "kind": "synthetic", "sizes": plan.sizes, "list_length": plan.list_length, "journals": JOURNALS }),
     };
     let run = RunFolder::take(&plan.folder, &key)?;
-    let desk = run.desk(settings).await?;
-    let found = run_at(&desk, settings, plan, &model, &run, watch).await;
-    desk.vault.clone().close().await;
-    let found = found?;
+    let asked = json!({ "--title": plan.title, "--calibrate": plan.calibrate, "--lists": plan.lists });
+    let done = if let Some(evaluation) = run.finished(&asked)? {
+        Done { evaluation, before: true }
+    } else {
+        run.record(&asked, None)?;
+        let desk = run.desk(settings).await?;
+        let found = run_at(&desk, settings, plan, &model, &run, watch).await;
+        desk.vault.clone().close().await;
+        Done { evaluation: found?, before: false }
+    };
     if !plan.keep {
         run.remove_work()?;
     }
-    Ok(found)
+    Ok(done)
 }
 
 /// People in each gallery, ascending; the last is everybody.
-fn sizes(plan: &CrowdPlan) -> Vec<u32> {
-    let mut sizes: Vec<u32> = plan.sizes.iter().copied().filter(|&size| size < plan.options.people).collect();
-    sizes.push(plan.options.people);
+fn sizes(plan: &CrowdPlan) -> Result<Vec<u32>, CaseworkError> {
+    let most = plan.options.people;
+    if let Some(&asked) = plan.sizes.iter().find(|&&size| !(1..=most).contains(&size)) {
+        return Err(ProtocolError::Size { asked: asked as usize, least: 1, most: most as usize }.into());
+    }
+    let mut sizes = plan.sizes.clone();
+    sizes.push(most);
     sizes.sort_unstable();
     sizes.dedup();
-    sizes
+    Ok(sizes)
 }
 
 fn wanted(plan: &CrowdPlan) -> Result<Wanted, CaseworkError> {
     let Options { images, mated, non_mated, .. } = plan.options;
     plan.options.check()?;
     Ok(Wanted {
-        sizes: sizes(plan).len(),
+        sizes: sizes(plan)?.len(),
         list_length: plan.list_length,
         images_joined: images as usize,
         searches: u64::from(mated) + u64::from(non_mated),
@@ -113,7 +128,9 @@ async fn run_at(
     });
     let samples = Arc::new(made.await??);
     let source: Arc<dyn Samples> = Arc::<SyntheticSamples>::clone(&samples);
-    let sizes = sizes_apart(source.as_ref(), sizes(plan))?;
+    let asked = sizes(plan)?;
+    let exclusions = |made: &[u32]| sizes_joined(asked.len(), made.len()).into_iter().collect();
+    let sizes = sizes_apart(source.as_ref(), asked.iter().copied())?;
     let (mut times, mut timed) = (Vec::new(), Vec::new());
     for (number, &people) in sizes.iter().enumerate() {
         let gallery = searches::gallery(desk, model, &source, people, true, watch).await?;
@@ -131,7 +148,7 @@ async fn run_at(
         timed.extend(timing::time(desk, &source, &gallery, &series, how, watch).await?);
     }
     let back_end = desk.engine.scorer.name();
-    let identity = identity(settings, plan, &back_end)?;
+    let identity = Identity { exclusions: exclusions(&sizes), ..identity(settings, plan, &back_end)? };
     let (plan, run, samples, watch) = (plan.clone(), run.clone(), Arc::clone(&samples), watch.clone());
     blocking(move || {
         let made = Made { sizes, latency: latency(&back_end, &times, &timed), identity };
@@ -242,8 +259,8 @@ fn identity(settings: &Settings, plan: &CrowdPlan, back_end: &str) -> Result<Ide
     Ok(Identity {
         title: plan.title.clone(),
         made_at: clock::now_rfc3339(),
-        program: format!("bertillon {}", env!("CARGO_PKG_VERSION")),
-        commit: option_env!("BERTILLON_COMMIT").map(str::to_owned),
+        program: plan.program.name(),
+        commit: plan.program.commit(),
         config_sha256: sha256_of(&settings.to_toml().map_err(|error| CaseworkError::Stopped(error.to_string()))?),
         model: MODEL.to_owned(),
         model_sha256: sha256.clone(),
@@ -254,7 +271,7 @@ fn identity(settings: &Settings, plan: &CrowdPlan, back_end: &str) -> Result<Ide
         seed: options.seed,
         hardware: hardware(back_end),
         protocol: vec![
-            line("enrolment", format!("{} synthetic images a person, under one identity", options.images)),
+            line(figures::ENROLMENT, format!("{} synthetic images a person, under one identity", options.images)),
             line("mated probes", format!("{}, of the first {} people", options.mated, options.mates_among)),
             line("non-mated probes", format!("{}, each of somebody else who is not enrolled", options.non_mated)),
             line("longest candidate list", plan.list_length.to_string()),

@@ -7,7 +7,7 @@ use crate::base::hex;
 use crate::base::text::printable;
 use crate::casework::CaseworkError;
 use crate::casework::enrol::{blocking, hash, in_parallel, in_words};
-use crate::casework::evaluate::stamp::Stamp;
+use crate::casework::evaluate::stamp::{LOOKS_BYTES, Stamp};
 use crate::casework::evaluate::{RunFolder, Watch, store};
 use crate::casework::eyes::Eyes;
 use crate::casework::faces::{FaceChoice, choose, reference_face};
@@ -110,15 +110,58 @@ fn unchanged(items: &[Item], journal: &Journal, folder: &Path, watch: &Watch) ->
     Ok(())
 }
 
-/// sha256 over those of all pictures, in hexadecimal: one number for what was looked at.
+/// One number for the bytes of all pictures, and one for what they look like without being read. In hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pictures {
+    /// sha256 over those of all.
+    pub sha256: String,
+    /// sha256 over size and time of change of each.
+    pub looks: String,
+}
+
+/// The pictures of the first so many items, as they were when their templates were taken.
 ///
 /// # Errors
 /// When the journal has no readable result of one; that it is to end.
-pub fn sha256_of_pictures(journal: &Journal, items: usize, watch: &Watch) -> Result<String, CaseworkError> {
-    let mut all = Vec::with_capacity(32 * items);
+pub fn pictures_of(journal: &Journal, items: usize, watch: &Watch) -> Result<Pictures, CaseworkError> {
+    let (mut sha256, mut looks) = (Vec::with_capacity(32 * items), Vec::with_capacity(LOOKS_BYTES * items));
     for item in 0..items {
         watch.at("reading templates", item as u64, items as u64)?;
-        all.extend(record(journal, item)?.0.sha256);
+        let stamp = record(journal, item)?.0;
+        sha256.extend(stamp.sha256);
+        looks.extend(stamp.looks());
+    }
+    Ok(Pictures { sha256: hex::encode(&hash(&sha256)), looks: hex::encode(&hash(&looks)) })
+}
+
+/// [`Pictures::looks`] of these files as they are now.
+///
+/// # Errors
+/// That it is to end.
+pub(super) fn looks_of(paths: &[PathBuf], watch: &Watch) -> Result<String, CaseworkError> {
+    over_all(paths, LOOKS_AT_ONCE, watch, |path| Stamp::seen(path).looks().to_vec())
+}
+
+/// [`Pictures::sha256`] of these files as they are now: all of them are read.
+///
+/// # Errors
+/// That it is to end.
+pub(super) fn sha256_of(paths: &[PathBuf], watch: &Watch) -> Result<String, CaseworkError> {
+    over_all(paths, 1, watch, |path| Stamp::read(path).0.sha256.to_vec())
+}
+
+fn over_all(
+    paths: &[PathBuf],
+    at_once: usize,
+    watch: &Watch,
+    one: impl Fn(&Path) -> Vec<u8>,
+) -> Result<String, CaseworkError> {
+    let mut all = Vec::new();
+    for (number, path) in paths.iter().enumerate() {
+        if number.is_multiple_of(at_once) {
+            watch.at("looking at pictures", number as u64, paths.len() as u64)?;
+        }
+        all.extend(one(path));
     }
     Ok(hex::encode(&hash(&all)))
 }
@@ -228,12 +271,17 @@ mod tests {
         assert_eq!(taken(&journal, 0).unwrap(), template);
         assert_eq!(taken(&journal, 1).unwrap(), failed);
         assert!(taken(&journal, 2).is_err() && taken(&journal, 3).is_err());
-        let pictures = sha256_of_pictures(&journal, 2, &Watch::default()).unwrap();
-        assert_eq!(pictures, hex::encode(&hash(&[hash(b"pixels"), hash(b"pixels")].concat())));
+        let watch = Watch::default();
+        let pictures = pictures_of(&journal, 2, &watch).unwrap();
+        assert_eq!(pictures.sha256, hex::encode(&hash(&[hash(b"pixels"), hash(b"pixels")].concat())));
+        let paths = [picture.clone(), picture.clone()];
+        let now = || Pictures { sha256: sha256_of(&paths, &watch).unwrap(), looks: looks_of(&paths, &watch).unwrap() };
+        assert_eq!(now(), pictures);
         // Another picture of that name is not answered for; one that nobody took yet may change.
         let items = [true, false].map(|gallery| Item { path: picture.clone(), gallery, degraded: None });
         unchanged(&items, &journal, folder.path(), &Watch::default()).unwrap();
         fs_err::write(&picture, b"other pixels").unwrap();
+        assert!(now().sha256 != pictures.sha256 && now().looks != pictures.looks);
         let refused = unchanged(&items, &journal, folder.path(), &Watch::default()).unwrap_err().to_string();
         assert!(refused.contains("a template of another picture"), "{refused}");
         let empty = Journal::open(&folder.path().join("new")).unwrap();

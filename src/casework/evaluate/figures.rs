@@ -12,6 +12,7 @@ use crate::casework::CaseworkError;
 use crate::casework::enrol::blocking;
 use crate::casework::evaluate::columns::write_columns;
 use crate::casework::evaluate::extract::MEASURES;
+use crate::casework::evaluate::finished::Wording;
 use crate::casework::evaluate::lists::{Lists, Names, People, Source, csv_error, write_candidates, write_table};
 use crate::casework::evaluate::pictures::{APPROXIMATE_SERIES, PicturePlan, PictureProbe, PictureRun};
 use crate::casework::evaluate::samples::Samples;
@@ -28,6 +29,10 @@ use crate::store::replace_small;
 
 /// The evaluation, for programs.
 pub const EVALUATION: &str = "evaluation.json";
+/// The protocol's line that says how people were enrolled.
+pub(super) const ENROLMENT: &str = "enrolment";
+/// The protocol's line with one number for all pictures.
+pub(super) const PICTURES: &str = "pictures, sha256 over those of all";
 /// Pictures without a template, and why.
 const FAILURES: &str = "failures.csv";
 
@@ -35,15 +40,14 @@ const FAILURES: &str = "failures.csv";
 ///
 /// # Errors
 /// [`CaseworkError`]; that it is to end, and then the same call goes on from the searches.
-pub async fn of_pictures(
+pub(super) async fn of_pictures(
     settings: &Settings,
     plan: &Arc<PicturePlan>,
     done: PictureRun,
-    title: &str,
-    data: &str,
+    said: &Wording,
     watch: &Watch,
 ) -> Result<Evaluation, CaseworkError> {
-    let identity = identity(settings, plan, &done, title, data)?;
+    let identity = identity(settings, plan, &done, said)?;
     let (plan, watch) = (Arc::clone(plan), watch.clone());
     blocking(move || work_out(&plan, &done, identity, &watch)).await?
 }
@@ -197,17 +201,16 @@ fn identity(
     settings: &Settings,
     plan: &PicturePlan,
     done: &PictureRun,
-    title: &str,
-    data: &str,
+    said: &Wording,
 ) -> Result<Identity, CaseworkError> {
     let protocol = &plan.protocol;
     let degraded: Vec<&str> = plan.degraded.iter().map(|preset| preset.name()).collect();
     let line = |name: &str, value: String| (name.to_owned(), value);
     let mut lines = vec![
-        line("enrolment", protocol.enrolment.in_words().to_owned()),
+        line(ENROLMENT, protocol.enrolment.in_words().to_owned()),
         line("people who are not enrolled", format!("{} of all, drawn by the seed", protocol.non_mated_share)),
         line("probes", probes_in_words(plan, &done.split)),
-        line("pictures, sha256 over those of all", done.pictures_sha256.clone()),
+        line(PICTURES, done.pictures.sha256.clone()),
         line("longest candidate list", plan.list_length.to_string()),
         line(
             "search",
@@ -219,16 +222,16 @@ fn identity(
         lines.push(line("degraded probes beside each", degraded.join(", ")));
     }
     Ok(Identity {
-        title: title.to_owned(),
+        title: said.title.clone(),
         made_at: clock::now_rfc3339(),
-        program: format!("bertillon {}", env!("CARGO_PKG_VERSION")),
-        commit: option_env!("BERTILLON_COMMIT").map(str::to_owned),
+        program: plan.program.name(),
+        commit: plan.program.commit(),
         config_sha256: sha256_of(&settings.to_toml().map_err(|error| CaseworkError::Stopped(error.to_string()))?),
         model: done.model.name.clone(),
         model_sha256: hex::encode(&done.model.hash),
         dimension: done.dimension.get(),
         data_sha256: plan.manifest.sha256.clone(),
-        data: data.to_owned(),
+        data: said.data.clone(),
         synthetic: false,
         seed: protocol.seed,
         hardware: hardware(&done.back_end),

@@ -6,6 +6,7 @@ mod columns;
 pub mod crowd;
 pub mod extract;
 pub mod figures;
+pub mod finished;
 pub mod fit;
 pub mod lists;
 pub mod pairs;
@@ -25,6 +26,7 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 use crate::base::hex;
+use crate::casework::evaluate::finished::RunFile;
 use crate::casework::jobs::Progress;
 use crate::casework::{CaseworkError, Desk};
 use crate::evaluation::EvaluationError;
@@ -35,6 +37,8 @@ use crate::store::disk::{DiskFolder, keep_private};
 
 /// Marks a folder as an evaluation's, and says of which.
 const RUN: &str = "run.json";
+/// Locked by the run that is at work; never removed, since whoever waits for it would then hold another file.
+const LOCK: &str = "run.lock";
 /// The data folder inside: a vault like any other, with galleries that nobody else uses.
 const WORK: &str = "work";
 const RUN_BYTES_MAX: usize = 64 << 10;
@@ -52,36 +56,54 @@ pub struct RunKey {
     pub settings: serde_json::Value,
 }
 
-/// The folder of a run.
+/// The folder of a run, which no other process takes meanwhile.
 #[derive(Debug, Clone)]
 pub struct RunFolder {
     path: PathBuf,
+    /// Held until the last copy of this is gone: the vault inside has a lock of its own, but is closed before the run is at its end.
+    _lock: Arc<fs::File>,
 }
 
 impl RunFolder {
     /// Takes the folder, makes it where it isn't there, or finds the run that was begun in it.
     ///
     /// # Errors
-    /// [`CaseworkError::OtherRun`] where it holds something else; what the system says.
+    /// [`CaseworkError::OtherRun`] where it holds something else, [`CaseworkError::RunInUse`] where a run is at work in it; what the
+    /// system says.
     pub fn take(path: &Path, key: &RunKey) -> Result<Self, CaseworkError> {
-        let folder = DiskFolder::create(path).map_err(GalleryError::from)?;
+        DiskFolder::create(path).map_err(GalleryError::from)?;
         keep_private(path).map_err(GalleryError::from)?;
-        let file = path.join(RUN);
-        let other = |what: &str| CaseworkError::OtherRun { path: path.to_owned(), what: what.to_owned() };
-        if file.is_file() {
-            let text = crate::store::read_small(&folder, RUN, RUN_BYTES_MAX).map_err(GalleryError::from)?;
-            let found: RunKey = serde_json::from_slice(&text).map_err(|_| other("its run.json can't be read"))?;
-            if found != *key {
-                return Err(other("it holds an evaluation of other data, of another model or by other rules"));
+        let mut entries = fs::read_dir(path).map_err(io)?.filter_map(Result::ok);
+        if !path.join(RUN).is_file() && entries.any(|entry| entry.file_name() != LOCK) {
+            let what = "it is not empty, and no evaluation was begun in it".to_owned();
+            return Err(CaseworkError::OtherRun { path: path.to_owned(), what });
+        }
+        let run = Self { path: path.to_owned(), _lock: Arc::new(lock(path)?) };
+        // Under the lock: whoever had it may just have begun.
+        if run.file(RUN).is_file() {
+            if run.read()?.key != *key {
+                return Err(run.other("it holds an evaluation of other data, of another model or by other rules"));
             }
         } else {
-            if fs::read_dir(path).map_err(io)?.next().is_some() {
-                return Err(other("it is not empty, and no evaluation was begun in it"));
-            }
-            let text = serde_json::to_string_pretty(key).map_err(|error| CaseworkError::Stopped(error.to_string()))?;
-            crate::store::replace_small(&folder, RUN, text.as_bytes()).map_err(GalleryError::from)?;
+            run.write(&RunFile::new(key.clone()))?;
         }
-        Ok(Self { path: path.to_owned() })
+        Ok(run)
+    }
+
+    fn read(&self) -> Result<RunFile, CaseworkError> {
+        let folder = DiskFolder::open(&self.path).map_err(store)?;
+        let text = crate::store::read_small(&folder, RUN, RUN_BYTES_MAX).map_err(store)?;
+        serde_json::from_slice(&text).map_err(|_| self.other("its run.json can't be read"))
+    }
+
+    fn write(&self, file: &RunFile) -> Result<(), CaseworkError> {
+        let folder = DiskFolder::open(&self.path).map_err(store)?;
+        let text = serde_json::to_string_pretty(file).map_err(|error| CaseworkError::Stopped(error.to_string()))?;
+        crate::store::replace_small(&folder, RUN, text.as_bytes()).map_err(store)
+    }
+
+    fn other(&self, what: &str) -> CaseworkError {
+        CaseworkError::OtherRun { path: self.path.clone(), what: what.to_owned() }
     }
 
     /// A file in it.
@@ -117,6 +139,15 @@ impl RunFolder {
             }
         }
         Ok(())
+    }
+}
+
+fn lock(folder: &Path) -> Result<fs::File, CaseworkError> {
+    let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(folder.join(LOCK)).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(CaseworkError::RunInUse(folder.to_owned())),
+        Err(std::fs::TryLockError::Error(error)) => Err(io(error)),
     }
 }
 

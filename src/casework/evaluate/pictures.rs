@@ -7,10 +7,11 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::base::ids::ModelId;
+use crate::base::program::Program;
 use crate::casework::enrol::blocking;
 use crate::casework::evaluate::bounds::Wanted;
-use crate::casework::evaluate::extract::{self, Item, MEASURES, Taken};
-use crate::casework::evaluate::samples::{Samples, sizes_apart};
+use crate::casework::evaluate::extract::{self, Item, MEASURES, Pictures, Taken};
+use crate::casework::evaluate::samples::{Samples, sizes_apart, sizes_joined};
 use crate::casework::evaluate::searches::{self, BatchTimes, Series};
 use crate::casework::evaluate::{JOURNALS, RunFolder, RunKey, Watch, timing};
 use crate::casework::{CaseworkError, Desk};
@@ -48,6 +49,8 @@ pub struct PicturePlan {
     pub calibrate: bool,
     /// Where everything goes.
     pub folder: PathBuf,
+    /// What measures, for the identity card.
+    pub program: Program,
 }
 
 /// A search with a picture.
@@ -91,20 +94,33 @@ pub struct PictureRun {
     pub timed: Vec<TimedBatches>,
     /// What scored.
     pub back_end: String,
-    /// One number for the bytes of all pictures that were taken.
-    pub pictures_sha256: String,
+    /// One number for the bytes of all pictures that were taken, and one for what they look like.
+    pub pictures: Pictures,
+}
+
+/// Takes the run's folder, after everything that can be refused was looked at.
+///
+/// # Errors
+/// [`CaseworkError`].
+pub(super) fn begin(settings: &Settings, plan: &PicturePlan) -> Result<(RunFolder, Split), CaseworkError> {
+    let split = plan.protocol.split(&plan.manifest)?;
+    wanted(plan, &split).check()?;
+    let catalogue = crate::casework::desk::catalogue_of(settings)?;
+    let set = catalogue.set(&settings.models.set)?;
+    Ok((RunFolder::take(&plan.folder, &key(plan, &set.id()))?, split))
 }
 
 /// Takes templates, makes galleries and searches, as far as that is not done yet.
 ///
 /// # Errors
 /// [`CaseworkError`]; after an interruption the same call goes on.
-pub async fn run(settings: &Settings, plan: &PicturePlan, watch: &Watch) -> Result<PictureRun, CaseworkError> {
-    let split = plan.protocol.split(&plan.manifest)?;
-    wanted(plan, &split).check()?;
-    let catalogue = crate::casework::desk::catalogue_of(settings)?;
-    let set = catalogue.set(&settings.models.set)?;
-    let run = RunFolder::take(&plan.folder, &key(plan, &set.id()))?;
+pub(super) async fn run(
+    settings: &Settings,
+    plan: &PicturePlan,
+    split: Split,
+    run: RunFolder,
+    watch: &Watch,
+) -> Result<PictureRun, CaseworkError> {
     let desk = run.desk(settings).await?;
     let done = run_at(&desk, plan, split, run, watch).await;
     desk.vault.clone().close().await;
@@ -150,16 +166,17 @@ async fn run_at(
     let (dimension, waiting) = (vision.dimension(), watch.clone());
     let taken = blocking(move || {
         let mut probes = probes;
-        let pictures_sha256 = extract::sha256_of_pictures(&journal, pictures, &waiting)?;
+        let seen = extract::pictures_of(&journal, pictures, &waiting)?;
         let (samples, not_enrolled) = PictureSamples::new(journal, &split, &mut probes, dimension, &waiting)?;
-        Ok::<_, CaseworkError>((split, probes, pictures_sha256, Arc::new(samples), not_enrolled))
+        Ok::<_, CaseworkError>((split, probes, seen, Arc::new(samples), not_enrolled))
     });
-    let (split, probes, pictures_sha256, samples, not_enrolled) = taken.await??;
+    let (mut split, probes, pictures, samples, not_enrolled) = taken.await??;
     let model = vision.model().clone();
     let (mut times, mut timed, mut non_mated_pairs) = (Vec::new(), Vec::new(), Vec::new());
     let source: Arc<dyn Samples> = Arc::<PictureSamples>::clone(&samples);
     somebody_enrolled(source.as_ref(), &not_enrolled)?;
     let sizes = sizes_apart(source.as_ref(), split.sizes.iter().map(|&size| size as u32))?;
+    split.exclusions.extend(sizes_joined(split.sizes.len(), sizes.len()));
     for (number, &people) in sizes.iter().enumerate() {
         let gallery = searches::gallery(desk, &model, &source, people, false, watch).await?;
         let series = Series {
@@ -197,7 +214,7 @@ async fn run_at(
         times,
         timed,
         back_end,
-        pictures_sha256,
+        pictures,
     })
 }
 
@@ -210,6 +227,12 @@ fn somebody_enrolled(samples: &dyn Samples, not_enrolled: &NotEnrolled) -> Resul
         samples.people(),
         not_enrolled.first().map_or("", |(_, reason)| reason.as_str())
     )))
+}
+
+/// The pictures, in the order in which they are taken: those of the gallery, then those of the searches.
+pub(super) fn paths(plan: &PicturePlan, split: &Split) -> Vec<PathBuf> {
+    let (items, _) = items(plan, split);
+    items.into_iter().filter(|item| item.degraded.is_none()).map(|item| item.path).collect()
 }
 
 /// Gallery pictures first, then each probe as it is, then each degradation of all.

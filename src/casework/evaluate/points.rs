@@ -4,8 +4,8 @@ use std::path::Path;
 
 use crate::base::clock;
 use crate::casework::CaseworkError;
-use crate::casework::evaluate::figures;
-use crate::evaluation::operating_point::{KindShare, OPERATING_POINT_VERSION, OperatingPoint};
+use crate::casework::evaluate::figures::{self, ENROLMENT};
+use crate::evaluation::operating_point::{KindShare, OPERATING_POINT_VERSION, OperatingPoint, SearchMode};
 use crate::evaluation::results::{Evaluation, GalleryResult, KindResult, OperatingRow};
 
 /// What an operating point is to be.
@@ -139,6 +139,9 @@ fn point(evaluation: &Evaluation, evaluation_sha256: String, new: &NewPoint) -> 
         fpir,
         fnir: fnir.fnir,
         list_length: fnir.rank,
+        // Approximate searches of an evaluation go into no rate.
+        search: Some(SearchMode::Exact),
+        enrolment: identity.protocol.iter().find(|(name, _)| name == ENROLMENT).map(|(_, how)| how.clone()),
         disjoint: row.disjoint,
         groups: row.groups.clone(),
         evaluation_sha256,
@@ -224,7 +227,7 @@ mod tests {
             synthetic: true,
             seed: 3,
             hardware: Vec::new(),
-            protocol: Vec::new(),
+            protocol: vec![(text(ENROLMENT), text("two images a person"))],
             exclusions: Vec::new(),
         }
     }

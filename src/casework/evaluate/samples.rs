@@ -51,6 +51,13 @@ pub trait Samples: Send + Sync {
     fn probe(&self, probe: u32) -> Result<Option<Template>, CaseworkError>;
 }
 
+/// How many galleries were asked for and are not apart, as the identity card has it.
+#[must_use]
+pub fn sizes_joined(asked: usize, made: usize) -> Option<(String, u64)> {
+    let what = "gallery sizes whose people are nobody, or those of another size, for failures to enrol";
+    (asked > made).then(|| (what.to_owned(), (asked - made) as u64))
+}
+
 /// Which of the galleries of the first so many people are made, given ascending: of those that hold the same people for failures to
 /// enrol, the last; none that nobody is in.
 ///

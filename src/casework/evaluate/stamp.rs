@@ -14,6 +14,8 @@ use crate::casework::enrol::hash;
 
 /// Bytes of a stamp in the journal.
 pub(super) const STAMP_BYTES: usize = 48;
+/// Bytes of what is seen of a picture without reading it.
+pub(super) const LOOKS_BYTES: usize = 16;
 /// Size of what can't be looked at.
 const NOTHING: u64 = u64::MAX;
 
@@ -61,6 +63,14 @@ impl Stamp {
             && now.size != NOTHING
             && self.sha256 != [0; 32]
             && Self::read(path).0.sha256 == self.sha256
+    }
+
+    /// What is seen without reading it.
+    pub(super) fn looks(&self) -> [u8; LOOKS_BYTES] {
+        let mut bytes = [0; LOOKS_BYTES];
+        let parts = [self.size.to_le_bytes(), self.changed.to_le_bytes()];
+        bytes.iter_mut().zip(parts.as_flattened()).for_each(|(byte, part)| *byte = *part);
+        bytes
     }
 
     pub(super) fn bytes(&self) -> [u8; STAMP_BYTES] {

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::{Subcommand, ValueEnum};
 
+use crate::base::program::Program;
 use crate::casework::evaluate::figures::read;
 use crate::casework::evaluate::points::{NewPoint, Probes, take};
 use crate::casework::operating_points::{all, install};
@@ -200,10 +201,10 @@ pub struct Point {
 ///
 /// # Errors
 /// For the person at the terminal.
-pub async fn run(settings: Settings, command: EvalCommand) -> Result<()> {
+pub async fn run(settings: Settings, command: EvalCommand, program: Program) -> Result<()> {
     match command {
-        EvalCommand::Accuracy(accuracy) => accuracy::run(settings, *accuracy).await,
-        EvalCommand::Synthetic(asked) => synthetic::run(settings, asked).await,
+        EvalCommand::Accuracy(accuracy) => accuracy::run(settings, *accuracy, program).await,
+        EvalCommand::Synthetic(asked) => synthetic::run(settings, asked, program).await,
         EvalCommand::Fit(asked) => synthetic::fit(&asked),
         EvalCommand::Report { folder, out, json } => {
             let (evaluation, _) = read(&folder)?;

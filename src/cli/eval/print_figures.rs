@@ -121,6 +121,7 @@ pub(super) fn point(point: &OperatingPoint) -> Result<()> {
     let claim = if point.is_supported() { "supported" } else { "not supported" };
     line(&format!("    probes: {}; {claim} by the data", point.probes_in_words()))?;
     line(&format!("    found: FPIR {}; FNIR within rank {list} {}", rate(&point.fpir), rate(&point.fnir)))?;
+    line(&format!("    measured on {}", point.measured_in_words()))?;
     match &point.disjoint {
         Some(others) => line(&format!(
             "    the same rule on other people: FPIR {}; FNIR {}",

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
+use crate::base::program::Program;
 use crate::casework::evaluate::Watch;
 use crate::casework::evaluate::crowd::{CrowdPlan, run as run_crowd};
 use crate::casework::evaluate::fit::of_files;
 use crate::casework::evaluate::lists::CANDIDATES;
 use crate::casework::evaluate::synthetic::{Options, read_parameters};
-use crate::cli::eval::accuracy::with_a_bar;
+use crate::cli::eval::accuracy::{told, with_a_bar};
 use crate::cli::eval::print_figures;
 use crate::cli::print;
 use crate::evaluation::synthetic::fit::Compared;
@@ -101,7 +102,7 @@ pub struct Fit {
 ///
 /// # Errors
 /// For figures out of range, and whatever stopped it.
-pub(super) async fn run(settings: Settings, asked: Synthetic) -> Result<()> {
+pub(super) async fn run(settings: Settings, asked: Synthetic, program: Program) -> Result<()> {
     let parameters = match (&asked.preset, &asked.parameters) {
         (Some(preset), _) => preset.parameters(),
         (None, Some(path)) => read_parameters(path)?,
@@ -112,10 +113,9 @@ pub(super) async fn run(settings: Settings, asked: Synthetic) -> Result<()> {
         None => parameters,
     };
     let Synthetic { people, images, mated, non_mated, dimension, seed, .. } = asked;
-    let sizes = asked.sizes.unwrap_or_else(|| vec![people / 10]);
+    let sizes = asked.sizes.unwrap_or_else(|| Some(people / 10).filter(|&size| size > 0).into_iter().collect());
     // So that every smaller gallery has all mated searches.
     let mates_among = sizes.iter().copied().filter(|&size| size > 0).min().unwrap_or(people).min(people).max(1);
-    let sizes = sizes.into_iter().filter(|&size| size > 0).collect();
     let plan = CrowdPlan {
         options: Options { parameters, people, images, mated, mates_among, non_mated, dimension, seed },
         sizes,
@@ -125,9 +125,10 @@ pub(super) async fn run(settings: Settings, asked: Synthetic) -> Result<()> {
         title: asked.title,
         folder: asked.out,
         keep: asked.keep,
+        program,
     };
     let watch = Watch::default();
-    let found = with_a_bar(run_crowd(&settings, &plan, &watch), &watch, &plan.folder).await?;
+    let found = told(with_a_bar(run_crowd(&settings, &plan, &watch), &watch, &plan.folder).await?);
     if asked.json {
         return print::json(&found);
     }

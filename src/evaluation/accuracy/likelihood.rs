@@ -71,15 +71,6 @@ pub fn cllr(llrs: &Labelled) -> f64 {
     (mean(&llrs.mated, |llr| soft_plus(-llr)) + mean(&llrs.non_mated, soft_plus)) / (2.0 * LN_2)
 }
 
-/// Empirical cross-entropy in bits at prior odds e^`log_odds` (Ramos and Gonzalez-Rodriguez 2013): Cllr is its value at 0.
-#[must_use]
-pub fn cross_entropy(llrs: &Labelled, log_odds: f64) -> f64 {
-    let prior = 1.0 / (1.0 + (-log_odds).exp());
-    let mated = mean(&llrs.mated, |llr| soft_plus(-llr - log_odds));
-    let non_mated = mean(&llrs.non_mated, |llr| soft_plus(llr + log_odds));
-    (prior * mated + (1.0 - prior) * non_mated) / LN_2
-}
-
 /// Cllr, the part that no calibration could mend, and the part that one could.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Cost {
@@ -308,7 +299,6 @@ mod tests {
         assert_eq!(cllr(&extreme), 0.0);
         let wrong = Labelled::new(vec![-800.0], vec![800.0]).unwrap();
         assert!((cllr(&wrong) - 800.0 / LN_2).abs() < 1e-9, "large and finite");
-        assert!((cross_entropy(&perfect, 0.0) - cllr(&perfect)).abs() < 1e-15);
         assert!(Labelled::new(Vec::new(), vec![1.0]).is_err() && Labelled::new(vec![1.0], Vec::new()).is_err());
         assert!(Labelled::new(vec![f64::NAN], vec![1.0]).is_err());
     }

@@ -120,34 +120,6 @@ pub fn cross_table(
     Ok(CrossTable { cells, cut_lists })
 }
 
-/// A gallery subject that non-mated searches return.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Attractor {
-    /// Number of the subject.
-    pub subject: u32,
-    /// Non-mated searches that return it at or above the threshold.
-    pub searches: u64,
-}
-
-/// The gallery subjects that most non-mated searches return, most first, at most `most`. Where few subjects draw many of the
-/// false positives, intervals over probe subjects are too narrow.
-#[must_use]
-pub fn attractors(view: &View, threshold: Threshold, most: usize) -> Vec<Attractor> {
-    let mut counts = std::collections::BTreeMap::new();
-    for search in view.non_mated() {
-        let above = search.candidates.iter().take(search.returned(threshold));
-        let subjects: std::collections::BTreeSet<u32> = above.map(|candidate| candidate.subject).collect();
-        for subject in subjects {
-            *counts.entry(subject).or_insert(0_u64) += 1;
-        }
-    }
-    let mut found: Vec<Attractor> =
-        counts.into_iter().map(|(subject, searches)| Attractor { subject, searches }).collect();
-    found.sort_by_key(|one| (std::cmp::Reverse(one.searches), one.subject));
-    found.truncate(most);
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::rates::selectivity;
@@ -183,8 +155,6 @@ mod tests {
             let found = cross_table(&view, threshold, &probes, |subject| Some((subject % 2) as u16), &[all, all]).unwrap();
             let sum: u64 = found.cells.iter().flatten().flatten().map(Proportion::events).sum();
             prop_assert_eq!((sum, found.cut_lists), (expected.candidates, expected.cut_lists));
-            let drawn: u64 = attractors(&view, threshold, 100).iter().map(|one| one.searches).sum();
-            prop_assert!(drawn <= expected.candidates);
         }
     }
 
@@ -199,10 +169,8 @@ mod tests {
     }
 
     #[test]
-    fn who_draws_probes_is_named() {
+    fn groups_of_another_number_than_searches_or_templates_are_refused() {
         let trials = trials(vec![non_mated(0, 0, &[0.9, 0.8]), non_mated(1, 1, &[0.9]), non_mated(2, 2, &[0.1])]);
-        let found = attractors(&trials.view(), Threshold::new(0.5).unwrap(), 1);
-        assert_eq!(found, [Attractor { subject: 20_000, searches: 2 }]);
         let table = |probes: &[Option<u16>], templates: &[u64]| {
             cross_table(&trials.view(), Threshold::new(0.5).unwrap(), probes, |_| Some(0), templates)
         };

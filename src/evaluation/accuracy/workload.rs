@@ -34,18 +34,6 @@ fn check_share(what: &'static str, share: f64) -> Result<f64, EvaluationError> {
     }
 }
 
-/// prior TPIR / (prior TPIR + (1 - prior) FPIR): of searches that return candidates, the share whose mate is there, if mated
-/// searches never return others only. [`workload`] counts those too.
-///
-/// # Errors
-/// [`EvaluationError::Figure`] for what is no share, [`EvaluationError::Empty`] where nothing is ever returned.
-pub fn predictive_value(prior: f64, tpir: f64, fpir: f64) -> Result<f64, EvaluationError> {
-    let prior = check_share("the prior", prior)?;
-    let found = prior * check_share("the TPIR", tpir)?;
-    let others = (1.0 - prior) * check_share("the FPIR", fpir)?;
-    if found + others > 0.0 { Ok(found / (found + others)) } else { Err(EvaluationError::Empty("returned candidates")) }
-}
-
 /// Means over searches: share returning any candidate, candidates to examine, candidates of other people, share of mates found.
 struct Means {
     returning: f64,
@@ -113,14 +101,6 @@ pub fn workload(view: &View, rank: Rank, threshold: Threshold, prior: f64) -> Re
 mod tests {
     use super::super::trials::tests::{mated, non_mated, trials};
     use super::*;
-
-    #[test]
-    fn the_example_of_two_in_a_hundred() {
-        let value = predictive_value(0.02, 0.6, 0.01).unwrap();
-        assert!((value - 0.012 / 0.0218).abs() < 1e-15 && (0.55..0.551).contains(&value));
-        assert!(predictive_value(f64::NAN, 0.5, 0.5).is_err() && predictive_value(0.5, 1.1, 0.5).is_err());
-        assert!(matches!(predictive_value(0.0, 1.0, 0.0), Err(EvaluationError::Empty(_))));
-    }
 
     #[test]
     fn mated_searches_that_return_others_only_are_work_without_a_mate() {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::*;
+use crate::base::limits::EVALUATION_LINE_BYTES_MAX;
 
 fn read(text: &str) -> Result<Manifest, ManifestError> {
     let folder = tempfile::tempdir().unwrap();
@@ -98,6 +99,52 @@ fn not_utf_8_is_a_fault_with_its_line() {
     fs::write(&path, b"image,subject\na.jpg,p\nb.jpg,\xff\n").unwrap();
     let Err(ManifestError::Lines { faults, .. }) = Manifest::read(&path) else { panic!() };
     assert_eq!(faults[0].line, 3);
+}
+
+/// A source that has `first` and then the same byte for ever. Whoever takes a hundred lines' worth of it would take all.
+struct Endless<'a> {
+    first: &'a [u8],
+    then: u8,
+    given: usize,
+}
+
+impl Read for Endless<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let count =
+            if self.first.is_empty() { std::io::repeat(self.then).read(into)? } else { self.first.read(into)? };
+        self.given += count;
+        assert!(self.given < 100 * EVALUATION_LINE_BYTES_MAX, "all of the memory would be taken");
+        Ok(count)
+    }
+}
+
+#[test]
+fn a_line_without_an_end_is_refused_with_its_number() {
+    let path = Path::new("endless.csv");
+    let endless = |first: &'static str, then| Endless { first: first.as_bytes(), then, given: 0 };
+    let hold = |found: Option<ManifestError>, line| match found {
+        Some(ManifestError::Lines { faults, .. }) => {
+            let what = "can't be read: a row has more than 65536 bytes".to_owned();
+            assert_eq!(faults.last(), Some(&Fault { line, what }));
+        }
+        other => panic!("{other:?}"),
+    };
+    for (first, then, number) in [
+        ("image,subject\na.jpg,p\nb.jpg,\"", b'x', 3),
+        ("image,subject\na.jpg,\"two\nlines\"\nb.jpg,\"", b'\n', 4),
+        ("image,subject\na.jpg,p\n", b'x', 3),
+        ("image,subject\na.jpg,p\n", b'\n', 3),
+        ("\"", b'x', 1),
+    ] {
+        hold(Manifest::from_source(path, endless(first, then)).err(), number);
+        hold(read_groups(path, endless(first, then)).err(), number);
+    }
+    // As long as a line may be, with all that may be in it.
+    let columns: Vec<String> = (0..EVALUATION_GROUP_COLUMNS_MAX).map(|column| format!("g{column}")).collect();
+    let columns = columns.join(",");
+    let cells = format!(",\"{}\"", "\"\"".repeat(CELL_CHARS_MAX)).repeat(EVALUATION_GROUP_COLUMNS_MAX);
+    let full = format!("image,subject,{columns}\na.jpg,p{cells}\nb.jpg,p{cells}\n");
+    assert_eq!(read(&full).unwrap().images.len(), 2);
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
 }
 
 fn facts(identity: &Identity, version: u32) -> Vec<(String, String)> {
-    let unknown = || "not known".to_owned();
+    let unknown = || "not known: built without tools/".to_owned();
     let facts = [
         ("program", identity.program.clone()),
         ("commit", identity.commit.clone().unwrap_or_else(unknown)),

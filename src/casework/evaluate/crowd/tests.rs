@@ -27,6 +27,7 @@ fn plan(folder: &std::path::Path, parameters: Parameters, people: u32, (mated, n
         title: "A test".to_owned(),
         folder: folder.join("run"),
         keep: false,
+        program: Program::default(),
     }
 }
 
@@ -119,14 +120,20 @@ async fn failures_and_duplicates_are_counted_apart() {
     let mut parameters = Preset::Mugshot.parameters().lifelike(2).unwrap();
     parameters.gallery.mean = 0.3;
     (parameters.failures, parameters.relatives.duplicates) = (0.2, 0.4);
-    let plan = CrowdPlan { sizes: vec![40, 41], ..plan(folder.path(), parameters, 300, (600, 60)) };
-    let found = run(&settings(folder.path()), &plan, &Watch::default()).await.unwrap();
+    let plan = plan(folder.path(), parameters, 300, (600, 60));
+    let failed = SyntheticSamples::new(plan.options.clone(), 1).unwrap();
+    let failed = (40..300).find(|&person| !failed.is_enrolled(person)).unwrap();
+    // The second of these galleries has nobody whom the first has not.
+    let plan = CrowdPlan { sizes: vec![failed, failed + 1], ..plan };
+    let found = run(&settings(folder.path()), &plan, &Watch::default()).await.unwrap().evaluation;
     let samples = SyntheticSamples::new(plan.options.clone(), 1).unwrap();
     let enrolled = samples.enrolled_of(300);
     assert!(enrolled < 285 && samples.failures_to_enrol() == 300 - enrolled, "{enrolled}");
     assert_eq!((found.counts.enrolled_subjects, found.counts.enrolled_templates), (enrolled, enrolled));
     assert_eq!(found.counts.subjects_not_enrolled, 300 - enrolled);
-    let sizes = sizes_apart(&samples, [40, 41, 300]).unwrap();
+    let sizes = sizes_apart(&samples, [failed, failed + 1, 300]).unwrap();
+    assert_eq!((sizes.as_slice(), found.identity.exclusions.len()), (&[failed + 1, 300][..], 1));
+    assert!(found.identity.exclusions[0].0.contains("gallery sizes") && found.identity.exclusions[0].1 == 1);
     let people: Vec<u64> = sizes.iter().map(|&size| samples.enrolled_of(size)).collect();
     assert_eq!(found.galleries.iter().map(|gallery| gallery.people).collect::<Vec<_>>(), people);
     let lost = (0..600).filter(|&probe| samples.mate_of(probe).is_some_and(|person| !samples.is_enrolled(person)));
@@ -183,6 +190,9 @@ async fn a_stop_while_figures_are_worked_out_loses_nothing() {
         while watch.progress.now().0 != "predictions" {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
+        // The vault is closed by now, and the run is not at its end: nobody else may begin in its folder, and remove it in the end.
+        let second = run(&settings, &plan, &Watch::default()).await.unwrap_err();
+        assert!(matches!(second, CaseworkError::RunInUse(_)) && second.to_string().contains("--out"), "{second}");
         watch.stop.store(true, std::sync::atomic::Ordering::Relaxed);
         std::time::Instant::now()
     };
@@ -192,7 +202,7 @@ async fn a_stop_while_figures_are_worked_out_loses_nothing() {
     assert!(!plan.folder.join("evaluation.json").exists() && !plan.folder.join("candidates.csv").exists());
     let searched = fs_err::read(plan.folder.join(searches::JOURNAL)).unwrap();
     let again = Watch::default();
-    let found = run(&settings, &CrowdPlan { keep: true, ..plan.clone() }, &again).await.unwrap();
+    let found = run(&settings, &CrowdPlan { keep: true, ..plan.clone() }, &again).await.unwrap().evaluation;
     assert_eq!(found.counts.non_mated_searches, 400);
     assert!(fs_err::read(plan.folder.join(searches::JOURNAL)).unwrap() == searched, "nothing was searched again");
 }
