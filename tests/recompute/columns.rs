@@ -80,6 +80,9 @@ pub(crate) fn breakdowns(page: &Element, found: &Path) -> usize {
     held
 }
 
+/// What is counted.
+type Event<'e> = Box<dyn Fn(&Row) -> bool + 'e>;
+
 /// The cells of one value of a column; a cell that is empty rests on no search.
 fn of_part(cells: &[&Element], of: &[&Row], threshold: f64) -> usize {
     let is = |row: &Row, name: &str| row[name] == "true";
@@ -89,7 +92,7 @@ fn of_part(cells: &[&Element], of: &[&Row], threshold: f64) -> usize {
     let returns = |row: &Row| score(row, "best_score").is_some_and(|found| found >= threshold);
     let mated: Vec<&Row> = of.iter().copied().filter(|row| is(row, "mated")).collect();
     let non_mated: Vec<&Row> = of.iter().copied().filter(|row| !is(row, "mated")).collect();
-    let mut wanted: Vec<(&[&Row], Box<dyn Fn(&Row) -> bool + '_>)> = vec![
+    let mut wanted: Vec<(&[&Row], Event<'_>)> = vec![
         (&mated, Box::new(|row| !found(row, f64::NEG_INFINITY))),
         (&mated, Box::new(|row| !found(row, threshold))),
         (&non_mated, Box::new(returns)),
