@@ -344,7 +344,7 @@ mod tests {
                     continue;
                 }
                 let (interval, p) = (by.interval(one, other, Coverage::USUAL), by.test(one, other));
-                prop_assert!((p - 0.05).abs() < 1e-9 || (p < 0.05) == !interval.contains(1.0), "{by:?} {p} {interval:?}");
+                prop_assert!((p - 0.05).abs() < 1e-9 || (p < 0.05) != interval.contains(1.0), "{by:?} {p} {interval:?}");
                 let (narrow, p) = (by.interval(one, other, Coverage::NINETY), by.equivalence(one, other, 2.0).unwrap());
                 prop_assert!((p - 0.05).abs() < 1e-9 || (p < 0.05) == (narrow.low > 0.5 && narrow.high < 2.0), "{by:?} {p}");
                 prop_assert!((by.test(other, one) - by.test(one, other)).abs() < 1e-9);
