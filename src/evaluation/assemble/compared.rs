@@ -253,7 +253,8 @@ fn differences(table: &Table, comparisons: usize) -> Differences {
 
 /// Which groups' people non-mated probes of each group return, for each comparison.
 fn heat_map(view: &View, column: &Column, threshold: Threshold) -> Result<Option<HeatMap>, EvaluationError> {
-    if column.values.is_empty() {
+    // Without a gallery of known people there is nothing to map.
+    if column.templates.is_empty() {
         return Ok(None);
     }
     let subject = |subject: u32| column.of_subjects.get(&subject).copied();
