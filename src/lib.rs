@@ -17,6 +17,7 @@ pub mod http;
 pub mod identify;
 pub mod kernel;
 pub mod records;
+pub mod rights;
 pub mod scoring;
 pub mod segment;
 pub mod settings;

@@ -1,14 +1,18 @@
-//! Who acts: a name and a place that an event tells, and a count of what was told of them already.
+//! Who acts: a name and a place that an event tells, what they may do, and a count of what was told of them already.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::base::ids::{GalleryName, UserName};
 use crate::base::limits::AUDIT_WHO_BYTES_MAX;
 use crate::base::text::printable;
+use crate::rights::{Permission, Rights};
 
-/// A name and a place, as far as the system knows them: a user of the operating system, or an address over the network.
-/// There are no accounts of our own yet.
+const NOT_SIGNED_IN: &str = "not signed in";
+
+/// A name and a place, as far as the system knows them: a user of ours, a user of the operating system, or nobody but an
+/// address of the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Who {
     /// A name, or what stands for one.
@@ -19,6 +23,31 @@ pub struct Who {
     pub request: Option<u64>,
 }
 
+/// A user who has shown who they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Their number in the records.
+    pub user: i64,
+    /// Their name.
+    pub name: UserName,
+    /// The key by which they came, as keys are named.
+    pub key: Option<String>,
+    /// What they may do now.
+    pub rights: Rights,
+}
+
+/// What somebody's word counts for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Standing {
+    /// Whoever owns the data folder, at its own command line, and the program itself; also a program on this machine as
+    /// long as there are no users.
+    Owner,
+    /// A user, by their rights.
+    User(Box<Identity>),
+    /// Nobody knows.
+    Nobody,
+}
+
 /// Who acts, and how often that was recorded already. Clones are the same caller.
 #[derive(Debug, Clone)]
 pub struct Caller(Arc<Acting>);
@@ -26,6 +55,7 @@ pub struct Caller(Arc<Acting>);
 #[derive(Debug)]
 struct Acting {
     who: Who,
+    standing: Standing,
     recorded: AtomicU32,
 }
 
@@ -33,12 +63,16 @@ impl Caller {
     /// Somebody with a name, from somewhere. Both are cut at [`AUDIT_WHO_BYTES_MAX`] bytes.
     #[must_use]
     pub fn new(actor: &str, origin: &str, request: Option<u64>) -> Self {
+        Self::standing(Standing::Owner, actor, origin, request)
+    }
+
+    fn standing(standing: Standing, actor: &str, origin: &str, request: Option<u64>) -> Self {
         let short = |text: &str| {
             let text = printable(text);
             text.get(..text.floor_char_boundary(AUDIT_WHO_BYTES_MAX)).unwrap_or_default().to_owned()
         };
         let who = Who { actor: short(actor), origin: short(origin), request };
-        Self(Arc::new(Acting { who, recorded: AtomicU32::new(0) }))
+        Self(Arc::new(Acting { who, standing, recorded: AtomicU32::new(0) }))
     }
 
     /// The program itself, because of something: `the start`, `segments changed`.
@@ -47,11 +81,46 @@ impl Caller {
         Self::new("the server itself", because, None)
     }
 
-    /// Somebody at a network address, who has not said who they are.
+    /// Somebody at a network address, who has not said who they are, and may do nothing.
     #[must_use]
     pub fn not_signed_in(peer: Option<SocketAddr>, request: u64) -> Self {
-        let origin = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.ip().to_string());
-        Self::new("not signed in", &origin, Some(request))
+        Self::standing(Standing::Nobody, NOT_SIGNED_IN, &origin(peer), Some(request))
+    }
+
+    /// The same as long as there are no users: they may do everything.
+    #[must_use]
+    pub fn founder(peer: Option<SocketAddr>, request: u64) -> Self {
+        Self::standing(Standing::Owner, NOT_SIGNED_IN, &origin(peer), Some(request))
+    }
+
+    /// A user at a network address.
+    #[must_use]
+    pub fn user(identity: Identity, peer: Option<SocketAddr>, request: u64) -> Self {
+        let origin = match &identity.key {
+            Some(key) => format!("{}, key {key}", origin(peer)),
+            None => origin(peer),
+        };
+        let name = identity.name.clone();
+        Self::standing(Standing::User(Box::new(identity)), name.as_str(), &origin, Some(request))
+    }
+
+    /// The user, if it is one.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        match &self.0.standing {
+            Standing::User(identity) => Some(identity),
+            Standing::Owner | Standing::Nobody => None,
+        }
+    }
+
+    /// Whether they may do something: in `gallery`, or where none is meant, in any.
+    #[must_use]
+    pub fn may(&self, permission: Permission, gallery: Option<&GalleryName>) -> bool {
+        match &self.0.standing {
+            Standing::Owner => true,
+            Standing::User(identity) => identity.rights.allow(permission, gallery),
+            Standing::Nobody => false,
+        }
     }
 
     /// Who it is.
@@ -72,6 +141,10 @@ impl Caller {
     }
 }
 
+fn origin(peer: Option<SocketAddr>) -> String {
+    peer.map_or_else(|| "unknown".to_owned(), |peer| peer.ip().to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,5 +156,19 @@ mod tests {
         assert_eq!(caller.who().origin, "a\u{fffd}b");
         caller.clone().was_recorded();
         assert_eq!(caller.recorded(), 1);
+    }
+
+    #[test]
+    fn who_is_nobody_may_nothing() {
+        let peer = Some("127.0.0.1:5".parse().unwrap());
+        let (nobody, founder) = (Caller::not_signed_in(peer, 1), Caller::founder(peer, 1));
+        assert_eq!(nobody.who(), founder.who());
+        assert!(!nobody.may(Permission::StatusRead, None) && founder.may(Permission::AuditRead, None));
+        let rights = Rights { grants: vec!["auditor".parse().unwrap()], limits: None };
+        let identity = Identity { user: 3, name: "ada".parse().unwrap(), key: Some("00ff00ff".to_owned()), rights };
+        let user = Caller::user(identity, peer, 2);
+        assert!(user.may(Permission::AuditRead, None) && !user.may(Permission::SearchRun, None));
+        assert_eq!((user.who().actor.as_str(), user.who().origin.as_str()), ("ada", "127.0.0.1, key 00ff00ff"));
+        assert_eq!(user.identity().map(|identity| identity.user), Some(3));
     }
 }

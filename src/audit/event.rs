@@ -31,6 +31,10 @@ pub enum Object {
     Templates(TemplateId, TemplateId),
     /// A job, by its number.
     Job(i64),
+    /// A user, by their number.
+    User(i64),
+    /// An API key, by its number.
+    Key(i64),
 }
 
 impl Object {
@@ -38,6 +42,8 @@ impl Object {
         match self {
             Self::Search(id) => format!("search:{id}"),
             Self::Job(id) => format!("job:{id}"),
+            Self::User(id) => format!("user:{id}"),
+            Self::Key(id) => format!("key:{id}"),
             Self::Templates(first, last) if first == last => format!("template:{first}"),
             Self::Templates(first, last) => format!("templates:{first}-{last}"),
         }

@@ -111,6 +111,34 @@ kinds! {
     ServerStarted = "server.started" of Config,
     /// A server ended.
     ServerStopped = "server.stopped" of Config,
+    /// A user was added.
+    UserAdded = "user.added" of Config,
+    /// Users were listed.
+    UserListed = "user.listed" of Consultation,
+    /// One user was shown.
+    UserRead = "user.read" of Consultation,
+    /// A user was given a role.
+    UserRoleGranted = "user.role_granted" of Config,
+    /// A role of a user was withdrawn.
+    UserRoleWithdrawn = "user.role_withdrawn" of Config,
+    /// Somebody locked a user.
+    UserLocked = "user.locked" of Config,
+    /// A user was locked for a while, after too many wrong passwords.
+    UserLockedOut = "user.locked_out" of Config,
+    /// A user was unlocked.
+    UserUnlocked = "user.unlocked" of Config,
+    /// A user has left for good.
+    UserLeft = "user.left" of Config,
+    /// A user has a new password.
+    UserPasswordSet = "user.password_set" of Config,
+    /// An API key was made.
+    KeyCreated = "key.created" of Config,
+    /// API keys were listed.
+    KeyListed = "key.listed" of Consultation,
+    /// An API key is being replaced by a new one.
+    KeyRotated = "key.rotated" of Config,
+    /// An API key counts no more.
+    KeyRevoked = "key.revoked" of Config,
     /// Events were shown.
     AuditRead = "audit.read" of Consultation,
     /// The chain was checked.

@@ -274,3 +274,29 @@ pub const RESAMPLES_MAX: u32 = 1_000_000;
 pub const BAND_DRAWS_MAX: u64 = 1 << 30;
 /// Pairs of a one-to-one evaluation.
 pub const EVALUATION_PAIRS_MAX: usize = 2_000_000;
+/// Users of a data folder, those who left included: events name them.
+pub const USERS_MAX: usize = 10_000;
+/// Roles of one user, each gallery counted.
+pub const ROLES_OF_USER_MAX: usize = 64;
+/// Bytes of a user's full name.
+pub const USER_DISPLAY_BYTES_MAX: usize = 128;
+/// API keys of one user that count.
+pub const KEYS_OF_USER_MAX: usize = 32;
+/// API keys of a data folder, those that count no more included.
+pub const KEYS_MAX: usize = 100_000;
+/// Galleries that one key names.
+pub const KEY_GALLERIES_MAX: usize = 64;
+/// Days that a key counts at most.
+pub const KEY_DAYS_MAX: u32 = 400;
+/// Requests a minute that a key may be made for.
+pub const KEY_RATE_PER_MIN_MAX: u32 = 60_000;
+/// Hours that a key goes on counting after it was replaced.
+pub const KEY_ROTATION_H: u64 = 24;
+/// Fewest characters of a password.
+pub const PASSWORD_CHARS_MIN: usize = 12;
+/// Most bytes of a password.
+pub const PASSWORD_BYTES_MAX: usize = 1_024;
+/// Wrong passwords after which a user is locked for a minute, and for twice as long after each further one.
+pub const PASSWORD_FAILURES_MAX: u32 = 5;
+/// Minutes that a user is locked for at most by wrong passwords.
+pub const LOCK_OUT_MIN_MAX: u64 = 60;

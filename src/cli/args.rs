@@ -11,6 +11,8 @@ use crate::cli::audit::AuditCommand;
 use crate::cli::bench::BenchCommand;
 use crate::cli::degrade::Degrade;
 use crate::cli::eval::EvalCommand;
+use crate::cli::key::KeyCommand;
+use crate::cli::user::UserCommand;
 use crate::settings::back_end::BackEnd;
 use crate::settings::flags::Flags;
 
@@ -84,6 +86,8 @@ impl Args {
             | Command::Gallery(_)
             | Command::Jobs(_)
             | Command::Audit(_)
+            | Command::User(_)
+            | Command::Key(_)
             | Command::Models(_)
             | Command::Bench(_)
             | Command::Eval(_)
@@ -131,6 +135,12 @@ pub enum Command {
     /// Show, check and export who did what.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Add users, give them roles, lock them, let them go.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Make, list, replace and end the keys by which programs act for users.
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Measure this machine's speed, on synthetic templates.
     #[command(subcommand)]
     Bench(BenchCommand),

@@ -11,12 +11,15 @@ pub mod enrol;
 pub mod eval;
 pub mod gallery;
 pub mod jobs;
+pub mod key;
 pub mod models;
 pub mod print;
 pub mod progress;
 pub mod search;
+pub mod secret;
 pub mod serve;
 pub mod upkeep;
+pub mod user;
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -25,9 +28,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Parser;
 
-use crate::casework::Desk;
+use crate::casework::{CaseworkError, Desk};
 use crate::cli::args::{Args, Command};
-use crate::gallery::Access;
+use crate::gallery::{Access, GalleryError};
 use crate::settings::Settings;
 
 /// How long work that nobody waits for may hold up the end of the process.
@@ -55,6 +58,8 @@ pub fn run() -> Result<()> {
         Command::Gallery(command) => runtime.block_on(gallery::run(settings, command)),
         Command::Serve(_) => runtime.block_on(serve::run(settings)),
         Command::Audit(command) => runtime.block_on(audit::run(settings, command)),
+        Command::User(command) => runtime.block_on(user::run(settings, command)),
+        Command::Key(command) => runtime.block_on(key::run(settings, command)),
         Command::Jobs(command) => runtime.block_on(jobs::run(settings, command)),
         Command::Bench(command) => runtime.block_on(bench::run(settings, command)),
         Command::Eval(command) => runtime.block_on(eval::run(settings, command)),
@@ -69,6 +74,14 @@ pub fn run() -> Result<()> {
 /// Opens the desk for a command that changes something, or beside a running server for one that only reads.
 async fn desk(settings: Settings, access: Access) -> Result<Arc<Desk>> {
     Ok(Arc::new(Desk::open(settings, access).await?))
+}
+
+/// Opens the desk for who changes users and keys: beside a server, and in a data folder that is only being made.
+async fn desk_of_people(settings: Settings) -> Result<Arc<Desk>> {
+    match Desk::open(settings.clone(), Access::Reader).await {
+        Err(CaseworkError::Gallery(GalleryError::NoData(_))) => desk(settings, Access::Writer).await,
+        opened => Ok(Arc::new(opened?)),
+    }
 }
 
 /// Logs go to standard error. A person at the terminal sees warnings; `--log`, the environment or the file say more.

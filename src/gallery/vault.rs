@@ -19,7 +19,7 @@ use crate::gallery::shelf::Shelf;
 use crate::gallery::snapshot::Snapshot;
 use crate::gallery::tail::Committed;
 use crate::gallery::traffic::Traffic;
-use crate::records::{AuditBook, GalleryRecord, JobBook, Records, ReferenceImage, SearchRecord};
+use crate::records::{AuditBook, GalleryRecord, JobBook, PeopleBook, Records, ReferenceImage, SearchRecord};
 use crate::segment::{Precision, check_model_name};
 use crate::store::disk::{self, DiskFolder};
 use crate::vector::dimension::Dimension;
@@ -159,6 +159,12 @@ impl Vault {
     #[must_use]
     pub fn audit_book(&self) -> AuditBook {
         self.inner.records.audit_book()
+    }
+
+    /// Users and keys.
+    #[must_use]
+    pub fn people_book(&self) -> PeopleBook {
+        self.inner.records.people_book()
     }
 
     async fn open_galleries(&self) -> Result<(), GalleryError> {

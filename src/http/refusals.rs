@@ -31,6 +31,9 @@ impl From<CaseworkError> for Problem {
                 Self::not_found("no-job", "No such job", detail)
             }
             CaseworkError::NoSuchFace { .. } => Self::unusable("no-such-face", "No such face", error.to_string()),
+            CaseworkError::NotAllowed { .. } => Self::not_allowed(error.to_string()),
+            // Of users and keys, which no request names yet.
+            CaseworkError::People(_) | CaseworkError::Access(_) => failed(error.to_string()),
             // Of folders on this machine, which no request names.
             CaseworkError::NoPictures(_)
             | CaseworkError::Unreadable { .. }
