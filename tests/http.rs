@@ -7,6 +7,7 @@ mod http {
     mod approximate;
     mod audit;
     mod operating_points;
+    mod rights;
     pub(crate) mod server;
 }
 

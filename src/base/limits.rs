@@ -300,3 +300,11 @@ pub const PASSWORD_BYTES_MAX: usize = 1_024;
 pub const PASSWORD_FAILURES_MAX: u32 = 5;
 /// Minutes that a user is locked for at most by wrong passwords.
 pub const LOCK_OUT_MIN_MAX: u64 = 60;
+/// Callers whose rate of requests is remembered.
+pub const RATE_CALLERS_MAX: usize = 4_096;
+/// Requests a minute from one address that say who sends them not at all or wrongly, and are told so.
+pub const UNKNOWN_PER_MIN_MAX: u32 = 60;
+/// Of these, at once.
+pub const UNKNOWN_AT_ONCE_MAX: u32 = 100;
+/// Requests of a key that may come at once, however few it is for a minute; otherwise a sixth of those.
+pub const KEY_AT_ONCE_MIN: u32 = 5;

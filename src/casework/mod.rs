@@ -6,6 +6,7 @@ pub mod audit;
 pub mod bulk;
 pub mod contact_sheet;
 pub mod demo;
+pub mod demo_people;
 pub mod desk;
 pub mod enrol;
 pub mod evaluate;

@@ -231,7 +231,7 @@ pub struct Search {
 /// Answer over HTTP until stopped. API description at /api/v1/openapi.json, to be browsed at /api/docs/.
 #[derive(Debug, clap::Args)]
 pub struct Serve {
-    /// Address to listen on. There is no sign-in yet: stay on this machine, or put a proxy that has one in front.
+    /// Address to listen on. Nothing is encrypted yet: stay on this machine, or put a proxy that does in front.
     #[arg(long, value_name = "ADDRESS")]
     pub bind: Option<IpAddr>,
     /// Port; 0 for any free one.

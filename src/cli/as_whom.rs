@@ -2,7 +2,7 @@
 
 use crate::audit::Caller;
 
-/// Who asks, as the operating system has it: there are no accounts of our own yet.
+/// Who asks, as the operating system has it. Whoever can write the data folder owns it, and is not bound by roles (docs/ROLES.md).
 #[must_use]
 pub fn caller() -> Caller {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());

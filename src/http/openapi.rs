@@ -1,6 +1,8 @@
 //! The OpenAPI document, put together from the notes at each route.
 
-use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Written;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 
 use crate::http::routes::{docs, erase, galleries, health, jobs, references, searches, status};
 
@@ -32,6 +34,8 @@ use crate::http::routes::{docs, erase, galleries, health, jobs, references, sear
         jobs::compact,
         docs::openapi,
     ),
+    modifiers(&Keys),
+    security(("key" = [])),
     tags(
         (name = "server", description = "What runs here."),
         (name = "galleries", description = "References and the galleries that hold them."),
@@ -40,3 +44,15 @@ use crate::http::routes::{docs, erase, galleries, health, jobs, references, sear
     ),
 )]
 pub struct Document;
+
+/// Says how one says who one is.
+struct Keys;
+
+impl Modify for Keys {
+    fn modify(&self, written: &mut Written) {
+        let about = "An API key, from `bertillon key create`. As long as there are no users, none is needed on the server's own machine.";
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(about)).build();
+        let components = written.components.get_or_insert_default();
+        components.add_security_scheme("key", SecurityScheme::Http(scheme));
+    }
+}

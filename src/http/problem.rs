@@ -89,6 +89,12 @@ impl Problem {
         Self { wait_s: Some(wait_s), ..problem }
     }
 
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// The kind, as events tell it.
     #[must_use]
     pub fn kind(&self) -> &'static str {

@@ -56,7 +56,7 @@ fn every_address_leaves_one_event_of_its_kind() {
     let server = Server::start();
     let mut number = 0;
     for address in API {
-        for (method, _, kind) in address.methods {
+        for (method, _, _, kind) in address.methods {
             let answer = refused(&server, method, address.path);
             number += 1;
             let found = events(server.data.path()).remove(&number).unwrap_or_default();

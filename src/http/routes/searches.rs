@@ -8,6 +8,7 @@ use actix_web::web::{Data, Json, Path, Payload};
 use utoipa::ToSchema;
 
 use crate::base::limits::CANDIDATES_MAX;
+use crate::casework::access::require;
 use crate::casework::faces::FaceChoice;
 use crate::casework::operating_points::{Scope, ThresholdChoice};
 use crate::casework::search::{ModeChoice, ProbePicture, SearchRequest, search as search_pictures};
@@ -17,6 +18,7 @@ use crate::http::reception::{Arrival, Reception};
 use crate::http::shapes::SearchAnswerShape;
 use crate::http::upload::{self, Upload};
 use crate::identify::{Filter, IdentifyError};
+use crate::rights::Permission;
 
 const TOP: &str = "top";
 const THRESHOLD: &str = "threshold";
@@ -39,7 +41,7 @@ pub struct NewSearchShape {
     /// Longest candidate list, in people: 1 to 1000. The server's settings say what it is otherwise.
     #[schema(example = 20, minimum = 1, maximum = 1000)]
     pub top: Option<u32>,
-    /// Lowest comparison score listed, from -1 to 1. Otherwise the best are listed whatever their score.
+    /// Lowest comparison score listed, from -1 to 1; for who may set one of their own (`search.threshold`). Otherwise the best are listed whatever their score.
     #[schema(minimum = -1, maximum = 1)]
     pub threshold: Option<f32>,
     /// Or the threshold of this operating point; the answer cites it. Refused (409) for another model or a larger gallery.
@@ -95,6 +97,9 @@ pub async fn search(
     let Arrival { gallery, upload, visitor } = reception.receive(&name, &request, payload, fields).await?;
     let people = people(&upload, reception.desk.settings.scoring.candidates)?;
     let threshold = threshold(&upload)?;
+    if matches!(threshold, ThresholdChoice::Score(_)) {
+        require(&caller, Permission::SearchThreshold, Some(&gallery))?;
+    }
     let faces: FaceChoice = parse(&upload, FACES)?.unwrap_or_default();
     let filter: Filter = parse(&upload, WHERE)?.unwrap_or_default();
     let mode = ModeChoice::of(upload.text(MODE).map(str::trim).filter(|text| !text.is_empty()), parse(&upload, EF)?);
