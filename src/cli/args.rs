@@ -10,6 +10,7 @@ use crate::casework::faces::FaceChoice;
 use crate::cli::audit::AuditCommand;
 use crate::cli::bench::BenchCommand;
 use crate::cli::degrade::Degrade;
+use crate::cli::demo::Demo;
 use crate::cli::eval::EvalCommand;
 use crate::cli::key::KeyCommand;
 use crate::cli::user::UserCommand;
@@ -459,20 +460,6 @@ pub enum ModelsCommand {
         /// The set; the default set when not given.
         set: Option<String>,
     },
-}
-
-/// A first identification: real pictures from public packages, searched among a million synthetic templates.
-#[derive(Debug, clap::Args)]
-pub struct Demo {
-    /// End after the searches instead of leaving a server running.
-    #[arg(long)]
-    pub exit: bool,
-    /// How many synthetic templates make the crowd.
-    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(0..=20_000_000))]
-    pub crowd: u64,
-    /// Port of the server that is left running; 0 for any free one.
-    #[arg(long)]
-    pub port: Option<u16>,
 }
 
 /// Show the settings in force.

@@ -1,6 +1,6 @@
 //! `bertillon key`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -119,7 +119,7 @@ pub async fn run(settings: Settings, command: KeyCommand) -> Result<()> {
             let galleries = (!galleries.is_empty()).then(|| galleries.into_iter().collect());
             let wanted = Wanted { permissions: permissions.into_iter().collect(), galleries, days, rate_per_min: rate };
             let made = api_keys::create(&desk, &caller, &owner, wanted).await;
-            show(made.inspect_err(|_| take_room_back(to.as_ref()))?, Some(&owner), to, json)
+            show(made.inspect_err(|_| take_room_back(to.as_ref()))?, Some(&owner), to.as_deref(), json)
         }
         KeyCommand::List { owner, json } => {
             let all = api_keys::list(&desk, &caller, owner.as_ref()).await?;
@@ -137,7 +137,7 @@ pub async fn run(settings: Settings, command: KeyCommand) -> Result<()> {
             let made = api_keys::rotate(&desk, &caller, &prefix, days).await;
             let made = made.inspect_err(|_| take_room_back(to.as_ref()))?;
             eprintln!("{prefix} counts for {KEY_ROTATION_H} hours more; `bertillon key revoke {prefix}` ends it now");
-            show(made, None, to, json)
+            show(made, None, to.as_deref(), json)
         }
         KeyCommand::Revoke { prefix } => {
             api_keys::revoke(&desk, &caller, &prefix).await?;
@@ -155,17 +155,18 @@ fn take_room_back(to: Option<&PathBuf>) {
     }
 }
 
-fn show(made: Made, owner: Option<&UserName>, to: Option<PathBuf>, as_json: bool) -> Result<()> {
+fn show(made: Made, owner: Option<&UserName>, to: Option<&Path>, as_json: bool) -> Result<()> {
     let Made { record, text } = made;
     if as_json {
         let mut shape = KeyShape::new(&record, owner);
-        match &to {
-            Some(_) => secret::hand_over(&text, to.as_deref())?,
-            None => shape.key = Some(text.reveal().to_owned()),
+        if to.is_some() {
+            secret::hand_over(&text, to)?;
+        } else {
+            shape.key = Some(text.reveal().to_owned());
         }
         return print::json(&shape);
     }
-    secret::hand_over(&text, to.as_deref())?;
+    secret::hand_over(&text, to)?;
     eprintln!(
         "key {} counts until {}. It is not kept and can't be shown again. Send it as: Authorization: Bearer KEY",
         record.prefix, record.expires_at

@@ -32,10 +32,10 @@ impl From<CaseworkError> for Problem {
             }
             CaseworkError::NoSuchFace { .. } => Self::unusable("no-such-face", "No such face", error.to_string()),
             CaseworkError::NotAllowed { .. } => Self::not_allowed(error.to_string()),
-            // Of users and keys, which no request names yet.
-            CaseworkError::People(_) | CaseworkError::Access(_) => failed(error.to_string()),
-            // Of folders on this machine, which no request names.
-            CaseworkError::NoPictures(_)
+            // Of users, keys, and folders on this machine, which no request names.
+            CaseworkError::People(_)
+            | CaseworkError::Access(_)
+            | CaseworkError::NoPictures(_)
             | CaseworkError::Unreadable { .. }
             | CaseworkError::OtherRun { .. }
             | CaseworkError::Key { .. }

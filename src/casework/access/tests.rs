@@ -70,9 +70,8 @@ async fn users_come_change_and_go_and_each_step_is_told() {
     let back = users::change_roles(&desk, &me(), &name("ada"), (&[], &old)).await;
     assert!(matches!(back, Err(CaseworkError::People(PeopleError::Rights(RightsError::AuditorAlone)))));
     assert!(users::change_roles(&desk, &me(), &name("ada"), (&old, &[])).await.is_err(), "a role she has not got");
-    let state = |state| users::set_state(&desk, &CALLER, &ADA, state);
-    static CALLER: std::sync::LazyLock<Caller> = std::sync::LazyLock::new(me);
-    static ADA: std::sync::LazyLock<UserName> = std::sync::LazyLock::new(|| name("ada"));
+    let (caller, who) = (me(), name("ada"));
+    let state = |state| users::set_state(&desk, &caller, &who, state);
     assert_eq!(state(UserState::Locked).await.unwrap().state, UserState::Locked);
     assert_eq!(state(UserState::Active).await.unwrap().state, UserState::Active);
     state(UserState::Left).await.unwrap();

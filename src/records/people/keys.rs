@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use crate::audit::{Caller, Detail, Happening, Kind, Object};
 use crate::base::clock;
 use crate::base::hex;
-use crate::base::ids::UserName;
+use crate::base::ids::{GalleryName, UserName};
 use crate::base::limits::{KEY_ROTATION_H, KEYS_MAX, KEYS_OF_USER_MAX};
 use crate::records::people::{PeopleBook, PeopleError, UserRecord};
 use crate::records::{Change, RecordsError};
@@ -110,7 +110,7 @@ impl PeopleBook {
         let words: Vec<&str> = limits.permissions.iter().map(|permission| permission.as_str()).collect();
         let galleries = limits.galleries.as_ref().map_or_else(
             || "*".to_owned(),
-            |names| names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" "),
+            |names| names.iter().map(GalleryName::as_str).collect::<Vec<_>>().join(" "),
         );
         let insert = "INSERT INTO api_key (id, prefix, secret_sha256, user_id, permissions, galleries, rate_per_min, \
              created_at, expires_at, rotated_from) \
