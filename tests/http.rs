@@ -9,6 +9,7 @@ mod http {
     mod operating_points;
     mod rights;
     pub(crate) mod server;
+    mod sessions;
 }
 
 use std::collections::BTreeSet;

@@ -131,6 +131,12 @@ kinds! {
     UserLeft = "user.left" of Config,
     /// A user has a new password.
     UserPasswordSet = "user.password_set" of Config,
+    /// Somebody signed in by their password.
+    SessionOpened = "session.opened" of Config,
+    /// Somebody's session was shown to them.
+    SessionRead = "session.read" of Consultation,
+    /// Somebody signed out.
+    SessionEnded = "session.ended" of Config,
     /// An API key was made.
     KeyCreated = "key.created" of Config,
     /// API keys were listed.

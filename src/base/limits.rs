@@ -308,3 +308,11 @@ pub const UNKNOWN_PER_MIN_MAX: u32 = 60;
 pub const UNKNOWN_AT_ONCE_MAX: u32 = 100;
 /// Requests of a key that may come at once, however few it is for a minute; otherwise a sixth of those.
 pub const KEY_AT_ONCE_MIN: u32 = 5;
+/// Hours that a session counts at most.
+pub const SESSION_H_MAX: u64 = 10;
+/// Minutes that a session counts in which nothing is asked.
+pub const SESSION_IDLE_MIN_MAX: u64 = 30;
+/// Sessions of one user.
+pub const SESSIONS_OF_USER_MAX: usize = 16;
+/// Requests a minute of a session.
+pub const SESSION_RATE_PER_MIN: u32 = 600;

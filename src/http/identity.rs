@@ -14,14 +14,19 @@ use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, web};
 
 use crate::audit::{Caller, Detail, Happening, Kind, Outcome};
 use crate::base::ids::GalleryName;
-use crate::base::limits::{KEY_AT_ONCE_MIN, UNKNOWN_AT_ONCE_MAX, UNKNOWN_PER_MIN_MAX};
+use crate::base::limits::{KEY_AT_ONCE_MIN, SESSION_RATE_PER_MIN, UNKNOWN_AT_ONCE_MAX, UNKNOWN_PER_MIN_MAX};
 use crate::casework::access::api_keys::{self, Known};
-use crate::casework::access::require;
+use crate::casework::access::{require, sessions};
+use crate::crypto::tokens;
 use crate::http::problem::Problem;
 use crate::http::rate::TooOften;
 use crate::http::reception::Reception;
 use crate::http::routes::{self, Need};
-use crate::rights::Permission;
+
+/// The cookie of a session.
+pub const COOKIE: &str = "bertillon";
+/// The header in which a session's page token comes.
+const PAGE_TOKEN: &str = "x-bertillon-token";
 
 /// A request that leaves no event: one of a row of refusals of the same caller, of which the first left one.
 struct Repeated;
@@ -52,12 +57,12 @@ pub async fn admitted(
     let admission = match routes::need(&pattern, request.method().as_str()) {
         // A method that the address does not have is refused as that.
         None | Some(Need::Nobody) => Ok(()),
-        Some(Need::May(permission)) => match caller_of(&reception, &request).await {
+        Some(need @ (Need::Anybody | Need::May(_))) => match caller_of(&reception, &request).await {
             Ok(caller) => {
                 request.extensions_mut().insert(caller.clone());
-                allowed(&request, &caller, permission)
+                allowed(&request, &caller, need)
             }
-            Err(problem) => Err(unknown(&reception, &request, problem)),
+            Err(problem) => Err(unknown(&reception, request.request(), problem)),
         },
     };
     match admission {
@@ -77,6 +82,11 @@ async fn caller_of(reception: &Reception, request: &ServiceRequest) -> Result<Ca
                           makes one there.";
             Err(Problem::not_signed_in("no-users", detail))
         };
+    }
+    if !request.headers().contains_key(header::AUTHORIZATION)
+        && let Some(token) = cookie(request.headers())
+    {
+        return by_session(reception, request, token).await;
     }
     let key = bearer(request)?;
     let desk = Arc::clone(&reception.desk);
@@ -100,9 +110,43 @@ async fn caller_of(reception: &Reception, request: &ServiceRequest) -> Result<Ca
         // It is known who asks too often, and the event says so.
         request.extensions_mut().insert(caller);
         let detail = format!("This key is for {} requests a minute.", key.rate_per_min);
-        return Err(too_often(request, refusal, detail));
+        return Err(too_often(request.request(), refusal, detail));
     }
     Ok(caller)
+}
+
+/// Who comes by a session. To change something they also bring the token that only pages of this server can read.
+async fn by_session(reception: &Reception, request: &ServiceRequest, token: String) -> Result<Caller, Problem> {
+    let (desk, own) = (Arc::clone(&reception.desk), token.clone());
+    let found = reception.run(async move { sessions::recognise(&desk, &own).await }).await?;
+    let Some((_, user)) = found else {
+        let detail = "This session is over. POST /api/v1/session with a name and a password opens a new one.";
+        return Err(Problem::not_signed_in("no-session", detail));
+    };
+    let caller = Caller::user(sessions::identity(&user), request.peer_addr(), number_of(request));
+    let rate = (SESSION_RATE_PER_MIN, SESSION_RATE_PER_MIN / 6);
+    if let Err(refusal) = reception.sessions.take(&user.id, rate, Instant::now()) {
+        request.extensions_mut().insert(caller);
+        let detail = format!("A session is for {SESSION_RATE_PER_MIN} requests a minute.");
+        return Err(too_often(request.request(), refusal, detail));
+    }
+    let brought = request.headers().get(PAGE_TOKEN).map_or(&b""[..], header::HeaderValue::as_bytes);
+    let reads = request.method().is_safe();
+    if reads || tokens::same(brought, sessions::page_token(&token).as_bytes()) {
+        return Ok(caller);
+    }
+    request.extensions_mut().insert(caller);
+    let detail = format!(
+        "Send the session's token as {PAGE_TOKEN} with whatever changes something. GET /api/v1/session shows it."
+    );
+    Err(Problem::not_allowed(detail))
+}
+
+/// The token of a session in a request's cookies.
+pub fn cookie(headers: &header::HeaderMap) -> Option<String> {
+    let texts = headers.get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
+    let mut pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, value)| *name == COOKIE && !value.is_empty()).map(|(_, value)| value.to_owned())
 }
 
 /// The number that was given to a request before its address was known.
@@ -126,14 +170,15 @@ fn bearer(request: &ServiceRequest) -> Result<String, Problem> {
 }
 
 /// Whether they may: in the gallery that the address names, where it names one.
-fn allowed(request: &ServiceRequest, caller: &Caller, permission: Permission) -> Result<(), Problem> {
+fn allowed(request: &ServiceRequest, caller: &Caller, need: Need) -> Result<(), Problem> {
+    let Need::May(permission) = need else { return Ok(()) };
     // A name that can't be one is refused here: what is checked must be what the handler reads.
     let gallery = request.match_info().get("name").map(str::parse::<GalleryName>).transpose()?;
     Ok(require(caller, permission, gallery.as_ref())?)
 }
 
 /// A refusal of who is not known, or, after many of them from one address, of more of them.
-fn unknown(reception: &Reception, request: &ServiceRequest, problem: Problem) -> Problem {
+pub fn unknown(reception: &Reception, request: &HttpRequest, problem: Problem) -> Problem {
     if problem.status() != StatusCode::UNAUTHORIZED {
         return problem;
     }
@@ -148,7 +193,7 @@ fn unknown(reception: &Reception, request: &ServiceRequest, problem: Problem) ->
     }
 }
 
-fn too_often(request: &ServiceRequest, refusal: TooOften, detail: String) -> Problem {
+fn too_often(request: &HttpRequest, refusal: TooOften, detail: String) -> Problem {
     if !refusal.first {
         request.extensions_mut().insert(Repeated);
     }

@@ -1,10 +1,11 @@
 //! The OpenAPI document, put together from the notes at each route.
 
 use utoipa::openapi::OpenApi as Written;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use crate::http::routes::{docs, erase, galleries, health, jobs, references, searches, status};
+use crate::http::identity::COOKIE;
+use crate::http::routes::{docs, erase, galleries, health, jobs, references, searches, session, status};
 
 /// The document. Its version is that of the program.
 #[derive(OpenApi)]
@@ -32,10 +33,13 @@ use crate::http::routes::{docs, erase, galleries, health, jobs, references, sear
         jobs::graphs,
         jobs::graphs_off,
         jobs::compact,
+        session::open,
+        session::show,
+        session::end,
         docs::openapi,
     ),
     modifiers(&Keys),
-    security(("key" = [])),
+    security(("key" = []), ("session" = [])),
     tags(
         (name = "server", description = "What runs here."),
         (name = "galleries", description = "References and the galleries that hold them."),
@@ -54,5 +58,7 @@ impl Modify for Keys {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(about)).build();
         let components = written.components.get_or_insert_default();
         components.add_security_scheme("key", SecurityScheme::Http(scheme));
+        let cookie = ApiKeyValue::with_description(COOKIE, "From POST /api/v1/session.");
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     }
 }

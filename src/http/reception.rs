@@ -39,6 +39,8 @@ pub struct Reception {
     pub bound: SocketAddr,
     /// How often each key asks, by its number.
     pub keys: Rate<i64>,
+    /// How often each session's owner asks, by their number.
+    pub sessions: Rate<i64>,
     /// How often each address sends what nobody known sends.
     pub unknown: Rate<IpAddr>,
     founded: AtomicBool,
@@ -58,6 +60,7 @@ impl Reception {
             admission,
             bound,
             keys: Rate::default(),
+            sessions: Rate::default(),
             unknown: Rate::default(),
             founded: AtomicBool::new(false),
             started,

@@ -29,7 +29,7 @@ pub use audit::{AuditBook, EventFilter};
 pub use copy::TakenIn;
 pub use galleries::GalleryRecord;
 pub use jobs::{JobBook, JobRecord, JobState, NewJob};
-pub use people::{Attempt, KeyRecord, NewKeyRecord, PeopleBook, PeopleError, UserRecord, UserState};
+pub use people::{Attempt, KeyRecord, NewKeyRecord, PeopleBook, PeopleError, SessionRecord, UserRecord, UserState};
 pub use searches::{FaceBox, RecordedCandidate, SearchRecord};
 pub use templates::{NewDetail, ReferenceImage, TemplateState};
 

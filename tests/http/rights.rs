@@ -19,19 +19,19 @@ use super::server::{Answer, Server, settings};
 const ELSEWHERE: &str = "elsewhere";
 
 /// The data folder beside the server, as the command line has it.
-struct Beside {
-    runtime: tokio::runtime::Runtime,
-    desk: Desk,
+pub(crate) struct Beside {
+    pub(crate) runtime: tokio::runtime::Runtime,
+    pub(crate) desk: Desk,
 }
 
 impl Beside {
-    fn new(server: &Server) -> Self {
+    pub(crate) fn new(server: &Server) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let desk = runtime.block_on(Desk::open(settings(server.data.path()), Access::Reader)).unwrap();
         Self { runtime, desk }
     }
 
-    fn add(&self, name: &str, roles: &[&str]) {
+    pub(crate) fn add(&self, name: &str, roles: &[&str]) {
         let roles: Vec<Grant> = roles.iter().map(|role| role.parse().unwrap()).collect();
         self.runtime.block_on(users::add(&self.desk, &me(), &user(name), "", &roles)).unwrap();
     }
@@ -43,7 +43,7 @@ impl Beside {
         (made.text.reveal().to_owned(), made.record.prefix)
     }
 
-    fn newest(&self) -> Event {
+    pub(crate) fn newest(&self) -> Event {
         let book = self.desk.vault.audit_book();
         let found = self.runtime.block_on(book.newest(&EventFilter::default(), 1)).unwrap();
         serde_json::from_str(&found[0].body).unwrap()
@@ -84,7 +84,7 @@ fn guarded() -> Vec<(&'static str, &'static str, Permission)> {
     let rows = API.iter().flat_map(|address| address.methods.iter().map(|row| (address.path, row)));
     let guarded = rows.filter_map(|(path, (method, _, need, _))| match need {
         Need::May(permission) => Some((*method, path, *permission)),
-        Need::Nobody => None,
+        Need::Nobody | Need::Anybody => None,
     });
     guarded.collect()
 }

@@ -2,6 +2,7 @@
 
 pub mod api_keys;
 pub mod passwords;
+pub mod sessions;
 #[cfg(test)]
 mod tests;
 pub mod users;

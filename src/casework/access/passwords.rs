@@ -67,7 +67,10 @@ pub async fn try_it(desk: &Desk, name: &str, password: Secret) -> Result<Entry, 
     };
     let (user, kept) = match attempt {
         Attempt::Compare(user, text) => (user, text),
-        Attempt::Later(until) => return Ok(Entry::Later(until)),
+        Attempt::Later(until) => {
+            hashed(move || password::waste(password.reveal())).await?;
+            return Ok(Entry::Later(until));
+        }
         Attempt::Hopeless => {
             let password = if long { Secret::new(String::new()) } else { password };
             hashed(move || password::waste(password.reveal())).await?;

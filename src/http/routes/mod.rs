@@ -12,6 +12,7 @@ pub mod health;
 pub mod jobs;
 pub mod references;
 pub mod searches;
+pub mod session;
 pub mod status;
 
 use actix_web::error::JsonPayloadError;
@@ -46,6 +47,8 @@ pub type Answers = fn() -> Route;
 pub enum Need {
     /// Nothing: nobody is asked who they are.
     Nobody,
+    /// Somebody, whatever they may do.
+    Anybody,
     /// This permission: in the gallery that the address names, or where it names none, in any. The handler sees to what
     /// an address can't say.
     May(Permission),
@@ -118,6 +121,14 @@ pub const API: &[Address] = &[
     Address {
         path: "/api/v1/galleries/{name}/compactions",
         methods: &[("post", || web::post().to(jobs::compact), Need::May(GalleryMaintain), Some(Kind::CompactionAsked))],
+    },
+    Address {
+        path: "/api/v1/session",
+        methods: &[
+            ("get", || read(session::show), Need::Anybody, Some(Kind::SessionRead)),
+            ("post", || web::post().to(session::open), Need::Nobody, Some(Kind::SessionOpened)),
+            ("delete", || web::delete().to(session::end), Need::Anybody, Some(Kind::SessionEnded)),
+        ],
     },
     Address {
         path: "/api/v1/jobs",

@@ -56,3 +56,16 @@ CREATE TABLE api_key (
 );
 
 CREATE INDEX api_key_user ON api_key (user_id, id);
+
+-- Of people at a browser. Rows of those that are over are deleted: what happened stands in the audit log.
+CREATE TABLE session (
+    id BIGINT NOT NULL PRIMARY KEY,
+    token_sha256 TEXT NOT NULL UNIQUE,
+    user_id BIGINT NOT NULL REFERENCES app_user (id),
+    created_at TEXT NOT NULL,
+    expires_at TEXT NOT NULL,
+    -- Earlier, if nothing more is asked.
+    idle_until TEXT NOT NULL
+);
+
+CREATE INDEX session_user ON session (user_id, id);

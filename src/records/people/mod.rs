@@ -2,6 +2,7 @@
 
 mod keys;
 mod passwords;
+mod sessions;
 mod users;
 
 use sqlx::Row as _;
@@ -14,6 +15,7 @@ use crate::rights::{Grant, RightsError};
 
 pub use keys::{KeyRecord, NewKeyRecord};
 pub use passwords::Attempt;
+pub use sessions::SessionRecord;
 
 /// What can't be done with users and keys.
 #[derive(Debug, thiserror::Error)]

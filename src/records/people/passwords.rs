@@ -48,6 +48,8 @@ impl PeopleBook {
         if again {
             return Ok(change.commit().await?);
         }
+        // Whoever knew the old one is out.
+        self.end_sessions(&mut change, user.id).await?;
         self.settle(change, caller, &Happening::new(Kind::UserPasswordSet).about([Object::User(user.id)])).await
     }
 

@@ -207,6 +207,9 @@ impl PeopleBook {
             UserState::Locked => Kind::UserLocked,
             UserState::Left => Kind::UserLeft,
         };
+        if state != UserState::Active {
+            self.end_sessions(&mut change, user.id).await?;
+        }
         let mut happening = Happening::new(kind).about([Object::User(user.id)]);
         if state == UserState::Left {
             sqlx::query("DELETE FROM user_secret WHERE user_id = $1")
