@@ -84,6 +84,9 @@ pub struct Fault {
 /// What can be wrong with an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Wrong {
+    /// There are events with numbers below it.
+    #[error("there are events before the first")]
+    Before,
     /// There is none, and there are later ones.
     #[error("it is missing")]
     Missing,

@@ -149,12 +149,10 @@ pub const AUDIT_WHO_BYTES_MAX: usize = 256;
 pub const AUDIT_OBJECTS_MAX: usize = 512;
 /// Events that are read at once.
 pub const AUDIT_PAGE_MAX: usize = 2_000;
-/// Most events with a checkpoint in files that a log is held against: those of ten weeks, where there is one a minute.
+/// Most checkpoints of a file that a log is held against: those of ten weeks, where there is one a minute.
 pub const AUDIT_ANCHORS_MAX: usize = 100_000;
-/// Most checkpoints of one event in these.
-pub const AUDIT_ANCHORS_OF_ONE_MAX: usize = 4;
-/// Longest line of a file of events or checkpoints.
-pub const AUDIT_LINE_BYTES_MAX: usize = 128 << 10;
+/// Longest line of such a file.
+pub const AUDIT_CHECKPOINT_BYTES_MAX: usize = 2 << 10;
 
 /// Largest HTTP body of one request.
 pub const REQUEST_BYTES_MAX: usize = 256 << 20;

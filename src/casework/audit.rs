@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::audit::chain::Wrong;
 use crate::audit::{Caller, Chain, Checkpoint, Detail, Fault, Happening, Kind, Outcome, StoredCheckpoint, StoredEvent};
 use crate::base::clock;
-use crate::base::limits::{AUDIT_ANCHORS_MAX, AUDIT_ANCHORS_OF_ONE_MAX, AUDIT_LINE_BYTES_MAX};
+use crate::base::limits::{AUDIT_ANCHORS_MAX, AUDIT_CHECKPOINT_BYTES_MAX};
 use crate::casework::keys::{public_key, signing_key};
 use crate::casework::{CaseworkError, Desk};
 use crate::crypto::PublicKey;
@@ -155,13 +155,12 @@ pub async fn verify(
         Some(key) => Some(key),
         None => public_key(&desk.settings.data.folder)?,
     };
-    let mut anchors = BTreeMap::new();
     let own = desk.settings.data.folder.join(CHECKPOINTS);
-    for path in [own.is_file().then_some(own.as_path()), anchor].into_iter().flatten() {
-        anchors_in(path, &mut anchors)?;
-    }
+    let own = if own.is_file() { anchors_in(&own, Whose::Ours)? } else { Anchors::new() };
+    // By itself: nothing in the data folder may push out what was kept elsewhere.
+    let given = anchor.map(|path| anchors_in(path, Whose::Given)).transpose()?.unwrap_or_default();
     let end = read(book.newest(&crate::records::EventFilter::default(), 1).await)?.first().map_or(0, |event| event.seq);
-    let mut check = Check::new(book, folder, key, anchors);
+    let mut check = Check::new(book, folder, key, [own, given]);
     let walked = check.walk(|done| progress(done, end)).await?;
     let verdict = check.verdict(walked.err());
     let mut happening = Happening::new(Kind::AuditVerified).with("events", Detail::Number(verdict.events));
@@ -181,25 +180,23 @@ struct Check {
     folder: String,
     key: Option<PublicKey>,
     chain: Chain,
-    /// Checkpoints from elsewhere, by event.
-    anchors: BTreeMap<u64, Vec<StoredCheckpoint>>,
+    /// Checkpoints of the data folder's own file, and of the file that was given.
+    anchors: [Anchors; 2],
     sealed_through: u64,
     checkpoints: u64,
 }
 
 impl Check {
-    fn new(
-        book: AuditBook,
-        folder: String,
-        key: Option<PublicKey>,
-        anchors: BTreeMap<u64, Vec<StoredCheckpoint>>,
-    ) -> Self {
+    fn new(book: AuditBook, folder: String, key: Option<PublicKey>, anchors: [Anchors; 2]) -> Self {
         let chain = Chain::new(&folder);
         Self { book, folder, key, chain, anchors, sealed_through: 0, checkpoints: 0 }
     }
 
     /// Walks to the end or to the first fault.
     async fn walk(&mut self, mut progress: impl FnMut(u64)) -> Result<Result<(), Fault>, CaseworkError> {
+        if read(self.book.has_strange_numbers().await)? {
+            return Ok(Err(Fault { seq: 1, what: Wrong::Before }));
+        }
         let mut kept = Kept { page: Vec::new().into_iter(), last: 0, next: None };
         kept.step(&self.book).await?;
         loop {
@@ -221,7 +218,8 @@ impl Check {
                     }
                     kept.step(&self.book).await?;
                 }
-                for checkpoint in self.anchors.remove(&event.seq).unwrap_or_default() {
+                let of_files = self.anchors.each_mut().map(|anchors| anchors.remove(&event.seq).unwrap_or_default());
+                for checkpoint in of_files.into_iter().flatten() {
                     if let Err(fault) = self.compare(event.seq, &checkpoint)? {
                         return Ok(Err(fault));
                     }
@@ -229,7 +227,8 @@ impl Check {
             }
             progress(self.chain.seq());
         }
-        let known = kept.next.map(|(seq, _)| seq).into_iter().chain(self.anchors.keys().copied());
+        let known =
+            kept.next.map(|(seq, _)| seq).into_iter().chain(self.anchors.iter().flat_map(|of| of.keys().copied()));
         match known.max() {
             Some(_later) => Ok(Err(Fault { seq: self.chain.seq() + 1, what: Wrong::CutOff })),
             None => Ok(Ok(())),
@@ -254,8 +253,9 @@ impl Check {
         if checkpoint.hash != self.chain.hash() {
             return Ok(Err(Fault { seq, what: Wrong::NotAsSealed }));
         }
+        // The same checkpoint in the records and in files is one.
+        self.checkpoints += u64::from(self.sealed_through != seq);
         self.sealed_through = seq;
-        self.checkpoints += 1;
         Ok(Ok(()))
     }
 
@@ -285,14 +285,27 @@ impl Kept {
     }
 }
 
-/// Adds the checkpoints in a file as [`CHECKPOINTS`] is one; of very many those of the latest events.
-fn anchors_in(path: &Path, anchors: &mut BTreeMap<u64, Vec<StoredCheckpoint>>) -> Result<(), CaseworkError> {
+/// Checkpoints by event.
+type Anchors = BTreeMap<u64, Vec<StoredCheckpoint>>;
+
+/// Where a file of checkpoints comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// From the data folder: a line that was cut short by a power cut is passed over, and of very many the latest count.
+    Ours,
+    /// From elsewhere: every line counts, or the file is refused.
+    Given,
+}
+
+/// The checkpoints in a file as [`CHECKPOINTS`] is one.
+fn anchors_in(path: &Path, whose: Whose) -> Result<Anchors, CaseworkError> {
+    let mut anchors = Anchors::new();
     let file = fs::File::open(path).map_err(|error| unreadable(path, &error))?;
     let mut reader = BufReader::new(file);
-    let mut line = String::new();
+    let (mut line, mut found) = (String::new(), 0_usize);
     for number in 1_usize.. {
         line.clear();
-        let limit = AUDIT_LINE_BYTES_MAX as u64;
+        let limit = AUDIT_CHECKPOINT_BYTES_MAX as u64;
         let count = reader.by_ref().take(limit).read_line(&mut line).map_err(|error| unreadable(path, &error))?;
         if count == 0 {
             break;
@@ -301,17 +314,31 @@ fn anchors_in(path: &Path, anchors: &mut BTreeMap<u64, Vec<StoredCheckpoint>>) -
             path: path.to_owned(),
             reason: format!("line {number} {what}: it should be a file of checkpoints, as {CHECKPOINTS} is one"),
         };
-        let stored: StoredCheckpoint = serde_json::from_str(&line).map_err(|_| wrong("is no checkpoint"))?;
-        let checkpoint: Checkpoint = serde_json::from_str(&stored.body).map_err(|_| wrong("is no checkpoint"))?;
-        let of_one = anchors.entry(checkpoint.seq).or_default();
-        if !of_one.contains(&stored) && of_one.len() < AUDIT_ANCHORS_OF_ONE_MAX {
+        let Some((seq, stored)) = checkpoint_in(&line) else {
+            if whose == Whose::Ours {
+                continue;
+            }
+            return Err(wrong("is no checkpoint"));
+        };
+        let of_one = anchors.entry(seq).or_default();
+        if !of_one.contains(&stored) {
             of_one.push(stored);
+            found += 1;
         }
-        if anchors.len() > AUDIT_ANCHORS_MAX {
-            anchors.pop_first();
+        if found > AUDIT_ANCHORS_MAX {
+            if whose == Whose::Given {
+                return Err(wrong("is one too many: give the newest lines"));
+            }
+            found -= anchors.pop_first().map_or(0, |(_, of_one)| of_one.len());
         }
     }
-    Ok(())
+    Ok(anchors)
+}
+
+fn checkpoint_in(line: &str) -> Option<(u64, StoredCheckpoint)> {
+    let stored: StoredCheckpoint = serde_json::from_str(line).ok()?;
+    let checkpoint: Checkpoint = serde_json::from_str(&stored.body).ok()?;
+    Some((checkpoint.seq, stored))
 }
 
 /// Writes the whole log to a new folder, for others to check: `events.jsonl`, `checkpoints.jsonl`, `signing.pub` and
@@ -351,22 +378,25 @@ pub async fn export(
         progress(last, end);
     }
     events.into_inner().map_err(|error| failed(error.into_error()))?.sync_all().map_err(failed)?;
-    let checkpoints = export_checkpoints(&book, &to.join("checkpoints.jsonl")).await?;
+    let checkpoints = export_checkpoints(&book, end, &to.join("checkpoints.jsonl")).await?;
     Ok(Exported { folder: to.to_owned(), events: last, checkpoints })
 }
 
-async fn export_checkpoints(book: &AuditBook, to: &Path) -> Result<u64, CaseworkError> {
+/// Those up to event `end`: others may have come meanwhile, of events that are not in the export.
+async fn export_checkpoints(book: &AuditBook, end: u64, to: &Path) -> Result<u64, CaseworkError> {
     let failed = |error: std::io::Error| unreadable(to, &error);
     let mut file = std::io::BufWriter::new(fs::File::create(to).map_err(failed)?);
     let (mut last, mut count) = (0, 0);
     loop {
         let page = read(book.checkpoints_after(last).await)?;
         let Some(at) = page.last().map(|(seq, _)| *seq) else { break };
-        for (_, checkpoint) in &page {
+        let covered = page.iter().filter(|(seq, _)| *seq <= end);
+        count += covered.clone().count() as u64;
+        for (_, checkpoint) in covered {
             let line = serde_json::to_string(checkpoint).map_err(|error| failed(error.into()))?;
             writeln!(file, "{line}").map_err(failed)?;
         }
-        (last, count) = (at, count + page.len() as u64);
+        last = at;
     }
     file.into_inner().map_err(|error| failed(error.into_error()))?.sync_all().map_err(failed)?;
     Ok(count)

@@ -153,6 +153,16 @@ impl AuditBook {
         })
     }
 
+    /// Whether there are events with numbers that no event has: nobody finds them by walking from the first.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn has_strange_numbers(&self) -> Result<bool, RecordsError> {
+        let select = "SELECT COUNT(*) FROM audit_event WHERE seq < 1";
+        let count: i64 = sqlx::query_scalar(select).fetch_one(&self.0.pool).await.map_err(self.0.sql())?;
+        Ok(count > 0)
+    }
+
     /// Events after number `after` as they are kept, in their order, at most [`AUDIT_PAGE_MAX`].
     ///
     /// # Errors
@@ -175,12 +185,12 @@ impl AuditBook {
         let kind = filter.kind.map(Kind::as_str);
         let rows = if let Some(object) = &filter.object {
             let select = "SELECT e.seq AS seq, e.kind AS kind, e.body AS body, e.hash AS hash FROM audit_event e \
-                 JOIN audit_object o ON o.seq = e.seq WHERE o.object = $1 AND ($2 IS NULL OR e.kind = $2) \
+                 JOIN audit_object o ON o.seq = e.seq WHERE o.object = $1 AND e.seq > 0 AND ($2 IS NULL OR e.kind = $2) \
                  GROUP BY e.seq ORDER BY e.seq DESC LIMIT $3";
             let query = sqlx::query(select).bind(object.clone()).bind(kind).bind(limit);
             query.fetch_all(&self.0.pool).await
         } else {
-            let select = "SELECT seq, kind, body, hash FROM audit_event WHERE ($1 IS NULL OR kind = $1) \
+            let select = "SELECT seq, kind, body, hash FROM audit_event WHERE seq > 0 AND ($1 IS NULL OR kind = $1) \
                  ORDER BY seq DESC LIMIT $2";
             sqlx::query(select).bind(kind).bind(limit).fetch_all(&self.0.pool).await
         };

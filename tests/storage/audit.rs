@@ -255,6 +255,27 @@ fn a_log_that_was_cut_or_written_anew_does_not_agree_with_its_checkpoints() {
         assert_eq!(verdict(&desk, None).await.fault, None, "nobody knows");
         let fault = verdict(&desk, Some(&elsewhere)).await.fault.unwrap();
         assert!(fault.seq == 21 && fault.what.contains("written anew"), "{fault:?}");
+        // However many of its own the data folder brings.
+        let line = fs_err::read_to_string(data.join(audit::CHECKPOINTS)).unwrap();
+        let kept = fs_err::read_to_string(&elsewhere).unwrap();
+        let forged: String =
+            (10..20).map(|digit| kept.replace("signature\":\"", &format!("signature\":\"{digit}"))).collect();
+        fs_err::write(data.join(audit::CHECKPOINTS), forged + &line + "{\"torn").unwrap();
+        let fault = verdict(&desk, Some(&elsewhere)).await.fault.unwrap();
+        assert_eq!(fault.seq, 21, "{fault:?}");
+        fs_err::write(data.join(audit::CHECKPOINTS), "{\"torn").unwrap();
+        assert_eq!(verdict(&desk, None).await.fault, None, "a line that a power cut tore is passed over");
+        // An event that no walk comes by.
+        let before = "INSERT INTO audit_event SELECT 0, kind, body, hash FROM audit_event WHERE seq = 3";
+        let pool =
+            SqlitePool::connect_with(SqliteConnectOptions::new().filename(data.join("records.sqlite"))).await.unwrap();
+        sqlx::raw_sql(before).execute(&pool).await.unwrap();
+        let fault = verdict(&desk, None).await.fault.unwrap();
+        assert!(fault.what.contains("before the first"), "{fault:?}");
+        let shown = desk.vault.audit_book().newest(&EventFilter::default(), 2_000).await.unwrap();
+        assert!(shown.iter().all(|event| event.seq > 0));
+        sqlx::raw_sql("DELETE FROM audit_event WHERE seq = 0").execute(&pool).await.unwrap();
+        pool.close().await;
         // A checkpoint by another key is no checkpoint of this log.
         let other = SigningKey::from_seed(&[5; 32]).unwrap().public();
         let checked = audit::verify(&desk, &Caller::itself("a test"), (Some(other), Some(&elsewhere)), |_, _| ()).await;
