@@ -156,6 +156,23 @@ pub const AUDIT_ANCHORS_OF_ONE_MAX: usize = 4;
 /// Longest line of a file of events or checkpoints.
 pub const AUDIT_LINE_BYTES_MAX: usize = 128 << 10;
 
+/// Largest file of a policy.
+pub const POLICY_BYTES_MAX: usize = 256 << 10;
+/// Most purposes, lawful bases and levels of seriousness of a policy, each.
+pub const POLICY_WORDS_MAX: usize = 64;
+/// Longest of these words.
+pub const POLICY_WORD_BYTES_MAX: usize = 64;
+/// Most galleries that a policy names for one purpose, or gives periods to.
+pub const POLICY_GALLERIES_MAX: usize = 1_000;
+/// Contradictions of a policy that an error shows; more are counted.
+pub const POLICY_FINDINGS_SHOWN_MAX: usize = 20;
+/// Longest reference of a case.
+pub const CASE_REFERENCE_BYTES_MAX: usize = 128;
+/// Shortest time for which somebody may claim a review, in minutes.
+pub const CLAIM_MINUTES_MIN: u32 = 5;
+/// Longest time.
+pub const CLAIM_MINUTES_MAX: u32 = 24 * 60;
+
 /// Largest HTTP body of one request.
 pub const REQUEST_BYTES_MAX: usize = 256 << 20;
 /// Most pictures in one request to enrol or to search.

@@ -11,6 +11,7 @@ use crate::cli::audit::AuditCommand;
 use crate::cli::bench::BenchCommand;
 use crate::cli::degrade::Degrade;
 use crate::cli::eval::EvalCommand;
+use crate::cli::policy::PolicyCommand;
 use crate::settings::back_end::BackEnd;
 use crate::settings::flags::Flags;
 
@@ -84,6 +85,7 @@ impl Args {
             | Command::Gallery(_)
             | Command::Jobs(_)
             | Command::Audit(_)
+            | Command::Policy(_)
             | Command::Models(_)
             | Command::Bench(_)
             | Command::Eval(_)
@@ -131,6 +133,9 @@ pub enum Command {
     /// Show, check and export who did what.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Show, check and compare policies: who may search what for what.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Measure this machine's speed, on synthetic templates.
     #[command(subcommand)]
     Bench(BenchCommand),

@@ -12,6 +12,7 @@ pub mod eval;
 pub mod gallery;
 pub mod jobs;
 pub mod models;
+pub mod policy;
 pub mod print;
 pub mod progress;
 pub mod search;
@@ -55,6 +56,7 @@ pub fn run() -> Result<()> {
         Command::Gallery(command) => runtime.block_on(gallery::run(settings, command)),
         Command::Serve(_) => runtime.block_on(serve::run(settings)),
         Command::Audit(command) => runtime.block_on(audit::run(settings, command)),
+        Command::Policy(command) => policy::run(&command),
         Command::Jobs(command) => runtime.block_on(jobs::run(settings, command)),
         Command::Bench(command) => runtime.block_on(bench::run(settings, command)),
         Command::Eval(command) => runtime.block_on(eval::run(settings, command)),
