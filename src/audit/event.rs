@@ -31,6 +31,10 @@ pub enum Object {
     Templates(TemplateId, TemplateId),
     /// A job, by its number.
     Job(i64),
+    /// A review, by its number.
+    Review(i64),
+    /// A lead, by its number.
+    Lead(i64),
 }
 
 impl Object {
@@ -38,6 +42,8 @@ impl Object {
         match self {
             Self::Search(id) => format!("search:{id}"),
             Self::Job(id) => format!("job:{id}"),
+            Self::Review(id) => format!("review:{id}"),
+            Self::Lead(id) => format!("lead:{id}"),
             Self::Templates(first, last) if first == last => format!("template:{first}"),
             Self::Templates(first, last) => format!("templates:{first}-{last}"),
         }

@@ -8,8 +8,17 @@ use time::format_description::well_known::Rfc3339;
 /// The present moment in UTC as RFC 3339 text, to the second: the form in which records keep time.
 #[must_use]
 pub fn now_rfc3339() -> String {
-    let now = OffsetDateTime::now_utc();
-    let whole = now.replace_nanosecond(0).unwrap_or(now);
+    in_text(OffsetDateTime::now_utc())
+}
+
+/// The moment so many minutes from now, in the same form.
+#[must_use]
+pub fn rfc3339_in_minutes(minutes: u32) -> String {
+    in_text(OffsetDateTime::now_utc() + Duration::from_secs(u64::from(minutes) * 60))
+}
+
+fn in_text(moment: OffsetDateTime) -> String {
+    let whole = moment.replace_nanosecond(0).unwrap_or(moment);
     // Formatting fails only for years outside 0..=9999, which no machine's clock shows; the epoch is a visible mistake then.
     whole.format(&Rfc3339).unwrap_or_else(|_| "1970-01-01T00:00:00Z".to_owned())
 }
@@ -51,6 +60,8 @@ mod tests {
         let text = now_rfc3339();
         assert_eq!(text.len(), "2026-11-21T21:00:00Z".len(), "{text}");
         assert!(text.ends_with('Z'), "{text}");
+        // As texts they are in the order of time, which is how claims are held against the clock.
+        assert!(rfc3339_in_minutes(1) > text && rfc3339_in_minutes(600_000) > rfc3339_in_minutes(1));
     }
 
     #[test]

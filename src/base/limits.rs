@@ -172,6 +172,14 @@ pub const CASE_REFERENCE_BYTES_MAX: usize = 128;
 pub const CLAIM_MINUTES_MIN: u32 = 5;
 /// Longest time.
 pub const CLAIM_MINUTES_MAX: u32 = 24 * 60;
+/// Reviews that may be under way.
+pub const REVIEWS_OPEN_MAX: usize = 100_000;
+/// Reviews or leads that are read at once.
+pub const REVIEW_PAGE_MAX: usize = 500;
+/// How often something is tried again that somebody else was quicker with.
+pub const REVIEW_TRIES_MAX: usize = 8;
+/// Most outcomes of one lead.
+pub const LEAD_OUTCOMES_MAX: usize = 64;
 
 /// Largest HTTP body of one request.
 pub const REQUEST_BYTES_MAX: usize = 256 << 20;

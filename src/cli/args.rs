@@ -10,8 +10,10 @@ use crate::casework::faces::FaceChoice;
 use crate::cli::audit::AuditCommand;
 use crate::cli::bench::BenchCommand;
 use crate::cli::degrade::Degrade;
+use crate::cli::demo::Demo;
 use crate::cli::eval::EvalCommand;
 use crate::cli::policy::PolicyCommand;
+use crate::cli::review::{LeadCommand, ReviewCommand};
 use crate::settings::back_end::BackEnd;
 use crate::settings::flags::Flags;
 
@@ -86,6 +88,8 @@ impl Args {
             | Command::Jobs(_)
             | Command::Audit(_)
             | Command::Policy(_)
+            | Command::Review(_)
+            | Command::Lead(_)
             | Command::Models(_)
             | Command::Bench(_)
             | Command::Eval(_)
@@ -136,6 +140,12 @@ pub enum Command {
     /// Show, check and compare policies: who may search what for what.
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Review candidate lists: two people make a lead.
+    #[command(subcommand)]
+    Review(ReviewCommand),
+    /// List leads, and say what came of them.
+    #[command(subcommand)]
+    Lead(LeadCommand),
     /// Measure this machine's speed, on synthetic templates.
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -454,20 +464,6 @@ pub enum ModelsCommand {
         /// The set; the default set when not given.
         set: Option<String>,
     },
-}
-
-/// A first identification: real pictures from public packages, searched among a million synthetic templates.
-#[derive(Debug, clap::Args)]
-pub struct Demo {
-    /// End after the searches instead of leaving a server running.
-    #[arg(long)]
-    pub exit: bool,
-    /// How many synthetic templates make the crowd.
-    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(0..=20_000_000))]
-    pub crowd: u64,
-    /// Port of the server that is left running; 0 for any free one.
-    #[arg(long)]
-    pub port: Option<u16>,
 }
 
 /// Show the settings in force.

@@ -11,12 +11,25 @@ use crate::base::text::thousands;
 use crate::casework::demo::{self, Outcome, Probe};
 use crate::casework::desk::catalogue_of;
 use crate::casework::{Desk, enrol};
-use crate::cli::args::Demo;
 use crate::cli::models::{Steps, install_set};
 use crate::cli::{desk, print, progress, serve};
 use crate::gallery::Access;
 use crate::settings::Settings;
 use crate::vision::install::{Options, install_demo_pictures};
+
+/// A first identification: real pictures from public packages, searched among a million synthetic templates.
+#[derive(Debug, clap::Args)]
+pub struct Demo {
+    /// End after the searches instead of leaving a server running.
+    #[arg(long)]
+    pub exit: bool,
+    /// How many synthetic templates make the crowd.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(0..=20_000_000))]
+    pub crowd: u64,
+    /// Port of the server that is left running; 0 for any free one.
+    #[arg(long)]
+    pub port: Option<u16>,
+}
 
 /// Installs what is lacking, runs the demonstration, prints it, and leaves a server running unless told to end.
 ///

@@ -15,6 +15,7 @@ pub mod models;
 pub mod policy;
 pub mod print;
 pub mod progress;
+pub mod review;
 pub mod search;
 pub mod serve;
 pub mod upkeep;
@@ -57,6 +58,8 @@ pub fn run() -> Result<()> {
         Command::Serve(_) => runtime.block_on(serve::run(settings)),
         Command::Audit(command) => runtime.block_on(audit::run(settings, command)),
         Command::Policy(command) => policy::run(&command),
+        Command::Review(command) => runtime.block_on(review::run(settings, command)),
+        Command::Lead(command) => runtime.block_on(review::run_lead(settings, command)),
         Command::Jobs(command) => runtime.block_on(jobs::run(settings, command)),
         Command::Bench(command) => runtime.block_on(bench::run(settings, command)),
         Command::Eval(command) => runtime.block_on(eval::run(settings, command)),

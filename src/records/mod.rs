@@ -8,6 +8,7 @@ mod audit;
 mod copy;
 mod galleries;
 mod jobs;
+pub mod review;
 mod searches;
 mod taken_back;
 mod templates;
@@ -31,7 +32,7 @@ pub use jobs::{JobBook, JobRecord, JobState, NewJob};
 pub use searches::{FaceBox, RecordedCandidate, SearchRecord};
 pub use templates::{NewDetail, ReferenceImage, TemplateState};
 
-const SCHEMA_VERSION: i64 = 6;
+const SCHEMA_VERSION: i64 = 8;
 /// The oldest schema in which a copy of a gallery is what it is now.
 const COPY_SCHEMA_MIN: i64 = 5;
 const BUSY_WAIT: Duration = Duration::from_secs(10);
@@ -128,7 +129,9 @@ impl Records {
             migration(3, "search restriction", include_str!("migrations/0003_search_restriction.sql")),
             migration(4, "jobs", include_str!("migrations/0004_jobs.sql")),
             migration(5, "operating point", include_str!("migrations/0005_operating_point.sql")),
-            migration(SCHEMA_VERSION, "audit", include_str!("migrations/0006_audit.sql")),
+            migration(6, "audit", include_str!("migrations/0006_audit.sql")),
+            // 7 belongs to people.
+            migration(SCHEMA_VERSION, "review", include_str!("migrations/0008_review.sql")),
         ];
         let migrated = Migrator::with_migrations(migrations).run(&records.pool).await;
         migrated.map_err(|source| RecordsError::Schema { path: path.to_owned(), source: Box::new(source) })?;

@@ -26,6 +26,7 @@ mod bulk;
 mod model;
 mod names;
 mod restoring;
+mod review;
 mod taken_back;
 mod traces;
 mod upkeep;
