@@ -130,6 +130,9 @@ pub enum CaseworkError {
     /// No such job.
     #[error("there is no job {0}: `bertillon jobs list` shows those there are")]
     NoJob(i64),
+    /// A search that the policy does not allow.
+    #[error(transparent)]
+    NotAdmitted(#[from] crate::policy::NotAdmitted),
     /// A review, or a lead.
     #[error(transparent)]
     Review(#[from] review::ReviewError),

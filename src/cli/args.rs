@@ -14,6 +14,7 @@ use crate::cli::demo::Demo;
 use crate::cli::eval::EvalCommand;
 use crate::cli::policy::PolicyCommand;
 use crate::cli::review::{LeadCommand, ReviewCommand};
+use crate::cli::search::StatedArgs;
 use crate::settings::back_end::BackEnd;
 use crate::settings::flags::Flags;
 
@@ -228,6 +229,9 @@ pub struct Search {
     /// Templates kept in view by an approximate search; the fewest that keep the policy when not given.
     #[arg(long, value_name = "N")]
     pub ef: Option<u32>,
+    /// What for.
+    #[command(flatten)]
+    pub stated: StatedArgs,
     /// Print the answer as JSON.
     #[arg(long)]
     pub json: bool,

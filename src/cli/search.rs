@@ -12,7 +12,29 @@ use crate::cli::{desk, print, progress};
 use crate::gallery::Access;
 use crate::http::shapes::SearchAnswerShape;
 use crate::identify::Filter;
+use crate::policy::Stated;
 use crate::settings::Settings;
+
+/// What for, on what basis, of which case. Nothing need be stated yet; what is stated is held against the policy.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "What for (`bertillon policy show` has the words)")]
+pub struct StatedArgs {
+    /// What for, such as investigate_crime.
+    #[arg(long, value_name = "WORD")]
+    pub purpose: Option<String>,
+    /// On what basis in law, such as law_enforcement_task.
+    #[arg(long, value_name = "WORD")]
+    pub lawful_basis: Option<String>,
+    /// How serious, such as indictable.
+    #[arg(long, value_name = "WORD")]
+    pub seriousness: Option<String>,
+    /// Of which case.
+    #[arg(long, value_name = "TEXT")]
+    pub case_ref: Option<String>,
+    /// Why, in words. Kept with the search: name nobody there.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
 
 /// Searches and prints the candidate lists. Works beside a running server.
 ///
@@ -45,7 +67,9 @@ pub async fn run(settings: Settings, command: Search) -> Result<()> {
     let desk = desk(settings, Access::Reader).await?;
     let filter: Filter = command.filter.join(";").parse()?;
     let (gallery, faces) = (command.gallery, command.faces);
-    let request = SearchRequest { gallery, pictures, faces, people, threshold, filter, mode, caller: caller() };
+    let StatedArgs { purpose, lawful_basis, seriousness, case_ref, reason } = command.stated;
+    let stated = Stated { purpose, lawful_basis, seriousness, case_ref, reason };
+    let request = SearchRequest { gallery, pictures, faces, people, threshold, filter, mode, stated, caller: caller() };
     let answer = search(&desk, request, || ()).await.context("no candidate list")?;
     spinner.finish_and_clear();
     if command.json { print::json(&SearchAnswerShape::from(&answer)) } else { print::answer(&answer) }

@@ -32,6 +32,12 @@ impl From<CaseworkError> for Problem {
                 Self::not_found("no-job", "No such job", detail)
             }
             CaseworkError::Review(error) => error.into(),
+            CaseworkError::NotAdmitted(error) if error.is_forbidden() => {
+                Self::forbidden(error.kind(), "The policy does not allow this", error.to_string())
+            }
+            CaseworkError::NotAdmitted(error) => {
+                Self::unusable(error.kind(), "Not stated as the policy wants it", error.to_string())
+            }
             CaseworkError::NoSuchFace { .. } => Self::unusable("no-such-face", "No such face", error.to_string()),
             // Of folders on this machine, which no request names.
             CaseworkError::NoPictures(_)

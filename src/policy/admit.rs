@@ -22,6 +22,25 @@ pub struct Stated {
 }
 
 impl Stated {
+    /// How much of it is stated.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        SearchField::ALL.into_iter().filter(|field| self.field(*field).is_some()).count()
+    }
+
+    /// The same with what is blank left out, and the blanks around the rest.
+    #[must_use]
+    pub fn trimmed(&self) -> Self {
+        let text = |field| self.field(field).map(str::to_owned);
+        Self {
+            purpose: text(SearchField::Purpose),
+            lawful_basis: text(SearchField::LawfulBasis),
+            seriousness: text(SearchField::Seriousness),
+            case_ref: text(SearchField::CaseRef),
+            reason: text(SearchField::Reason),
+        }
+    }
+
     fn field(&self, field: SearchField) -> Option<&str> {
         let text = match field {
             SearchField::Purpose => &self.purpose,
@@ -192,6 +211,7 @@ impl Policy {
 }
 
 /// What `rules` say about a gallery: of its name, else of the longest beginning of it, else of `*`.
+#[must_use]
 pub fn closest<'a, T>(rules: &'a BTreeMap<String, T>, gallery: &GalleryName) -> Option<&'a T> {
     if let Some(rule) = rules.get(gallery.as_str()) {
         return Some(rule);

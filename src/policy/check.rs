@@ -176,7 +176,7 @@ impl Policy {
                     found.wrong(place, "it is empty: nobody could search for that purpose");
                 }
             }
-            None if !self.lists.keys().any(|role| listed(role)) => {
+            None if !self.lists.keys().any(listed) => {
                 found.wrong(place, "nobody is shown a list, so nobody could search for that purpose");
             }
             None => {}

@@ -88,6 +88,9 @@ pub enum SearchField {
 }
 
 impl SearchField {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Purpose, Self::LawfulBasis, Self::Seriousness, Self::CaseRef, Self::Reason];
+
     /// As files, flags and refusals name it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -146,7 +149,6 @@ pub struct Purpose {
 /// How candidates are reviewed. That a lead takes two people is no setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own in the file")]
 pub struct Review {
     /// Of a hundred decisions that name nobody, how many go to a second person. Drawn when the decision is made.
     pub negatives_percent: u32,

@@ -101,6 +101,7 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use sha2::{Digest as _, Sha256};
 
     use super::*;
 
@@ -115,28 +116,28 @@ mod tests {
         assert_ne!(other.sha256(), policy.sha256());
     }
 
+    /// By hand, as docs/POLICY.md says it: keys ascending, no blanks.
+    fn canonical(value: &serde_json::Value) -> String {
+        match value {
+            serde_json::Value::Object(map) => {
+                let mut keys: Vec<_> = map.keys().collect();
+                keys.sort();
+                let members = keys
+                    .iter()
+                    .map(|key| format!("{}:{}", serde_json::Value::from(key.as_str()), canonical(&map[key.as_str()])));
+                format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+            }
+            serde_json::Value::Array(items) => {
+                format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(","))
+            }
+            plain => plain.to_string(),
+        }
+    }
+
     #[test]
     fn the_hash_is_that_of_the_page() {
-        use sha2::{Digest as _, Sha256};
         let policy = Policy::builtin().unwrap();
         let value = serde_json::to_value(&policy).unwrap();
-        // By hand, as docs/POLICY.md says it: keys ascending, no blanks.
-        fn canonical(value: &serde_json::Value) -> String {
-            match value {
-                serde_json::Value::Object(map) => {
-                    let mut keys: Vec<_> = map.keys().collect();
-                    keys.sort();
-                    let members = keys.iter().map(|key| {
-                        format!("{}:{}", serde_json::Value::from(key.as_str()), canonical(&map[key.as_str()]))
-                    });
-                    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
-                }
-                serde_json::Value::Array(items) => {
-                    format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(","))
-                }
-                plain => plain.to_string(),
-            }
-        }
         let wanted: [u8; 32] = Sha256::digest(format!("bertillon policy 1\n{}", canonical(&value))).into();
         assert_eq!(policy.sha256().unwrap(), wanted);
     }

@@ -10,6 +10,7 @@ mod galleries;
 mod jobs;
 pub mod review;
 mod searches;
+mod statements;
 mod taken_back;
 mod templates;
 
@@ -30,9 +31,10 @@ pub use copy::TakenIn;
 pub use galleries::GalleryRecord;
 pub use jobs::{JobBook, JobRecord, JobState, NewJob};
 pub use searches::{FaceBox, RecordedCandidate, SearchRecord};
+pub use statements::Statement;
 pub use templates::{NewDetail, ReferenceImage, TemplateState};
 
-const SCHEMA_VERSION: i64 = 8;
+const SCHEMA_VERSION: i64 = 9;
 /// The oldest schema in which a copy of a gallery is what it is now.
 const COPY_SCHEMA_MIN: i64 = 5;
 const BUSY_WAIT: Duration = Duration::from_secs(10);
@@ -131,7 +133,8 @@ impl Records {
             migration(5, "operating point", include_str!("migrations/0005_operating_point.sql")),
             migration(6, "audit", include_str!("migrations/0006_audit.sql")),
             // 7 belongs to people.
-            migration(SCHEMA_VERSION, "review", include_str!("migrations/0008_review.sql")),
+            migration(8, "review", include_str!("migrations/0008_review.sql")),
+            migration(SCHEMA_VERSION, "statement", include_str!("migrations/0009_statement.sql")),
         ];
         let migrated = Migrator::with_migrations(migrations).run(&records.pool).await;
         migrated.map_err(|source| RecordsError::Schema { path: path.to_owned(), source: Box::new(source) })?;

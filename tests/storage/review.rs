@@ -7,8 +7,8 @@ use bertillon::base::ids::TemplateId;
 use bertillon::casework::CaseworkError;
 use bertillon::casework::review::{Finding, Outcome, Refusal, ReviewError, ReviewRoom, State, View};
 use bertillon::gallery::{Access, Erase, Vault};
-use bertillon::policy::{Policy, Role, Roles};
-use bertillon::records::EventFilter;
+use bertillon::policy::{Policy, Role, Roles, Stated};
+use bertillon::records::{EventFilter, Records, SearchRecord, Statement};
 use bertillon::segment::Precision;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
@@ -320,6 +320,35 @@ fn roles_and_names_are_wanted() {
         let asked = person(&vault, "examiner 7");
         assert_eq!(looks_and_names(&asked, review, 3).await.as_str(), "awaiting_second");
         assert_eq!(looks_and_names(&person(&vault, "ann"), review, 3).await.as_str(), "lead");
+        vault.close().await;
+    });
+}
+
+#[test]
+fn what_a_search_states_is_kept_with_it() {
+    run(async {
+        let home = tempfile::tempdir().unwrap();
+        let (vault, _) = searched(home.path()).await;
+        let some = |text: &str| Some(text.to_owned());
+        let stated = Stated {
+            purpose: some("investigate_crime"),
+            lawful_basis: some("law_enforcement_task"),
+            seriousness: None,
+            case_ref: some("CR/77/26"),
+            reason: some("the only still"),
+        };
+        let statement = Statement { stated, policy_sha256: [7; 32] };
+        let with = SearchRecord { stated: Some(statement.clone()), ..search(&[TemplateId(1)]) };
+        let ids = vault.record_searches(&[with, search(&[TemplateId(2)])]).await.unwrap();
+        let records = Records::join(&home.path().join("records.sqlite")).await.unwrap();
+        assert_eq!(records.stated(ids[0]).await.unwrap(), Some(statement));
+        assert_eq!(records.stated(ids[1]).await.unwrap(), None);
+        records.close().await;
+        let events = told(&vault, &format!("search:{}", ids[0])).await;
+        let detail = serde_json::to_value(&events[0].detail).unwrap();
+        assert_eq!((&detail["stated"], &detail["policy"]), (&4.into(), &"07".repeat(32).into()));
+        let told = serde_json::to_string(&events).unwrap();
+        assert!(!told.contains("CR/77") && !told.contains("still"), "free text has no place in the log");
         vault.close().await;
     });
 }
