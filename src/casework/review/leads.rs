@@ -13,7 +13,7 @@ pub enum Outcome {
     Arrest,
     /// Somebody was charged.
     Charge,
-    /// It was somebody else: shown wherever the lead is.
+    /// It was somebody else: said in every list of leads.
     Eliminated,
     /// Nothing more is done.
     NoFurtherAction,
