@@ -1,5 +1,6 @@
 //! Who acts: a name and a place that an event tells, what they may do, and a count of what was told of them already.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -7,9 +8,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::base::ids::{GalleryName, UserName};
 use crate::base::limits::AUDIT_WHO_BYTES_MAX;
 use crate::base::text::printable;
-use crate::rights::{Permission, Rights};
+use crate::rights::{Permission, Rights, Roles};
 
 const NOT_SIGNED_IN: &str = "not signed in";
+const ITSELF: &str = "the server itself";
 
 /// A name and a place, as far as the system knows them: a user of ours, a user of the operating system, or nobody but an
 /// address of the network.
@@ -78,7 +80,7 @@ impl Caller {
     /// The program itself, because of something: `the start`, `segments changed`.
     #[must_use]
     pub fn itself(because: &str) -> Self {
-        Self::new("the server itself", because, None)
+        Self::new(ITSELF, because, None)
     }
 
     /// Somebody at a network address, who has not said who they are, and may do nothing.
@@ -110,6 +112,45 @@ impl Caller {
         match &self.0.standing {
             Standing::User(identity) => Some(identity),
             Standing::Owner | Standing::Nobody => None,
+        }
+    }
+
+    /// The same place, and who it turned out to be: a user.
+    #[must_use]
+    pub fn being(&self, identity: Identity) -> Self {
+        let (name, Who { origin, request, .. }) = (identity.name.clone(), self.who());
+        Self::standing(Standing::User(Box::new(identity)), name.as_str(), origin, *request)
+    }
+
+    /// The name of the one person that this is: users and accounts of the operating system are people, an address and the
+    /// program itself are not. No two people have one name: names of users are never used again.
+    #[must_use]
+    pub fn person(&self) -> Option<&str> {
+        let name = self.0.who.actor.as_str();
+        match &self.0.standing {
+            Standing::User(_) => Some(name),
+            Standing::Owner => Some(name).filter(|name| !["", NOT_SIGNED_IN, ITSELF].contains(&name.trim())),
+            Standing::Nobody => None,
+        }
+    }
+
+    /// The roles by which they may do something; for whoever owns the data folder, all that may.
+    #[must_use]
+    pub fn roles_for(&self, permission: Permission, gallery: Option<&GalleryName>) -> Roles {
+        match &self.0.standing {
+            Standing::Owner => Roles::of(permission.roles()),
+            Standing::User(identity) => identity.rights.roles_for(permission, gallery),
+            Standing::Nobody => Roles::default(),
+        }
+    }
+
+    /// The galleries in which they may do something; `None` for all there are.
+    #[must_use]
+    pub fn galleries_for(&self, permission: Permission) -> Option<BTreeSet<GalleryName>> {
+        match &self.0.standing {
+            Standing::Owner => None,
+            Standing::User(identity) => identity.rights.galleries_for(permission),
+            Standing::Nobody => Some(BTreeSet::new()),
         }
     }
 
@@ -164,11 +205,17 @@ mod tests {
         let (nobody, founder) = (Caller::not_signed_in(peer, 1), Caller::founder(peer, 1));
         assert_eq!(nobody.who(), founder.who());
         assert!(!nobody.may(Permission::StatusRead, None) && founder.may(Permission::AuditRead, None));
+        assert_eq!((nobody.person(), founder.person(), Caller::itself("x").person()), (None, None, None));
+        let account = Caller::new("root", "command line", None);
+        assert_eq!((account.person(), account.galleries_for(Permission::ReviewRead)), (Some("root"), None));
         let rights = Rights { grants: vec!["auditor".parse().unwrap()], limits: None };
         let identity = Identity { user: 3, name: "ada".parse().unwrap(), key: Some("00ff00ff".to_owned()), rights };
         let user = Caller::user(identity, peer, 2);
         assert!(user.may(Permission::AuditRead, None) && !user.may(Permission::SearchRun, None));
         assert_eq!((user.who().actor.as_str(), user.who().origin.as_str()), ("ada", "127.0.0.1, key 00ff00ff"));
         assert_eq!(user.identity().map(|identity| identity.user), Some(3));
+        let known = account.being(user.identity().unwrap().clone());
+        assert_eq!((known.person(), known.who().origin.as_str()), (Some("ada"), "command line"));
+        assert!(!known.may(Permission::SearchRun, None), "bound by roles now");
     }
 }

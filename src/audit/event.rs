@@ -35,6 +35,10 @@ pub enum Object {
     User(i64),
     /// An API key, by its number.
     Key(i64),
+    /// A review, by its number.
+    Review(i64),
+    /// A lead, by its number.
+    Lead(i64),
 }
 
 impl Object {
@@ -44,6 +48,8 @@ impl Object {
             Self::Job(id) => format!("job:{id}"),
             Self::User(id) => format!("user:{id}"),
             Self::Key(id) => format!("key:{id}"),
+            Self::Review(id) => format!("review:{id}"),
+            Self::Lead(id) => format!("lead:{id}"),
             Self::Templates(first, last) if first == last => format!("template:{first}"),
             Self::Templates(first, last) => format!("templates:{first}-{last}"),
         }

@@ -145,6 +145,22 @@ kinds! {
     KeyRotated = "key.rotated" of Config,
     /// An API key counts no more.
     KeyRevoked = "key.revoked" of Config,
+    /// The review of a search was opened.
+    ReviewOpened = "review.opened" of Adjudication,
+    /// Somebody took a review, to decide it.
+    ReviewClaimed = "review.claimed" of Adjudication,
+    /// The candidates of a review were shown.
+    ReviewRead = "review.read" of Consultation,
+    /// Somebody decided.
+    ReviewDecided = "review.decided" of Adjudication,
+    /// A review was taken back.
+    ReviewWithdrawn = "review.withdrawn" of Adjudication,
+    /// Reviews were listed.
+    ReviewListed = "review.listed" of Consultation,
+    /// Leads were shown.
+    LeadListed = "lead.listed" of Consultation,
+    /// Somebody said what came of a lead.
+    LeadOutcome = "lead.outcome" of Alteration,
     /// Events were shown.
     AuditRead = "audit.read" of Consultation,
     /// The chain was checked.

@@ -18,8 +18,8 @@ pub fn rfc3339_in(later: Duration) -> String {
     text(now.checked_add(later.try_into().unwrap_or(time::Duration::MAX)).unwrap_or(now))
 }
 
-fn text(now: OffsetDateTime) -> String {
-    let whole = now.replace_nanosecond(0).unwrap_or(now);
+fn text(moment: OffsetDateTime) -> String {
+    let whole = moment.replace_nanosecond(0).unwrap_or(moment);
     // Formatting fails only for years outside 0..=9999, which no machine's clock shows; the epoch is a visible mistake then.
     whole.format(&Rfc3339).unwrap_or_else(|_| "1970-01-01T00:00:00Z".to_owned())
 }

@@ -154,6 +154,31 @@ pub const AUDIT_ANCHORS_MAX: usize = 100_000;
 /// Longest line of such a file.
 pub const AUDIT_CHECKPOINT_BYTES_MAX: usize = 2 << 10;
 
+/// Largest file of a policy.
+pub const POLICY_BYTES_MAX: usize = 256 << 10;
+/// Most purposes, lawful bases and levels of seriousness of a policy, each.
+pub const POLICY_WORDS_MAX: usize = 64;
+/// Longest of these words.
+pub const POLICY_WORD_BYTES_MAX: usize = 64;
+/// Most galleries that a policy names for one purpose, or gives periods to.
+pub const POLICY_GALLERIES_MAX: usize = 1_000;
+/// Contradictions of a policy that an error shows; more are counted.
+pub const POLICY_FINDINGS_SHOWN_MAX: usize = 20;
+/// Longest reference of a case.
+pub const CASE_REFERENCE_BYTES_MAX: usize = 128;
+/// Shortest time for which somebody may claim a review, in minutes.
+pub const CLAIM_MINUTES_MIN: u32 = 5;
+/// Longest time.
+pub const CLAIM_MINUTES_MAX: u32 = 24 * 60;
+/// Reviews that may be under way.
+pub const REVIEWS_OPEN_MAX: usize = 100_000;
+/// Reviews or leads that are read at once.
+pub const REVIEW_PAGE_MAX: usize = 500;
+/// How often something is tried again that somebody else was quicker with.
+pub const REVIEW_TRIES_MAX: usize = 8;
+/// Most outcomes of one lead.
+pub const LEAD_OUTCOMES_MAX: usize = 64;
+
 /// Largest HTTP body of one request.
 pub const REQUEST_BYTES_MAX: usize = 256 << 20;
 /// Most pictures in one request to enrol or to search.

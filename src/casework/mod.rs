@@ -18,6 +18,7 @@ pub mod keys;
 pub mod npy;
 pub mod npz;
 pub mod operating_points;
+pub mod review;
 pub mod search;
 pub mod statistics;
 pub mod worker;
@@ -133,6 +134,12 @@ pub enum CaseworkError {
     /// No such job.
     #[error("there is no job {0}: `bertillon jobs list` shows those there are")]
     NoJob(i64),
+    /// A search that the policy does not allow.
+    #[error(transparent)]
+    NotAdmitted(#[from] crate::policy::NotAdmitted),
+    /// A review, or a lead.
+    #[error(transparent)]
+    Review(#[from] review::ReviewError),
     /// A key that is missing, damaged or can't be read.
     #[error("the key {}: {reason}", .path.display())]
     Key {

@@ -6,13 +6,15 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::base::ids::{GalleryName, SubjectRef};
-use crate::casework::faces::FaceChoice;
 use crate::cli::audit::AuditCommand;
 use crate::cli::bench::BenchCommand;
 use crate::cli::degrade::Degrade;
 use crate::cli::demo::Demo;
 use crate::cli::eval::EvalCommand;
 use crate::cli::key::KeyCommand;
+use crate::cli::policy::PolicyCommand;
+use crate::cli::review::{LeadCommand, ReviewCommand};
+use crate::cli::search::Search;
 use crate::cli::user::UserCommand;
 use crate::settings::back_end::BackEnd;
 use crate::settings::flags::Flags;
@@ -89,6 +91,9 @@ impl Args {
             | Command::Audit(_)
             | Command::User(_)
             | Command::Key(_)
+            | Command::Policy(_)
+            | Command::Review(_)
+            | Command::Lead(_)
             | Command::Models(_)
             | Command::Bench(_)
             | Command::Eval(_)
@@ -142,6 +147,15 @@ pub enum Command {
     /// Make, list, replace and end the keys by which programs act for users.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Show, check and compare policies: who may search what for what.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Review candidate lists: two people make a lead.
+    #[command(subcommand)]
+    Review(ReviewCommand),
+    /// List leads, and say what came of them.
+    #[command(subcommand)]
+    Lead(LeadCommand),
     /// Measure this machine's speed, on synthetic templates.
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -176,55 +190,6 @@ pub struct Enrol {
     #[arg(long, default_value = "not stated")]
     pub purpose: String,
     /// Print the report as JSON.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Search a gallery for the person in a picture.
-///
-/// Prints one candidate list a face: rank, comparison score, subject. The largest face of each picture is searched unless
-/// --faces says otherwise. Every search is recorded.
-#[derive(Debug, clap::Args)]
-pub struct Search {
-    /// Gallery to search.
-    pub gallery: GalleryName,
-    /// Pictures to search with.
-    #[arg(required = true, value_name = "IMAGE")]
-    pub images: Vec<PathBuf>,
-    /// Longest candidate list, in people.
-    #[arg(long, value_name = "N")]
-    pub top: Option<usize>,
-    /// Lowest comparison score to show, from -1 to 1.
-    #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
-    pub threshold: Option<f32>,
-    /// Threshold of this operating point (`bertillon eval operating-points` lists them); the answer cites it.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["threshold", "target_fpir"])]
-    pub operating_point: Option<String>,
-    /// Threshold of the operating point for this false positive identification rate, 0.003 say; refused where none was measured
-    /// for the gallery's model, size and class. Needs --gallery-class.
-    #[arg(long, value_name = "RATE", conflicts_with = "threshold")]
-    pub target_fpir: Option<f64>,
-    /// Class of the gallery, as operating points have it ("custody, frontal"): only points for this class are taken.
-    #[arg(long, value_name = "TEXT")]
-    pub gallery_class: Option<String>,
-    /// Kind of the probes, as operating points have it ("degraded: cctv"); needed where there are points of several kinds.
-    #[arg(long, value_name = "KIND")]
-    pub probe_kind: Option<String>,
-    /// Which faces: largest, all, or a number from 1 (largest first).
-    #[arg(long, default_value = "largest")]
-    pub faces: FaceChoice,
-    /// Search a part of the gallery only: name=value,value or name=from..to or subject=ID,ID. May be repeated: all must
-    /// hold. The list is exact within the part.
-    #[arg(long = "where", value_name = "CONDITION")]
-    pub filter: Vec<String>,
-    /// exact: every template is compared. approximate: by graphs (`bertillon gallery index`), faster in large galleries; it
-    /// misses some, the hardest first, and says how many its audit missed.
-    #[arg(long, value_name = "MODE", default_value = "exact", value_parser = ["exact", "approximate"])]
-    pub mode: String,
-    /// Templates kept in view by an approximate search; the fewest that keep the policy when not given.
-    #[arg(long, value_name = "N")]
-    pub ef: Option<u32>,
-    /// Print the answer as JSON.
     #[arg(long)]
     pub json: bool,
 }

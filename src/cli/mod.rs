@@ -13,8 +13,10 @@ pub mod gallery;
 pub mod jobs;
 pub mod key;
 pub mod models;
+pub mod policy;
 pub mod print;
 pub mod progress;
+pub mod review;
 pub mod search;
 pub mod secret;
 pub mod serve;
@@ -60,6 +62,9 @@ pub fn run() -> Result<()> {
         Command::Audit(command) => runtime.block_on(audit::run(settings, command)),
         Command::User(command) => runtime.block_on(user::run(settings, command)),
         Command::Key(command) => runtime.block_on(key::run(settings, command)),
+        Command::Policy(command) => policy::run(&command),
+        Command::Review(command) => runtime.block_on(review::run(settings, command)),
+        Command::Lead(command) => runtime.block_on(review::run_lead(settings, command)),
         Command::Jobs(command) => runtime.block_on(jobs::run(settings, command)),
         Command::Bench(command) => runtime.block_on(bench::run(settings, command)),
         Command::Eval(command) => runtime.block_on(eval::run(settings, command)),

@@ -19,6 +19,7 @@ use crate::gallery::shelf::Shelf;
 use crate::gallery::snapshot::Snapshot;
 use crate::gallery::tail::Committed;
 use crate::gallery::traffic::Traffic;
+use crate::records::review::ReviewBook;
 use crate::records::{AuditBook, GalleryRecord, JobBook, PeopleBook, Records, ReferenceImage, SearchRecord};
 use crate::segment::{Precision, check_model_name};
 use crate::store::disk::{self, DiskFolder};
@@ -165,6 +166,12 @@ impl Vault {
     #[must_use]
     pub fn people_book(&self) -> PeopleBook {
         self.inner.records.people_book()
+    }
+
+    /// Reviews of searches, for the caller.
+    #[must_use]
+    pub fn review_book(&self) -> ReviewBook {
+        self.inner.records.review_book(&self.caller)
     }
 
     async fn open_galleries(&self) -> Result<(), GalleryError> {

@@ -15,6 +15,7 @@ pub mod problem;
 pub mod rate;
 pub mod reception;
 pub mod refusals;
+pub mod review_shapes;
 pub mod routes;
 pub mod shapes;
 pub mod upload;

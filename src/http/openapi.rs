@@ -5,7 +5,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi};
 
 use crate::http::identity::COOKIE;
-use crate::http::routes::{docs, erase, galleries, health, jobs, references, searches, session, status};
+use crate::http::routes::{docs, erase, galleries, health, jobs, references, reviews, searches, session, status};
 
 /// The document. Its version is that of the program.
 #[derive(OpenApi)]
@@ -33,6 +33,14 @@ use crate::http::routes::{docs, erase, galleries, health, jobs, references, sear
         jobs::graphs,
         jobs::graphs_off,
         jobs::compact,
+        reviews::list,
+        reviews::open,
+        reviews::show,
+        reviews::claim,
+        reviews::decide,
+        reviews::withdraw,
+        reviews::leads,
+        reviews::outcome,
         session::open,
         session::show,
         session::end,
@@ -45,6 +53,7 @@ use crate::http::routes::{docs, erase, galleries, health, jobs, references, sear
         (name = "galleries", description = "References and the galleries that hold them."),
         (name = "jobs", description = "Long work that the server does in the background."),
         (name = "searches", description = "Candidate lists for pictures."),
+        (name = "reviews", description = "Candidate lists looked at by two people, and the leads that come of it."),
     ),
 )]
 pub struct Document;

@@ -101,6 +101,11 @@ impl Problem {
         self.kind
     }
 
+    /// Known by name, and not allowed. 403.
+    pub fn forbidden(kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, kind, title, detail)
+    }
+
     /// Something that is not there. 404.
     pub fn not_found(kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, kind, title, detail)

@@ -9,7 +9,9 @@ mod copy;
 mod galleries;
 mod jobs;
 mod people;
+pub mod review;
 mod searches;
+mod statements;
 mod taken_back;
 mod templates;
 
@@ -31,9 +33,10 @@ pub use galleries::GalleryRecord;
 pub use jobs::{JobBook, JobRecord, JobState, NewJob};
 pub use people::{Attempt, KeyRecord, NewKeyRecord, PeopleBook, PeopleError, SessionRecord, UserRecord, UserState};
 pub use searches::{FaceBox, RecordedCandidate, SearchRecord};
+pub use statements::Statement;
 pub use templates::{NewDetail, ReferenceImage, TemplateState};
 
-const SCHEMA_VERSION: i64 = 7;
+const SCHEMA_VERSION: i64 = 9;
 /// The oldest schema in which a copy of a gallery is what it is now.
 const COPY_SCHEMA_MIN: i64 = 5;
 const BUSY_WAIT: Duration = Duration::from_secs(10);
@@ -131,7 +134,9 @@ impl Records {
             migration(4, "jobs", include_str!("migrations/0004_jobs.sql")),
             migration(5, "operating point", include_str!("migrations/0005_operating_point.sql")),
             migration(6, "audit", include_str!("migrations/0006_audit.sql")),
-            migration(SCHEMA_VERSION, "people", include_str!("migrations/0007_people.sql")),
+            migration(7, "people", include_str!("migrations/0007_people.sql")),
+            migration(8, "review", include_str!("migrations/0008_review.sql")),
+            migration(SCHEMA_VERSION, "statement", include_str!("migrations/0009_statement.sql")),
         ];
         let migrated = Migrator::with_migrations(migrations).run(&records.pool).await;
         migrated.map_err(|source| RecordsError::Schema { path: path.to_owned(), source: Box::new(source) })?;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::base::ids::GalleryName;
-use crate::rights::{Permission, RightsError, Role};
+use crate::rights::{Permission, RightsError, Role, Roles};
 
 /// In which galleries.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,12 +110,44 @@ impl Rights {
     /// Whether something is allowed: in `gallery`, or where none is meant, in any.
     #[must_use]
     pub fn allow(&self, permission: Permission, gallery: Option<&GalleryName>) -> bool {
+        self.granting(permission, gallery).next().is_some()
+    }
+
+    /// The roles by which something is allowed, as [`allow`](Self::allow) says it is.
+    #[must_use]
+    pub fn roles_for(&self, permission: Permission, gallery: Option<&GalleryName>) -> Roles {
+        self.granting(permission, gallery).map(|grant| grant.role).collect()
+    }
+
+    /// The galleries in which something is allowed; `None` for all there are.
+    #[must_use]
+    pub fn galleries_for(&self, permission: Permission) -> Option<BTreeSet<GalleryName>> {
+        let mut own = Some(BTreeSet::new());
+        for grant in self.granting(permission, None) {
+            match &grant.within {
+                Within::All => own = None,
+                Within::Gallery(name) => {
+                    own.as_mut().map(|own| own.insert(name.clone()));
+                }
+            }
+        }
+        let limits = self.limits.as_ref().and_then(|limits| limits.galleries.as_ref());
+        match (own, limits) {
+            (Some(own), Some(limits)) => Some(own.intersection(limits).cloned().collect()),
+            (None, Some(limits)) => Some(limits.clone()),
+            (own, None) => own,
+        }
+    }
+
+    /// The roles that allow something, as far as the key lets them.
+    fn granting(&self, permission: Permission, gallery: Option<&GalleryName>) -> impl Iterator<Item = &Grant> {
         let limited = |limits: &Limits| {
             let here = |names: &BTreeSet<GalleryName>| gallery.is_none_or(|gallery| names.contains(gallery));
             limits.permissions.contains(&permission) && limits.galleries.as_ref().is_none_or(here)
         };
-        let granted = |grant: &Grant| permission.roles().contains(&grant.role) && grant.within.covers(gallery);
-        self.limits.as_ref().is_none_or(limited) && self.grants.iter().any(granted)
+        let granted = move |grant: &&Grant| permission.roles().contains(&grant.role) && grant.within.covers(gallery);
+        let let_through = self.limits.as_ref().is_none_or(limited);
+        self.grants.iter().filter(move |_| let_through).filter(granted)
     }
 }
 
@@ -160,6 +192,14 @@ mod tests {
         assert!(!own.allow(Permission::ReferenceErase, Some(&gallery("a"))), "each role in its galleries");
         assert!(!own.allow(Permission::SearchRun, Some(&gallery("c"))));
         assert!(own.allow(Permission::SearchRun, None));
+        assert_eq!(own.roles_for(Permission::SearchRun, Some(&gallery("a"))), Roles::of(&[Role::Examiner]));
+        assert_eq!(own.roles_for(Permission::SearchRun, Some(&gallery("c"))), Roles::default());
+        let names = |texts: &[&str]| Some(texts.iter().map(|text| gallery(text)).collect::<BTreeSet<_>>());
+        assert_eq!(own.galleries_for(Permission::SearchRun), names(&["a", "b"]));
+        assert_eq!(own.galleries_for(Permission::ReferenceErase), names(&["b"]));
+        assert_eq!(own.galleries_for(Permission::AuditRead), names(&[]));
+        let all = Rights { grants: grants(&["auditor"]), limits: None };
+        assert_eq!(all.galleries_for(Permission::AuditRead), None);
         let limits = |permissions: &[Permission], galleries: Option<&[&str]>| Limits {
             permissions: permissions.iter().copied().collect(),
             galleries: galleries.map(|names| names.iter().map(|name| gallery(name)).collect()),
@@ -169,6 +209,8 @@ mod tests {
         assert!(!key.allow(Permission::SearchRun, Some(&gallery("a"))), "not a gallery of the key");
         assert!(!key.allow(Permission::SearchRun, Some(&gallery("c"))), "not a gallery of the owner");
         assert!(!key.allow(Permission::ReferenceErase, Some(&gallery("b"))), "not a permission of the key");
+        assert_eq!(key.galleries_for(Permission::SearchRun), names(&["b"]));
+        assert_eq!(key.galleries_for(Permission::ReferenceErase), names(&[]));
         let greedy = Rights { limits: Some(limits(&Permission::ALL, None)), ..own };
         assert!(!greedy.allow(Permission::AuditRead, None), "not a permission of the owner");
         assert!(!Rights::default().allow(Permission::StatusRead, None));

@@ -7,7 +7,7 @@ mod roles;
 
 pub use grants::{Grant, Limits, Rights, Within, check_grants};
 pub use permissions::Permission;
-pub use roles::Role;
+pub use roles::{Role, Roles};
 
 /// Why roles or rights can't be so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

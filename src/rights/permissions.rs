@@ -24,6 +24,10 @@ pub enum Permission {
     SearchRun,
     /// Search with a threshold of one's own instead of an operating point.
     SearchThreshold,
+    /// See reviews, their candidates, and leads.
+    ReviewRead,
+    /// Open, claim, decide and withdraw reviews, and say what came of leads: which of these, each role by the rules of reviews.
+    ReviewDecide,
     /// See jobs.
     JobRead,
     /// Cancel jobs.
@@ -38,7 +42,7 @@ use Role::{Administrator, Auditor, Evaluator, Examiner, Supervisor, Verifier};
 
 impl Permission {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::StatusRead,
         Self::GalleryRead,
         Self::GalleryCreate,
@@ -47,6 +51,8 @@ impl Permission {
         Self::ReferenceErase,
         Self::SearchRun,
         Self::SearchThreshold,
+        Self::ReviewRead,
+        Self::ReviewDecide,
         Self::JobRead,
         Self::JobCancel,
         Self::AuditRead,
@@ -65,6 +71,8 @@ impl Permission {
             Self::ReferenceErase => "reference.erase",
             Self::SearchRun => "search.run",
             Self::SearchThreshold => "search.threshold",
+            Self::ReviewRead => "review.read",
+            Self::ReviewDecide => "review.decide",
             Self::JobRead => "job.read",
             Self::JobCancel => "job.cancel",
             Self::AuditRead => "audit.read",
@@ -83,6 +91,7 @@ impl Permission {
             Self::ReferenceErase => &[Supervisor],
             Self::SearchRun => &[Examiner, Supervisor, Evaluator],
             Self::SearchThreshold => &[Evaluator],
+            Self::ReviewRead | Self::ReviewDecide => &[Examiner, Verifier, Supervisor],
             Self::JobRead => &[Supervisor, Evaluator, Administrator],
             Self::AuditRead => &[Auditor],
         }

@@ -3,10 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::rights::RightsError;
+use serde::{Deserialize, Serialize};
+
+use crate::rights::{Permission, RightsError};
 
 /// What somebody is here. A person may have several, but for the auditor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Hands pictures in, sees no candidates.
     Submitter,
@@ -49,6 +52,12 @@ impl Role {
             Self::Administrator => "administrator",
         }
     }
+
+    /// Whether that role may ever be shown a candidate list.
+    #[must_use]
+    pub fn searches(self) -> bool {
+        Permission::SearchRun.roles().contains(&self)
+    }
 }
 
 impl fmt::Display for Role {
@@ -64,5 +73,45 @@ impl FromStr for Role {
         let found = Self::ALL.into_iter().find(|role| role.as_str() == text);
         let all = || Self::ALL.map(Self::as_str).join(", ");
         found.ok_or_else(|| RightsError::Unknown(text.chars().take(40).collect(), "role", all()))
+    }
+}
+
+/// Some roles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Roles(u8);
+
+impl Roles {
+    /// These.
+    #[must_use]
+    pub fn of(roles: &[Role]) -> Self {
+        Self(roles.iter().fold(0, |bits, role| bits | 1 << *role as u8))
+    }
+
+    /// Whether one of them is among these.
+    #[must_use]
+    pub fn any_of(self, roles: &[Role]) -> bool {
+        self.0 & Self::of(roles).0 != 0
+    }
+}
+
+impl FromIterator<Role> for Roles {
+    fn from_iter<T: IntoIterator<Item = Role>>(roles: T) -> Self {
+        Self(roles.into_iter().fold(0, |bits, role| bits | 1 << role as u8))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_of_roles_keep_them_apart() {
+        for one in Role::ALL {
+            for other in Role::ALL {
+                assert_eq!(Roles::of(&[one]).any_of(&[other]), one == other);
+            }
+            assert!(Roles::of(&Role::ALL).any_of(&[one]) && !Roles::default().any_of(&[one]));
+            assert_eq!(serde_json::to_value(one).unwrap(), one.as_str());
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! Users: added, given roles, locked, and let go. For administrators.
 
-use crate::audit::{Caller, Happening, Kind, Object};
+use crate::audit::{Caller, Happening, Identity, Kind, Object};
 use crate::base::ids::UserName;
 use crate::base::limits::USER_DISPLAY_BYTES_MAX;
 use crate::casework::access::require;
+use crate::casework::access::sessions::identity;
 use crate::casework::{CaseworkError, Desk};
-use crate::records::{UserRecord, UserState};
+use crate::gallery::{GalleryError, Vault};
+use crate::records::{PeopleError, UserRecord, UserState};
 use crate::rights::{Grant, Permission, check_grants};
 
 /// Adds a user.
@@ -37,7 +39,7 @@ pub async fn add(
 /// [`CaseworkError::NotAllowed`], what the records say.
 pub async fn list(desk: &Desk, caller: &Caller) -> Result<Vec<(UserRecord, Option<String>)>, CaseworkError> {
     require(caller, Permission::UserManage, None)?;
-    let users = desk.vault.people_book().users().await.map_err(crate::gallery::GalleryError::from)?;
+    let users = desk.vault.people_book().users().await.map_err(GalleryError::from)?;
     desk.vault.acting_for(caller).tell(&Happening::new(Kind::UserListed)).await?;
     let checked = |user: UserRecord| {
         let fault = check_grants(&user.grants).err().map(|error| error.to_string());
@@ -55,6 +57,35 @@ pub async fn show(desk: &Desk, caller: &Caller, name: &UserName) -> Result<UserR
     let user = desk.vault.people_book().user(name).await?;
     desk.vault.acting_for(caller).tell(&Happening::new(Kind::UserRead).about([Object::User(user.id)])).await?;
     Ok(user)
+}
+
+/// Whom a caller is to the records.
+#[derive(Debug)]
+pub enum Behind {
+    /// A user already, or there are no users, and everybody is who they are.
+    Themselves,
+    /// The user of that name.
+    User(Box<Identity>),
+    /// There are users, and none of that name who may come in.
+    Nobody,
+}
+
+/// Whom somebody at the command line is to the records: the user of the same name as their account.
+///
+/// # Errors
+/// What the records say.
+pub async fn behind(vault: &Vault, caller: &Caller) -> Result<Behind, CaseworkError> {
+    let book = vault.people_book();
+    let (Some(name), None) = (caller.person(), caller.identity()) else { return Ok(Behind::Themselves) };
+    if !book.any().await.map_err(GalleryError::from)? {
+        return Ok(Behind::Themselves);
+    }
+    let Ok(name) = name.parse::<UserName>() else { return Ok(Behind::Nobody) };
+    match book.user(&name).await {
+        Ok(user) if user.state == UserState::Active => Ok(Behind::User(Box::new(identity(&user)))),
+        Ok(_) | Err(PeopleError::NoUser(_)) => Ok(Behind::Nobody),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Gives roles, then takes roles.

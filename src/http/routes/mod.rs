@@ -11,6 +11,7 @@ pub mod galleries;
 pub mod health;
 pub mod jobs;
 pub mod references;
+pub mod reviews;
 pub mod searches;
 pub mod session;
 pub mod status;
@@ -55,8 +56,8 @@ pub enum Need {
 }
 
 use Permission::{
-    GalleryCreate, GalleryMaintain, GalleryRead, JobCancel, JobRead, ReferenceEnrol, ReferenceErase, SearchRun,
-    StatusRead,
+    GalleryCreate, GalleryMaintain, GalleryRead, JobCancel, JobRead, ReferenceEnrol, ReferenceErase, ReviewDecide,
+    ReviewRead, SearchRun, StatusRead,
 };
 
 /// What the audit log calls a request; `None` for what shows nothing of anybody.
@@ -121,6 +122,42 @@ pub const API: &[Address] = &[
     Address {
         path: "/api/v1/galleries/{name}/compactions",
         methods: &[("post", || web::post().to(jobs::compact), Need::May(GalleryMaintain), Some(Kind::CompactionAsked))],
+    },
+    Address {
+        path: "/api/v1/reviews",
+        methods: &[
+            ("get", || read(reviews::list), Need::May(ReviewRead), Some(Kind::ReviewListed)),
+            ("post", || web::post().to(reviews::open), Need::May(ReviewDecide), Some(Kind::ReviewOpened)),
+        ],
+    },
+    Address {
+        path: "/api/v1/reviews/{review}",
+        methods: &[("get", || read(reviews::show), Need::May(ReviewRead), Some(Kind::ReviewRead))],
+    },
+    Address {
+        path: "/api/v1/reviews/{review}/claims",
+        methods: &[("post", || web::post().to(reviews::claim), Need::May(ReviewDecide), Some(Kind::ReviewClaimed))],
+    },
+    Address {
+        path: "/api/v1/reviews/{review}/decisions",
+        methods: &[("post", || web::post().to(reviews::decide), Need::May(ReviewDecide), Some(Kind::ReviewDecided))],
+    },
+    Address {
+        path: "/api/v1/reviews/{review}/withdrawals",
+        methods: &[(
+            "post",
+            || web::post().to(reviews::withdraw),
+            Need::May(ReviewDecide),
+            Some(Kind::ReviewWithdrawn),
+        )],
+    },
+    Address {
+        path: "/api/v1/leads",
+        methods: &[("get", || read(reviews::leads), Need::May(ReviewRead), Some(Kind::LeadListed))],
+    },
+    Address {
+        path: "/api/v1/leads/{lead}/outcomes",
+        methods: &[("post", || web::post().to(reviews::outcome), Need::May(ReviewDecide), Some(Kind::LeadOutcome))],
     },
     Address {
         path: "/api/v1/session",
