@@ -58,7 +58,7 @@ pub struct Caller(Arc<Acting>);
 struct Acting {
     who: Who,
     standing: Standing,
-    recorded: AtomicU32,
+    recorded: Arc<AtomicU32>,
 }
 
 impl Caller {
@@ -74,7 +74,7 @@ impl Caller {
             text.get(..text.floor_char_boundary(AUDIT_WHO_BYTES_MAX)).unwrap_or_default().to_owned()
         };
         let who = Who { actor: short(actor), origin: short(origin), request };
-        Self(Arc::new(Acting { who, standing, recorded: AtomicU32::new(0) }))
+        Self(Arc::new(Acting { who, standing, recorded: Arc::default() }))
     }
 
     /// The program itself, because of something: `the start`, `segments changed`.
@@ -118,8 +118,9 @@ impl Caller {
     /// The same place, and who it turned out to be: a user.
     #[must_use]
     pub fn being(&self, identity: Identity) -> Self {
-        let (name, Who { origin, request, .. }) = (identity.name.clone(), self.who());
-        Self::standing(Standing::User(Box::new(identity)), name.as_str(), origin, *request)
+        let who = Who { actor: identity.name.as_str().to_owned(), ..self.0.who.clone() };
+        let (standing, recorded) = (Standing::User(Box::new(identity)), Arc::clone(&self.0.recorded));
+        Self(Arc::new(Acting { who, standing, recorded }))
     }
 
     /// The name of the one person that this is: users and accounts of the operating system are people, an address and the
@@ -217,5 +218,7 @@ mod tests {
         let known = account.being(user.identity().unwrap().clone());
         assert_eq!((known.person(), known.who().origin.as_str()), (Some("ada"), "command line"));
         assert!(!known.may(Permission::SearchRun, None), "bound by roles now");
+        known.was_recorded();
+        assert_eq!(account.recorded(), 1, "what is told of them is told of the account");
     }
 }

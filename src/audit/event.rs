@@ -108,7 +108,11 @@ impl Happening {
         let room = AUDIT_OBJECTS_MAX.saturating_sub(self.objects.len());
         self.objects.extend(objects.by_ref().take(room).map(Object::in_words));
         let more = objects.count() as u64;
-        if more > 0 { self.with("objects_not_listed", Detail::Number(more)) } else { self }
+        let before = match self.detail.get("objects_not_listed") {
+            Some(Value::Number(before)) => *before,
+            Some(Value::Text(_)) | None => 0,
+        };
+        if more > 0 { self.with("objects_not_listed", Detail::Number(before + more)) } else { self }
     }
 
     /// The same for templates, ascending, neighbours joined; with how many they are.
@@ -257,5 +261,7 @@ mod tests {
         assert_eq!(event.objects.len(), AUDIT_OBJECTS_MAX);
         assert_eq!(event.detail.get("objects_not_listed"), Some(&Value::Number(5)));
         assert_eq!(event.detail.get("templates"), Some(&Value::Number(apart.len() as u64)));
+        let event = event.about([Object::Job(1), Object::Job(2)]);
+        assert_eq!(event.detail.get("objects_not_listed"), Some(&Value::Number(7)));
     }
 }

@@ -109,6 +109,12 @@ kinds! {
     StatusRead = "status.read" of Consultation,
     /// A server began to answer.
     ServerStarted = "server.started" of Config,
+    /// A command was refused or failed before it came to an event of its own.
+    CommandRefused = "command.refused" of Consultation,
+    /// Segments were merged, and rows that were erased before are gone from files.
+    SegmentsMerged = "segments.merged" of Erasure,
+    /// What an import had recorded that never came to count was overwritten.
+    ImportVoided = "import.voided" of Erasure,
     /// A server ended.
     ServerStopped = "server.stopped" of Config,
     /// A user was added.

@@ -1,7 +1,7 @@
 //! The audit log as people use it: seal it, check it, write it to files for others to check.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +40,8 @@ pub struct Verdict {
     pub checkpoints: u64,
     /// The key that they were checked by; `None` where there are none.
     pub key: Option<String>,
+    /// There is a key that signs for this log, and no checkpoint of it: they were taken away, or the very first is yet to come.
+    pub checkpoints_missing: bool,
     /// What is wrong, and where first.
     pub fault: Option<FaultFound>,
 }
@@ -78,22 +80,47 @@ struct EventLine {
 pub async fn seal(desk: &Desk) -> Result<Option<u64>, CaseworkError> {
     let (book, data) = (desk.vault.audit_book(), desk.settings.data.folder.clone());
     let head = read(book.head().await)?;
-    if head.seq() == read(book.sealed_through().await)? {
+    let sealed_through = read(book.sealed_through().await)?;
+    if head.seq() == sealed_through {
         return Ok(None);
     }
+    still_as_sealed(&book, sealed_through).await?;
     let key = signing_key(&data)?;
     let folder = read(book.folder().await)?;
     let checkpoint = Checkpoint::new(clock::now_rfc3339(), &folder, head.seq(), head.hash(), &key);
     let sealed = checkpoint.sealed(&key).map_err(CaseworkError::Stopped)?;
-    read(book.seal(head.seq(), &sealed).await)?;
+    // To the file first: cut short between the two, the next time signs once more, and the file lacks none.
     let path = data.join(CHECKPOINTS);
     append_line(&path, &sealed).map_err(|error| unreadable(&path, &error))?;
+    read(book.seal(head.seq(), &sealed).await)?;
     Ok(Some(head.seq()))
 }
 
+/// Nothing is signed on top of a log that is not what was signed before.
+async fn still_as_sealed(book: &AuditBook, seq: u64) -> Result<(), CaseworkError> {
+    let Some((_, last)) = read(book.checkpoints_after(seq.saturating_sub(1)).await)?.into_iter().next() else {
+        return Ok(());
+    };
+    let sealed = serde_json::from_str::<Checkpoint>(&last.body).ok().map(|checkpoint| checkpoint.hash.to_string());
+    if sealed.is_some() && sealed == read(book.hash_at(seq).await)? {
+        return Ok(());
+    }
+    let said = format!("event {seq} of the audit log is not what was signed: `bertillon audit verify` says more");
+    Err(CaseworkError::Stopped(said))
+}
+
 fn append_line(path: &Path, sealed: &StoredCheckpoint) -> std::io::Result<()> {
-    let mut file = fs::OpenOptions::new().create(true).append(true).open(path)?;
-    let line = serde_json::to_string(sealed)? + "\n";
+    let mut file = fs::OpenOptions::new().create(true).append(true).read(true).open(path)?;
+    let mut line = serde_json::to_string(sealed)? + "\n";
+    // A line that a power cut tore ends here, so that it takes no other with it.
+    let mut last = [b'\n'];
+    if file.metadata()?.len() > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    if last != [b'\n'] {
+        line.insert(0, '\n');
+    }
     file.write_all(line.as_bytes())?;
     file.sync_data()
 }
@@ -158,20 +185,30 @@ pub async fn verify(
     let own = desk.settings.data.folder.join(CHECKPOINTS);
     let own = if own.is_file() { anchors_in(&own, Whose::Ours)? } else { Anchors::new() };
     // By itself: nothing in the data folder may push out what was kept elsewhere.
-    let given = anchor.map(|path| anchors_in(path, Whose::Given)).transpose()?.unwrap_or_default();
+    let given = anchor.map(|path| anchors_in(path, Whose::Given)).transpose()?;
+    if let (Some(path), true) = (anchor, given.as_ref().is_some_and(Anchors::is_empty)) {
+        let reason = "there is no checkpoint in it, so it proves nothing: give a copy of one that has some".to_owned();
+        return Err(CaseworkError::Unreadable { path: path.to_owned(), reason });
+    }
+    let given = given.unwrap_or_default();
     let end = read(book.newest(&crate::records::EventFilter::default(), 1).await)?.first().map_or(0, |event| event.seq);
     let mut check = Check::new(book, folder, key, [own, given]);
     let walked = check.walk(|done| progress(done, end)).await?;
-    let verdict = check.verdict(walked.err());
+    let mut verdict = check.verdict(walked.err());
+    verdict.checkpoints_missing = verdict.checkpoints == 0 && public_key(&desk.settings.data.folder)?.is_some();
     let mut happening = Happening::new(Kind::AuditVerified).with("events", Detail::Number(verdict.events));
     if let Some(fault) = &verdict.fault {
         happening = happening.with("first_fault", Detail::Number(fault.seq)).ended(Outcome::Failed);
     }
-    if let Err(error) = desk.vault.acting_for(caller).tell(&happening).await {
-        // A log that is damaged at its end can't be added to; what was found must still be said.
-        tracing::error!(%error, "that the log was checked could not be added to it");
+    match (desk.vault.acting_for(caller).tell(&happening).await, &verdict.fault) {
+        (Ok(()), _) => Ok(verdict),
+        (Err(error), None) => Err(error.into()),
+        (Err(error), Some(_)) => {
+            // A log that is damaged at its end can't be added to; what was found must still be said.
+            tracing::error!(%error, "that the log was checked could not be added to it");
+            Ok(verdict)
+        }
     }
-    Ok(verdict)
 }
 
 /// A walk over a log.
@@ -263,7 +300,8 @@ impl Check {
         let fault = fault.map(|fault| FaultFound { seq: fault.seq, what: fault.what.to_string() });
         let key = if self.checkpoints > 0 { self.key.map(|key| key.to_string()) } else { None };
         let Self { folder, chain, sealed_through, checkpoints, .. } = self;
-        Verdict { folder, events: chain.seq(), sealed_through, checkpoints, key, fault }
+        let checkpoints_missing = false;
+        Verdict { folder, events: chain.seq(), sealed_through, checkpoints, key, checkpoints_missing, fault }
     }
 }
 
@@ -342,7 +380,7 @@ fn checkpoint_in(line: &str) -> Option<(u64, StoredCheckpoint)> {
 }
 
 /// Writes the whole log to a new folder, for others to check: `events.jsonl`, `checkpoints.jsonl`, `signing.pub` and
-/// `FOLDER`, the id that the first event follows. That it was written is an event itself, the last in it.
+/// `FOLDER`, the id that the first event follows. That it is written is an event itself, in it.
 ///
 /// # Errors
 /// [`CaseworkError::Unreadable`] where there is something at `to` or it can't be written, and what the records say.
@@ -355,13 +393,13 @@ pub async fn export(
     if to.exists() {
         return Err(CaseworkError::Unreadable { path: to.to_owned(), reason: "there is something already".to_owned() });
     }
+    let failed = |error: std::io::Error| unreadable(to, &error);
+    fs::create_dir_all(to).map_err(failed)?;
+    disk::keep_private(to).map_err(GalleryError::from)?;
     desk.vault.acting_for(caller).tell(&Happening::new(Kind::AuditExported)).await?;
     seal(desk).await?;
     let book = desk.vault.audit_book();
     let (folder, end) = (read(book.folder().await)?, read(book.sealed_through().await)?);
-    let failed = |error: std::io::Error| unreadable(to, &error);
-    fs::create_dir_all(to).map_err(failed)?;
-    disk::keep_private(to).map_err(GalleryError::from)?;
     fs::write(to.join("FOLDER"), format!("{folder}\n")).map_err(failed)?;
     let key = signing_key(&desk.settings.data.folder)?.public();
     fs::write(to.join("signing.pub"), format!("{key}\n")).map_err(failed)?;

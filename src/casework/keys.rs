@@ -77,7 +77,10 @@ fn publish(data: &Path, key: &SigningKey) -> Result<(), CaseworkError> {
         return Ok(());
     }
     let folder = path.parent().unwrap_or(&path);
-    fs::create_dir_all(folder).and_then(|()| fs::write(&path, text)).map_err(|error| wrong(&path, error))
+    // Whoever reads it sees all of it.
+    let draft = path.with_extension("pub.draft");
+    let written = fs::create_dir_all(folder).and_then(|()| fs::write(&draft, text));
+    written.and_then(|()| fs::rename(&draft, &path)).map_err(|error| wrong(&path, error))
 }
 
 fn wrong(path: &Path, reason: impl std::fmt::Display) -> CaseworkError {

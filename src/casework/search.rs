@@ -240,7 +240,7 @@ async fn admit(desk: &Desk, request: &SearchRequest) -> Result<Option<Statement>
         Err(refused) => {
             let mut happening = Happening::new(Kind::SearchRun).with("policy", Detail::Hash(policy_sha256));
             // Only of galleries that there are: anything may have been typed.
-            if desk.vault.snapshot(&request.gallery).await.is_ok() {
+            if desk.vault.knows(&request.gallery).await? {
                 happening = happening.of(&request.gallery);
             }
             let happening = happening.with("refusal", Detail::Word(refused.kind())).ended(Outcome::Refused);

@@ -168,6 +168,32 @@ pub enum Command {
     Config(ConfigArgs),
 }
 
+impl Command {
+    /// What the audit log calls a command that reads or changes what is in a data folder.
+    #[must_use]
+    pub fn recorded_as(&self) -> Option<&'static str> {
+        match self {
+            Self::Enrol(_) => Some("enrol"),
+            Self::Search(_) => Some("search"),
+            Self::Gallery(_) => Some("gallery"),
+            Self::Jobs(_) => Some("jobs"),
+            Self::Audit(_) => Some("audit"),
+            Self::User(_) => Some("user"),
+            Self::Key(_) => Some("key"),
+            Self::Review(_) => Some("review"),
+            Self::Lead(_) => Some("lead"),
+            Self::Serve(_)
+            | Self::Demo(_)
+            | Self::Models(_)
+            | Self::Policy(_)
+            | Self::Bench(_)
+            | Self::Eval(_)
+            | Self::Degrade(_)
+            | Self::Config(_) => None,
+        }
+    }
+}
+
 /// Enrol a folder of pictures of known people.
 ///
 /// The subject of a picture is the name of its subfolder, or of the file when it lies directly in FOLDER. With --subjects, a

@@ -175,6 +175,10 @@ fn say(verdict: &Verdict, as_json: bool) -> Result<()> {
             thousands(*checkpoints),
             thousands(*sealed_through)
         ))?,
+        None if verdict.checkpoints_missing => print::line(
+            "NO CHECKPOINT IS THERE, though there is a key that signs for this log: they were taken away. Check with --anchor and a \
+             copy of them that was kept elsewhere",
+        )?,
         None => print::line("no checkpoint was signed yet: `bertillon audit checkpoint`, or a server, signs one")?,
     }
     let open = events - sealed_through;

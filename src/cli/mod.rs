@@ -51,6 +51,7 @@ pub fn run() -> Result<()> {
     let quiet = args.common.log.is_none() && !matches!(args.command, Command::Serve(_));
     start_log(&loaded.settings, quiet);
     let settings = loaded.settings;
+    let (recorded, again) = (args.command.recorded_as(), settings.clone());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = match args.command {
         Command::Config(config) => print::config(&settings, config.template),
@@ -71,6 +72,9 @@ pub fn run() -> Result<()> {
         Command::Degrade(degrade) => degrade::run(&degrade),
         Command::Demo(demo) => demo::run(&runtime, settings, &demo),
     };
+    if let (Err(_), Some(word)) = (&done, recorded) {
+        runtime.block_on(as_whom::told_of_refusal(&again, word));
+    }
     // What still runs on blocking threads has no reader any more; a picture under way must not hold up the end.
     runtime.shutdown_timeout(LAST_WORK);
     done

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::audit::{Caller, Happening, Kind};
+use crate::audit::{Caller, Detail, Happening, Kind};
 use crate::base::clock;
 use crate::base::ids::{GalleryName, ModelId, SubjectRef, TemplateId};
 use crate::base::limits::{IMPORT_RECORDS_BATCH, MERGE_FAN, RECORD_TEXT_BYTES_MAX, TAIL_ROWS_MAX, TOP_K_MAX};
@@ -183,6 +183,9 @@ impl Vault {
         for record in records {
             let left = self.inner.records.void_uncommitted(&record.name).await?;
             if left > 0 {
+                let voided =
+                    Happening::new(Kind::ImportVoided).of(&record.name).with("templates", Detail::Number(left));
+                self.acting_for(&Caller::itself("an import was cut short")).tell(&voided).await?;
                 tracing::info!(gallery = %record.name, left, "overwrote references of an import that was cut short");
             }
             let room = match self.inner.open_room(&record).await {
@@ -278,6 +281,14 @@ impl Vault {
             Access::Writer => Ok(self.inner.room(name)?.snapshot()),
             Access::Reader => Ok(Arc::new(self.inner.read_snapshot(name).await?)),
         }
+    }
+
+    /// Whether there is a gallery of that name, in order or not. Counts as no search.
+    ///
+    /// # Errors
+    /// What the records say.
+    pub async fn knows(&self, name: &GalleryName) -> Result<bool, GalleryError> {
+        Ok(self.inner.records.gallery(name).await?.is_some())
     }
 
     /// Who is behind templates. Only live ones are listed; synthetic ones as `synthetic #n`.

@@ -12,8 +12,8 @@ use actix_web::http::{StatusCode, header};
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, web};
 
-use crate::audit::{Caller, Detail, Happening, Kind, Outcome};
-use crate::base::ids::GalleryName;
+use crate::audit::{Caller, Detail, Happening, Kind, Object, Outcome};
+use crate::base::ids::{GalleryName, TemplateId};
 use crate::base::limits::{KEY_AT_ONCE_MIN, SESSION_RATE_PER_MIN, UNKNOWN_AT_ONCE_MAX, UNKNOWN_PER_MIN_MAX};
 use crate::casework::access::api_keys::{self, Known};
 use crate::casework::access::{require, sessions};
@@ -218,21 +218,38 @@ pub async fn recorded(reception: &Reception, response: ServiceResponse<BoxBody>)
     if let Some(problem) = response.response().error().and_then(Error::as_error::<Problem>) {
         happening = happening.with("refusal", Detail::Word(problem.kind()));
     }
+    happening = happening.about(objects_of(response.request()));
     let gallery = response.request().match_info().get("name").and_then(|name| name.parse::<GalleryName>().ok());
     // Only of galleries that there are: anything may stand in an address.
     if let Some(gallery) = gallery
-        && reception.desk.vault.snapshot(&gallery).await.is_ok()
+        && reception.desk.vault.knows(&gallery).await.is_ok_and(|there| there)
     {
         happening = happening.of(&gallery);
     }
     let vault = Arc::clone(&reception.desk).vault.acting_for(&caller);
     match reception.run(async move { Ok(vault.tell(&happening).await?) }).await {
         Ok(()) => response,
+        Err(problem) if problem.status() == StatusCode::SERVICE_UNAVAILABLE => {
+            ServiceResponse::from_err(problem, response.into_parts().0)
+        }
         Err(problem) => {
             let cause = problem.cause().unwrap_or("no event could be added").to_owned();
             ServiceResponse::from_err(unrecorded(cause), response.into_parts().0)
         }
     }
+}
+
+/// What an address names by a number, whether it is there or not.
+fn objects_of(request: &HttpRequest) -> impl Iterator<Item = Object> + use<> {
+    let number = |name: &str| request.match_info().get(name).and_then(|text| text.parse::<i64>().ok());
+    let template = number("template").and_then(|id| u64::try_from(id).ok()).map(TemplateId);
+    let named = [
+        number("job").map(Object::Job),
+        template.map(|id| Object::Templates(id, id)),
+        number("review").map(Object::Review),
+        number("lead").map(Object::Lead),
+    ];
+    named.into_iter().flatten()
 }
 
 fn kind_of(response: &ServiceResponse<BoxBody>) -> Option<Kind> {

@@ -94,6 +94,9 @@ impl From<GalleryError> for Problem {
             GalleryError::BeingErased(_) => Self::conflict("being-erased", "Still being erased", error.to_string()),
             GalleryError::NothingToErase { .. } => nothing_to_erase(error.to_string()),
             GalleryError::StillRead { .. } | GalleryError::ErasureWaits { .. } => Self::busy(error.to_string()),
+            GalleryError::Records(error) if error.is_busy() => {
+                Self::busy("Others are writing to the records, a restored gallery say: try again.")
+            }
             GalleryError::Importing(_) => {
                 Self::conflict("importing", "The gallery is being imported into", error.to_string())
             }

@@ -36,7 +36,7 @@ pub use searches::{FaceBox, RecordedCandidate, SearchRecord};
 pub use statements::Statement;
 pub use templates::{NewDetail, ReferenceImage, TemplateState};
 
-const SCHEMA_VERSION: i64 = 9;
+const SCHEMA_VERSION: i64 = 10;
 /// The oldest schema in which a copy of a gallery is what it is now.
 const COPY_SCHEMA_MIN: i64 = 5;
 const BUSY_WAIT: Duration = Duration::from_secs(10);
@@ -136,7 +136,8 @@ impl Records {
             migration(6, "audit", include_str!("migrations/0006_audit.sql")),
             migration(7, "people", include_str!("migrations/0007_people.sql")),
             migration(8, "review", include_str!("migrations/0008_review.sql")),
-            migration(SCHEMA_VERSION, "statement", include_str!("migrations/0009_statement.sql")),
+            migration(9, "statement", include_str!("migrations/0009_statement.sql")),
+            migration(SCHEMA_VERSION, "audit whole", include_str!("migrations/0010_audit_whole.sql")),
         ];
         let migrated = Migrator::with_migrations(migrations).run(&records.pool).await;
         migrated.map_err(|source| RecordsError::Schema { path: path.to_owned(), source: Box::new(source) })?;
@@ -225,7 +226,24 @@ impl Records {
     }
 }
 
+impl RecordsError {
+    /// Whether others wrote for so long that nothing else could: to be tried again.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        let Self::Sql { source: sqlx::Error::Database(error), .. } = self else { return false };
+        let code = error.code().and_then(|code| code.parse::<u32>().ok());
+        // SQLITE_BUSY; its higher bits say more.
+        code.is_some_and(|code| code & 0xff == 5)
+    }
+}
+
 impl Change {
+    /// Who is told of in it so far.
+    #[must_use]
+    pub fn told(&self) -> Vec<Caller> {
+        self.told.clone()
+    }
+
     /// Commits. When this fails it is not certain that nothing was kept.
     ///
     /// # Errors

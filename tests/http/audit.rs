@@ -73,6 +73,11 @@ fn every_address_leaves_one_event_of_its_kind() {
             assert_eq!(event.outcome, outcome, "{method} {}: {}", address.path, answer.status);
             assert_eq!((event.actor.as_str(), event.origin.as_str()), ("not signed in", "127.0.0.1"));
             assert_eq!(event.gallery, "", "there is no gallery \"none\"");
+            let named =
+                [("{job}", "job:77"), ("{template}", "template:1"), ("{review}", "review:77"), ("{lead}", "lead:77")];
+            let about: Vec<&str> =
+                named.iter().filter(|(part, _)| address.path.contains(part)).map(|(_, object)| *object).collect();
+            assert_eq!(event.objects, about, "{method} {}: what it was about, there or not", address.path);
         }
     }
     assert_eq!(server.send("HEAD", "/api/v1/status", &[], None).status, 200);

@@ -28,6 +28,7 @@ mod names;
 mod restoring;
 mod review;
 mod taken_back;
+mod told;
 mod traces;
 mod upkeep;
 
