@@ -124,6 +124,7 @@ async fn search(vault: &Vault, engine: &Engine, name: &GalleryName, seed: u64) -
         snapshot_number: number,
         back_end: found.work.back_end,
         restriction: None,
+        stated: None,
         operating_point: None,
         threshold: None,
         candidates: candidates

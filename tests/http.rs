@@ -7,7 +7,10 @@ mod http {
     mod approximate;
     mod audit;
     mod operating_points;
+    mod reviews;
+    mod rights;
     pub(crate) mod server;
+    mod sessions;
 }
 
 use std::collections::BTreeSet;
@@ -57,6 +60,7 @@ fn document_and_server_know_the_same_addresses() {
     let server = Server::start();
     for (path, method) in &served {
         let path = path.replace("{name}", "none").replace("{subject}", "x").replace("{template}", "1");
+        let path = path.replace("{review}", "77").replace("{lead}", "77");
         let answer = server.send(&method.to_uppercase(), &path, &[], (method == "post").then(Vec::new));
         assert_ne!(answer.status, 405, "{method} {path}");
         if answer.status == 404 {

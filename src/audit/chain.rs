@@ -84,6 +84,9 @@ pub struct Fault {
 /// What can be wrong with an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Wrong {
+    /// There are events with numbers below it.
+    #[error("there are events before the first")]
+    Before,
     /// There is none, and there are later ones.
     #[error("it is missing")]
     Missing,
@@ -163,7 +166,8 @@ impl Chain {
             return Err(fault(Wrong::Changed));
         }
         let event: Event = serde_json::from_str(&stored.body).map_err(|_| fault(Wrong::NoEvent))?;
-        if event.v != VERSION {
+        // One event has one text: another one of the same meaning was not written by this program.
+        if event.v != VERSION || event.body().as_deref() != Ok(stored.body.as_str()) {
             return Err(fault(Wrong::NoEvent));
         }
         if event.seq != next {
@@ -271,6 +275,14 @@ mod tests {
             };
             prop_assert_eq!(check(&bad), Err(wanted));
         }
+    }
+
+    #[test]
+    fn an_event_has_one_text() {
+        let mut bad = log(1);
+        bad[0].body = bad[0].body.replace("\"v\":1", "\"v\": 1");
+        rehash(&mut bad[0]);
+        assert_eq!(check(&bad), Err(Fault { seq: 1, what: Wrong::NoEvent }));
     }
 
     #[test]

@@ -31,6 +31,14 @@ pub enum Object {
     Templates(TemplateId, TemplateId),
     /// A job, by its number.
     Job(i64),
+    /// A user, by their number.
+    User(i64),
+    /// An API key, by its number.
+    Key(i64),
+    /// A review, by its number.
+    Review(i64),
+    /// A lead, by its number.
+    Lead(i64),
 }
 
 impl Object {
@@ -38,6 +46,10 @@ impl Object {
         match self {
             Self::Search(id) => format!("search:{id}"),
             Self::Job(id) => format!("job:{id}"),
+            Self::User(id) => format!("user:{id}"),
+            Self::Key(id) => format!("key:{id}"),
+            Self::Review(id) => format!("review:{id}"),
+            Self::Lead(id) => format!("lead:{id}"),
             Self::Templates(first, last) if first == last => format!("template:{first}"),
             Self::Templates(first, last) => format!("templates:{first}-{last}"),
         }
@@ -96,7 +108,11 @@ impl Happening {
         let room = AUDIT_OBJECTS_MAX.saturating_sub(self.objects.len());
         self.objects.extend(objects.by_ref().take(room).map(Object::in_words));
         let more = objects.count() as u64;
-        if more > 0 { self.with("objects_not_listed", Detail::Number(more)) } else { self }
+        let before = match self.detail.get("objects_not_listed") {
+            Some(Value::Number(before)) => *before,
+            Some(Value::Text(_)) | None => 0,
+        };
+        if more > 0 { self.with("objects_not_listed", Detail::Number(before + more)) } else { self }
     }
 
     /// The same for templates, ascending, neighbours joined; with how many they are.
@@ -245,5 +261,7 @@ mod tests {
         assert_eq!(event.objects.len(), AUDIT_OBJECTS_MAX);
         assert_eq!(event.detail.get("objects_not_listed"), Some(&Value::Number(5)));
         assert_eq!(event.detail.get("templates"), Some(&Value::Number(apart.len() as u64)));
+        let event = event.about([Object::Job(1), Object::Job(2)]);
+        assert_eq!(event.detail.get("objects_not_listed"), Some(&Value::Number(7)));
     }
 }

@@ -109,8 +109,64 @@ kinds! {
     StatusRead = "status.read" of Consultation,
     /// A server began to answer.
     ServerStarted = "server.started" of Config,
+    /// A command was refused or failed before it came to an event of its own.
+    CommandRefused = "command.refused" of Consultation,
+    /// Segments were merged, and rows that were erased before are gone from files.
+    SegmentsMerged = "segments.merged" of Erasure,
+    /// What an import had recorded that never came to count was overwritten.
+    ImportVoided = "import.voided" of Erasure,
     /// A server ended.
     ServerStopped = "server.stopped" of Config,
+    /// A user was added.
+    UserAdded = "user.added" of Config,
+    /// Users were listed.
+    UserListed = "user.listed" of Consultation,
+    /// One user was shown.
+    UserRead = "user.read" of Consultation,
+    /// A user was given a role.
+    UserRoleGranted = "user.role_granted" of Config,
+    /// A role of a user was withdrawn.
+    UserRoleWithdrawn = "user.role_withdrawn" of Config,
+    /// Somebody locked a user.
+    UserLocked = "user.locked" of Config,
+    /// A user was locked for a while, after too many wrong passwords.
+    UserLockedOut = "user.locked_out" of Config,
+    /// A user was unlocked.
+    UserUnlocked = "user.unlocked" of Config,
+    /// A user has left for good.
+    UserLeft = "user.left" of Config,
+    /// A user has a new password.
+    UserPasswordSet = "user.password_set" of Config,
+    /// Somebody signed in by their password.
+    SessionOpened = "session.opened" of Config,
+    /// Somebody's session was shown to them.
+    SessionRead = "session.read" of Consultation,
+    /// Somebody signed out.
+    SessionEnded = "session.ended" of Config,
+    /// An API key was made.
+    KeyCreated = "key.created" of Config,
+    /// API keys were listed.
+    KeyListed = "key.listed" of Consultation,
+    /// An API key is being replaced by a new one.
+    KeyRotated = "key.rotated" of Config,
+    /// An API key counts no more.
+    KeyRevoked = "key.revoked" of Config,
+    /// The review of a search was opened.
+    ReviewOpened = "review.opened" of Adjudication,
+    /// Somebody took a review, to decide it.
+    ReviewClaimed = "review.claimed" of Adjudication,
+    /// The candidates of a review were shown.
+    ReviewRead = "review.read" of Consultation,
+    /// Somebody decided.
+    ReviewDecided = "review.decided" of Adjudication,
+    /// A review was taken back.
+    ReviewWithdrawn = "review.withdrawn" of Adjudication,
+    /// Reviews were listed.
+    ReviewListed = "review.listed" of Consultation,
+    /// Leads were shown.
+    LeadListed = "lead.listed" of Consultation,
+    /// Somebody said what came of a lead.
+    LeadOutcome = "lead.outcome" of Alteration,
     /// Events were shown.
     AuditRead = "audit.read" of Consultation,
     /// The chain was checked.

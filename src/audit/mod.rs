@@ -11,7 +11,7 @@ pub mod checkpoint;
 pub mod event;
 pub mod kinds;
 
-pub use caller::{Caller, Who};
+pub use caller::{Caller, Identity, Who};
 pub use chain::{Chain, Fault, Hash, StoredEvent};
 pub use checkpoint::{Checkpoint, StoredCheckpoint};
 pub use event::{Detail, Event, Happening, Object, Outcome};

@@ -8,8 +8,18 @@ use time::format_description::well_known::Rfc3339;
 /// The present moment in UTC as RFC 3339 text, to the second: the form in which records keep time.
 #[must_use]
 pub fn now_rfc3339() -> String {
+    text(OffsetDateTime::now_utc())
+}
+
+/// The moment in so long, in the same form: texts of this form are in the order of what they mean.
+#[must_use]
+pub fn rfc3339_in(later: Duration) -> String {
     let now = OffsetDateTime::now_utc();
-    let whole = now.replace_nanosecond(0).unwrap_or(now);
+    text(now.checked_add(later.try_into().unwrap_or(time::Duration::MAX)).unwrap_or(now))
+}
+
+fn text(moment: OffsetDateTime) -> String {
+    let whole = moment.replace_nanosecond(0).unwrap_or(moment);
     // Formatting fails only for years outside 0..=9999, which no machine's clock shows; the epoch is a visible mistake then.
     whole.format(&Rfc3339).unwrap_or_else(|_| "1970-01-01T00:00:00Z".to_owned())
 }
@@ -51,6 +61,13 @@ mod tests {
         let text = now_rfc3339();
         assert_eq!(text.len(), "2026-11-21T21:00:00Z".len(), "{text}");
         assert!(text.ends_with('Z'), "{text}");
+    }
+
+    #[test]
+    fn later_is_greater() {
+        let (now, soon) = (now_rfc3339(), rfc3339_in(Duration::from_hours(24 * 400)));
+        assert!(soon > now && soon.len() == now.len(), "{soon}");
+        assert!(rfc3339_in(Duration::MAX).len() == now.len());
     }
 
     #[test]

@@ -31,9 +31,59 @@ pub enum IdError {
         /// How many it has, blanks around it left out.
         characters: usize,
     },
+    /// A user's name is written into events and typed at terminals.
+    #[error("{0:?} can't name a user: use 1 to 32 of a-z, 0-9, '.', '-' and '_', beginning with a letter")]
+    User(String),
     /// A name that is kept for what a generator made.
     #[error("no person may be called \"synthetic\" and a number: such names are kept for synthetic templates")]
     Reserved,
+}
+
+/// A user's name, unique in one data folder and never used again: 1 to 32 of `a-z 0-9 . - _`, beginning with a letter.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct UserName(String);
+
+impl TryFrom<String> for UserName {
+    type Error = IdError;
+
+    fn try_from(text: String) -> Result<Self, IdError> {
+        text.parse()
+    }
+}
+
+impl From<UserName> for String {
+    fn from(name: UserName) -> Self {
+        name.0
+    }
+}
+
+impl UserName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for UserName {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_".contains(&byte);
+        let begins = text.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
+        if begins && text.len() <= 32 && text.bytes().all(fits) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(IdError::User(text.chars().take(40).collect()))
+        }
+    }
+}
+
+impl fmt::Display for UserName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
 }
 
 /// A gallery's name, unique in one data folder: 1 to 63 of `a-z 0-9 - _`, beginning with a letter or digit.

@@ -149,12 +149,35 @@ pub const AUDIT_WHO_BYTES_MAX: usize = 256;
 pub const AUDIT_OBJECTS_MAX: usize = 512;
 /// Events that are read at once.
 pub const AUDIT_PAGE_MAX: usize = 2_000;
-/// Most events with a checkpoint in files that a log is held against: those of ten weeks, where there is one a minute.
+/// Most checkpoints of a file that a log is held against: those of ten weeks, where there is one a minute.
 pub const AUDIT_ANCHORS_MAX: usize = 100_000;
-/// Most checkpoints of one event in these.
-pub const AUDIT_ANCHORS_OF_ONE_MAX: usize = 4;
-/// Longest line of a file of events or checkpoints.
-pub const AUDIT_LINE_BYTES_MAX: usize = 128 << 10;
+/// Longest line of such a file.
+pub const AUDIT_CHECKPOINT_BYTES_MAX: usize = 2 << 10;
+
+/// Largest file of a policy.
+pub const POLICY_BYTES_MAX: usize = 256 << 10;
+/// Most purposes, lawful bases and levels of seriousness of a policy, each.
+pub const POLICY_WORDS_MAX: usize = 64;
+/// Longest of these words.
+pub const POLICY_WORD_BYTES_MAX: usize = 64;
+/// Most galleries that a policy names for one purpose, or gives periods to.
+pub const POLICY_GALLERIES_MAX: usize = 1_000;
+/// Contradictions of a policy that an error shows; more are counted.
+pub const POLICY_FINDINGS_SHOWN_MAX: usize = 20;
+/// Longest reference of a case.
+pub const CASE_REFERENCE_BYTES_MAX: usize = 128;
+/// Shortest time for which somebody may claim a review, in minutes.
+pub const CLAIM_MINUTES_MIN: u32 = 5;
+/// Longest time.
+pub const CLAIM_MINUTES_MAX: u32 = 24 * 60;
+/// Reviews that may be under way.
+pub const REVIEWS_OPEN_MAX: usize = 100_000;
+/// Reviews or leads that are read at once.
+pub const REVIEW_PAGE_MAX: usize = 500;
+/// How often something is tried again that somebody else was quicker with.
+pub const REVIEW_TRIES_MAX: usize = 8;
+/// Most outcomes of one lead.
+pub const LEAD_OUTCOMES_MAX: usize = 64;
 
 /// Largest HTTP body of one request.
 pub const REQUEST_BYTES_MAX: usize = 256 << 20;
@@ -276,3 +299,45 @@ pub const RESAMPLES_MAX: u32 = 1_000_000;
 pub const BAND_DRAWS_MAX: u64 = 1 << 30;
 /// Pairs of a one-to-one evaluation.
 pub const EVALUATION_PAIRS_MAX: usize = 2_000_000;
+/// Users of a data folder, those who left included: events name them.
+pub const USERS_MAX: usize = 10_000;
+/// Roles of one user, each gallery counted.
+pub const ROLES_OF_USER_MAX: usize = 64;
+/// Bytes of a user's full name.
+pub const USER_DISPLAY_BYTES_MAX: usize = 128;
+/// API keys of one user that count.
+pub const KEYS_OF_USER_MAX: usize = 32;
+/// API keys of a data folder, those that count no more included.
+pub const KEYS_MAX: usize = 100_000;
+/// Galleries that one key names.
+pub const KEY_GALLERIES_MAX: usize = 64;
+/// Days that a key counts at most.
+pub const KEY_DAYS_MAX: u32 = 400;
+/// Requests a minute that a key may be made for.
+pub const KEY_RATE_PER_MIN_MAX: u32 = 60_000;
+/// Hours that a key goes on counting after it was replaced.
+pub const KEY_ROTATION_H: u64 = 24;
+/// Fewest characters of a password.
+pub const PASSWORD_CHARS_MIN: usize = 12;
+/// Most bytes of a password.
+pub const PASSWORD_BYTES_MAX: usize = 1_024;
+/// Wrong passwords after which a user is locked for a minute, and for twice as long after each further one.
+pub const PASSWORD_FAILURES_MAX: u32 = 5;
+/// Minutes that a user is locked for at most by wrong passwords.
+pub const LOCK_OUT_MIN_MAX: u64 = 60;
+/// Callers whose rate of requests is remembered.
+pub const RATE_CALLERS_MAX: usize = 4_096;
+/// Requests a minute from one address that say who sends them not at all or wrongly, and are told so.
+pub const UNKNOWN_PER_MIN_MAX: u32 = 60;
+/// Of these, at once.
+pub const UNKNOWN_AT_ONCE_MAX: u32 = 100;
+/// Requests of a key that may come at once, however few it is for a minute; otherwise a sixth of those.
+pub const KEY_AT_ONCE_MIN: u32 = 5;
+/// Hours that a session counts at most.
+pub const SESSION_H_MAX: u64 = 10;
+/// Minutes that a session counts in which nothing is asked.
+pub const SESSION_IDLE_MIN_MAX: u64 = 30;
+/// Sessions of one user.
+pub const SESSIONS_OF_USER_MAX: usize = 16;
+/// Requests a minute of a session.
+pub const SESSION_RATE_PER_MIN: u32 = 600;

@@ -14,6 +14,9 @@ pub fn thousands(number: u64) -> String {
     text
 }
 
+/// What stands on everything that shows candidates under review, or a lead.
+pub const NOT_EVIDENCE: &str = "Possible identification, not evidence of identity.";
+
 /// A text from outside on one line of a terminal or a record: control characters, which could move the cursor, colour the
 /// screen or forge lines, become a visible mark.
 #[must_use]

@@ -1,7 +1,7 @@
 //! The audit log as people use it: seal it, check it, write it to files for others to check.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::audit::chain::Wrong;
 use crate::audit::{Caller, Chain, Checkpoint, Detail, Fault, Happening, Kind, Outcome, StoredCheckpoint, StoredEvent};
 use crate::base::clock;
-use crate::base::limits::{AUDIT_ANCHORS_MAX, AUDIT_ANCHORS_OF_ONE_MAX, AUDIT_LINE_BYTES_MAX};
+use crate::base::limits::{AUDIT_ANCHORS_MAX, AUDIT_CHECKPOINT_BYTES_MAX};
 use crate::casework::keys::{public_key, signing_key};
 use crate::casework::{CaseworkError, Desk};
 use crate::crypto::PublicKey;
@@ -40,6 +40,8 @@ pub struct Verdict {
     pub checkpoints: u64,
     /// The key that they were checked by; `None` where there are none.
     pub key: Option<String>,
+    /// There is a key that signs for this log, and no checkpoint of it: they were taken away, or the very first is yet to come.
+    pub checkpoints_missing: bool,
     /// What is wrong, and where first.
     pub fault: Option<FaultFound>,
 }
@@ -78,22 +80,47 @@ struct EventLine {
 pub async fn seal(desk: &Desk) -> Result<Option<u64>, CaseworkError> {
     let (book, data) = (desk.vault.audit_book(), desk.settings.data.folder.clone());
     let head = read(book.head().await)?;
-    if head.seq() == read(book.sealed_through().await)? {
+    let sealed_through = read(book.sealed_through().await)?;
+    if head.seq() == sealed_through {
         return Ok(None);
     }
+    still_as_sealed(&book, sealed_through).await?;
     let key = signing_key(&data)?;
     let folder = read(book.folder().await)?;
     let checkpoint = Checkpoint::new(clock::now_rfc3339(), &folder, head.seq(), head.hash(), &key);
     let sealed = checkpoint.sealed(&key).map_err(CaseworkError::Stopped)?;
-    read(book.seal(head.seq(), &sealed).await)?;
+    // To the file first: cut short between the two, the next time signs once more, and the file lacks none.
     let path = data.join(CHECKPOINTS);
     append_line(&path, &sealed).map_err(|error| unreadable(&path, &error))?;
+    read(book.seal(head.seq(), &sealed).await)?;
     Ok(Some(head.seq()))
 }
 
+/// Nothing is signed on top of a log that is not what was signed before.
+async fn still_as_sealed(book: &AuditBook, seq: u64) -> Result<(), CaseworkError> {
+    let Some((_, last)) = read(book.checkpoints_after(seq.saturating_sub(1)).await)?.into_iter().next() else {
+        return Ok(());
+    };
+    let sealed = serde_json::from_str::<Checkpoint>(&last.body).ok().map(|checkpoint| checkpoint.hash.to_string());
+    if sealed.is_some() && sealed == read(book.hash_at(seq).await)? {
+        return Ok(());
+    }
+    let said = format!("event {seq} of the audit log is not what was signed: `bertillon audit verify` says more");
+    Err(CaseworkError::Stopped(said))
+}
+
 fn append_line(path: &Path, sealed: &StoredCheckpoint) -> std::io::Result<()> {
-    let mut file = fs::OpenOptions::new().create(true).append(true).open(path)?;
-    let line = serde_json::to_string(sealed)? + "\n";
+    let mut file = fs::OpenOptions::new().create(true).append(true).read(true).open(path)?;
+    let mut line = serde_json::to_string(sealed)? + "\n";
+    // A line that a power cut tore ends here, so that it takes no other with it.
+    let mut last = [b'\n'];
+    if file.metadata()?.len() > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    if last != [b'\n'] {
+        line.insert(0, '\n');
+    }
     file.write_all(line.as_bytes())?;
     file.sync_data()
 }
@@ -155,24 +182,33 @@ pub async fn verify(
         Some(key) => Some(key),
         None => public_key(&desk.settings.data.folder)?,
     };
-    let mut anchors = BTreeMap::new();
     let own = desk.settings.data.folder.join(CHECKPOINTS);
-    for path in [own.is_file().then_some(own.as_path()), anchor].into_iter().flatten() {
-        anchors_in(path, &mut anchors)?;
+    let own = if own.is_file() { anchors_in(&own, Whose::Ours)? } else { Anchors::new() };
+    // By itself: nothing in the data folder may push out what was kept elsewhere.
+    let given = anchor.map(|path| anchors_in(path, Whose::Given)).transpose()?;
+    if let (Some(path), true) = (anchor, given.as_ref().is_some_and(Anchors::is_empty)) {
+        let reason = "there is no checkpoint in it, so it proves nothing: give a copy of one that has some".to_owned();
+        return Err(CaseworkError::Unreadable { path: path.to_owned(), reason });
     }
+    let given = given.unwrap_or_default();
     let end = read(book.newest(&crate::records::EventFilter::default(), 1).await)?.first().map_or(0, |event| event.seq);
-    let mut check = Check::new(book, folder, key, anchors);
+    let mut check = Check::new(book, folder, key, [own, given]);
     let walked = check.walk(|done| progress(done, end)).await?;
-    let verdict = check.verdict(walked.err());
+    let mut verdict = check.verdict(walked.err());
+    verdict.checkpoints_missing = verdict.checkpoints == 0 && public_key(&desk.settings.data.folder)?.is_some();
     let mut happening = Happening::new(Kind::AuditVerified).with("events", Detail::Number(verdict.events));
     if let Some(fault) = &verdict.fault {
         happening = happening.with("first_fault", Detail::Number(fault.seq)).ended(Outcome::Failed);
     }
-    if let Err(error) = desk.vault.acting_for(caller).tell(&happening).await {
-        // A log that is damaged at its end can't be added to; what was found must still be said.
-        tracing::error!(%error, "that the log was checked could not be added to it");
+    match (desk.vault.acting_for(caller).tell(&happening).await, &verdict.fault) {
+        (Ok(()), _) => Ok(verdict),
+        (Err(error), None) => Err(error.into()),
+        (Err(error), Some(_)) => {
+            // A log that is damaged at its end can't be added to; what was found must still be said.
+            tracing::error!(%error, "that the log was checked could not be added to it");
+            Ok(verdict)
+        }
     }
-    Ok(verdict)
 }
 
 /// A walk over a log.
@@ -181,25 +217,23 @@ struct Check {
     folder: String,
     key: Option<PublicKey>,
     chain: Chain,
-    /// Checkpoints from elsewhere, by event.
-    anchors: BTreeMap<u64, Vec<StoredCheckpoint>>,
+    /// Checkpoints of the data folder's own file, and of the file that was given.
+    anchors: [Anchors; 2],
     sealed_through: u64,
     checkpoints: u64,
 }
 
 impl Check {
-    fn new(
-        book: AuditBook,
-        folder: String,
-        key: Option<PublicKey>,
-        anchors: BTreeMap<u64, Vec<StoredCheckpoint>>,
-    ) -> Self {
+    fn new(book: AuditBook, folder: String, key: Option<PublicKey>, anchors: [Anchors; 2]) -> Self {
         let chain = Chain::new(&folder);
         Self { book, folder, key, chain, anchors, sealed_through: 0, checkpoints: 0 }
     }
 
     /// Walks to the end or to the first fault.
     async fn walk(&mut self, mut progress: impl FnMut(u64)) -> Result<Result<(), Fault>, CaseworkError> {
+        if read(self.book.has_strange_numbers().await)? {
+            return Ok(Err(Fault { seq: 1, what: Wrong::Before }));
+        }
         let mut kept = Kept { page: Vec::new().into_iter(), last: 0, next: None };
         kept.step(&self.book).await?;
         loop {
@@ -221,7 +255,8 @@ impl Check {
                     }
                     kept.step(&self.book).await?;
                 }
-                for checkpoint in self.anchors.remove(&event.seq).unwrap_or_default() {
+                let of_files = self.anchors.each_mut().map(|anchors| anchors.remove(&event.seq).unwrap_or_default());
+                for checkpoint in of_files.into_iter().flatten() {
                     if let Err(fault) = self.compare(event.seq, &checkpoint)? {
                         return Ok(Err(fault));
                     }
@@ -229,7 +264,8 @@ impl Check {
             }
             progress(self.chain.seq());
         }
-        let known = kept.next.map(|(seq, _)| seq).into_iter().chain(self.anchors.keys().copied());
+        let known =
+            kept.next.map(|(seq, _)| seq).into_iter().chain(self.anchors.iter().flat_map(|of| of.keys().copied()));
         match known.max() {
             Some(_later) => Ok(Err(Fault { seq: self.chain.seq() + 1, what: Wrong::CutOff })),
             None => Ok(Ok(())),
@@ -254,8 +290,9 @@ impl Check {
         if checkpoint.hash != self.chain.hash() {
             return Ok(Err(Fault { seq, what: Wrong::NotAsSealed }));
         }
+        // The same checkpoint in the records and in files is one.
+        self.checkpoints += u64::from(self.sealed_through != seq);
         self.sealed_through = seq;
-        self.checkpoints += 1;
         Ok(Ok(()))
     }
 
@@ -263,7 +300,8 @@ impl Check {
         let fault = fault.map(|fault| FaultFound { seq: fault.seq, what: fault.what.to_string() });
         let key = if self.checkpoints > 0 { self.key.map(|key| key.to_string()) } else { None };
         let Self { folder, chain, sealed_through, checkpoints, .. } = self;
-        Verdict { folder, events: chain.seq(), sealed_through, checkpoints, key, fault }
+        let checkpoints_missing = false;
+        Verdict { folder, events: chain.seq(), sealed_through, checkpoints, key, checkpoints_missing, fault }
     }
 }
 
@@ -285,14 +323,27 @@ impl Kept {
     }
 }
 
-/// Adds the checkpoints in a file as [`CHECKPOINTS`] is one; of very many those of the latest events.
-fn anchors_in(path: &Path, anchors: &mut BTreeMap<u64, Vec<StoredCheckpoint>>) -> Result<(), CaseworkError> {
+/// Checkpoints by event.
+type Anchors = BTreeMap<u64, Vec<StoredCheckpoint>>;
+
+/// Where a file of checkpoints comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// From the data folder: a line that was cut short by a power cut is passed over, and of very many the latest count.
+    Ours,
+    /// From elsewhere: every line counts, or the file is refused.
+    Given,
+}
+
+/// The checkpoints in a file as [`CHECKPOINTS`] is one.
+fn anchors_in(path: &Path, whose: Whose) -> Result<Anchors, CaseworkError> {
+    let mut anchors = Anchors::new();
     let file = fs::File::open(path).map_err(|error| unreadable(path, &error))?;
     let mut reader = BufReader::new(file);
-    let mut line = String::new();
+    let (mut line, mut found) = (String::new(), 0_usize);
     for number in 1_usize.. {
         line.clear();
-        let limit = AUDIT_LINE_BYTES_MAX as u64;
+        let limit = AUDIT_CHECKPOINT_BYTES_MAX as u64;
         let count = reader.by_ref().take(limit).read_line(&mut line).map_err(|error| unreadable(path, &error))?;
         if count == 0 {
             break;
@@ -301,21 +352,35 @@ fn anchors_in(path: &Path, anchors: &mut BTreeMap<u64, Vec<StoredCheckpoint>>) -
             path: path.to_owned(),
             reason: format!("line {number} {what}: it should be a file of checkpoints, as {CHECKPOINTS} is one"),
         };
-        let stored: StoredCheckpoint = serde_json::from_str(&line).map_err(|_| wrong("is no checkpoint"))?;
-        let checkpoint: Checkpoint = serde_json::from_str(&stored.body).map_err(|_| wrong("is no checkpoint"))?;
-        let of_one = anchors.entry(checkpoint.seq).or_default();
-        if !of_one.contains(&stored) && of_one.len() < AUDIT_ANCHORS_OF_ONE_MAX {
+        let Some((seq, stored)) = checkpoint_in(&line) else {
+            if whose == Whose::Ours {
+                continue;
+            }
+            return Err(wrong("is no checkpoint"));
+        };
+        let of_one = anchors.entry(seq).or_default();
+        if !of_one.contains(&stored) {
             of_one.push(stored);
+            found += 1;
         }
-        if anchors.len() > AUDIT_ANCHORS_MAX {
-            anchors.pop_first();
+        if found > AUDIT_ANCHORS_MAX {
+            if whose == Whose::Given {
+                return Err(wrong("is one too many: give the newest lines"));
+            }
+            found -= anchors.pop_first().map_or(0, |(_, of_one)| of_one.len());
         }
     }
-    Ok(())
+    Ok(anchors)
+}
+
+fn checkpoint_in(line: &str) -> Option<(u64, StoredCheckpoint)> {
+    let stored: StoredCheckpoint = serde_json::from_str(line).ok()?;
+    let checkpoint: Checkpoint = serde_json::from_str(&stored.body).ok()?;
+    Some((checkpoint.seq, stored))
 }
 
 /// Writes the whole log to a new folder, for others to check: `events.jsonl`, `checkpoints.jsonl`, `signing.pub` and
-/// `FOLDER`, the id that the first event follows. That it was written is an event itself, the last in it.
+/// `FOLDER`, the id that the first event follows. That it is written is an event itself, in it.
 ///
 /// # Errors
 /// [`CaseworkError::Unreadable`] where there is something at `to` or it can't be written, and what the records say.
@@ -328,13 +393,13 @@ pub async fn export(
     if to.exists() {
         return Err(CaseworkError::Unreadable { path: to.to_owned(), reason: "there is something already".to_owned() });
     }
+    let failed = |error: std::io::Error| unreadable(to, &error);
+    fs::create_dir_all(to).map_err(failed)?;
+    disk::keep_private(to).map_err(GalleryError::from)?;
     desk.vault.acting_for(caller).tell(&Happening::new(Kind::AuditExported)).await?;
     seal(desk).await?;
     let book = desk.vault.audit_book();
     let (folder, end) = (read(book.folder().await)?, read(book.sealed_through().await)?);
-    let failed = |error: std::io::Error| unreadable(to, &error);
-    fs::create_dir_all(to).map_err(failed)?;
-    disk::keep_private(to).map_err(GalleryError::from)?;
     fs::write(to.join("FOLDER"), format!("{folder}\n")).map_err(failed)?;
     let key = signing_key(&desk.settings.data.folder)?.public();
     fs::write(to.join("signing.pub"), format!("{key}\n")).map_err(failed)?;
@@ -351,22 +416,25 @@ pub async fn export(
         progress(last, end);
     }
     events.into_inner().map_err(|error| failed(error.into_error()))?.sync_all().map_err(failed)?;
-    let checkpoints = export_checkpoints(&book, &to.join("checkpoints.jsonl")).await?;
+    let checkpoints = export_checkpoints(&book, end, &to.join("checkpoints.jsonl")).await?;
     Ok(Exported { folder: to.to_owned(), events: last, checkpoints })
 }
 
-async fn export_checkpoints(book: &AuditBook, to: &Path) -> Result<u64, CaseworkError> {
+/// Those up to event `end`: others may have come meanwhile, of events that are not in the export.
+async fn export_checkpoints(book: &AuditBook, end: u64, to: &Path) -> Result<u64, CaseworkError> {
     let failed = |error: std::io::Error| unreadable(to, &error);
     let mut file = std::io::BufWriter::new(fs::File::create(to).map_err(failed)?);
     let (mut last, mut count) = (0, 0);
     loop {
         let page = read(book.checkpoints_after(last).await)?;
         let Some(at) = page.last().map(|(seq, _)| *seq) else { break };
-        for (_, checkpoint) in &page {
+        let covered = page.iter().filter(|(seq, _)| *seq <= end);
+        count += covered.clone().count() as u64;
+        for (_, checkpoint) in covered {
             let line = serde_json::to_string(checkpoint).map_err(|error| failed(error.into()))?;
             writeln!(file, "{line}").map_err(failed)?;
         }
-        (last, count) = (at, count + page.len() as u64);
+        last = at;
     }
     file.into_inner().map_err(|error| failed(error.into_error()))?.sync_all().map_err(failed)?;
     Ok(count)

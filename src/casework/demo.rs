@@ -18,6 +18,7 @@ use crate::casework::{CaseworkError, Desk};
 use crate::evaluation::crowd::Crowd;
 use crate::evaluation::statistics::{ImpostorScores, Statistics};
 use crate::identify::{Filter, rank::rank_of};
+use crate::policy::Stated;
 
 /// The demo's gallery.
 pub const GALLERY: &str = "demo";
@@ -197,6 +198,7 @@ async fn probe(
         threshold: ThresholdChoice::None,
         filter: Filter::default(),
         mode: ModeChoice::Exact,
+        stated: Stated { purpose: Some("demonstration".to_owned()), ..Stated::default() },
         caller: caller(),
     };
     let answer = match search(desk, request, || ()).await {

@@ -145,13 +145,8 @@ pub async fn one(desk: &Desk, id: i64) -> Result<JobRecord, CaseworkError> {
 /// # Errors
 /// [`CaseworkError::NoJob`], what the records say.
 pub async fn cancel(desk: &Desk, caller: &Caller, id: i64) -> Result<JobRecord, CaseworkError> {
-    let job = one(desk, id).await?;
-    if job.asked.kind == INDEX && !job.state.is_over() {
-        // What follows from it by itself is not another deed of theirs.
-        let vault = desk.vault.acting_for(&Caller::itself("a job is cancelled"));
-        vault.keep_graphs(&job.asked.gallery, None).await?;
-    }
-    let job = book(desk).cancel(caller, id).await.map_err(GalleryError::from)?.ok_or(CaseworkError::NoJob(id))?;
+    let job =
+        book(desk).cancel(caller, id, INDEX).await.map_err(GalleryError::from)?.ok_or(CaseworkError::NoJob(id))?;
     desk.work_waits.notify_one();
     Ok(job)
 }
@@ -267,7 +262,15 @@ pub struct Doing {
 pub async fn work(desk: &Desk, gallery: &GalleryName, work: Work, doing: Doing) -> Result<Outcome, CaseworkError> {
     let vault = desk.vault.acting_for(&doing.caller);
     if doing.job.is_none() {
-        vault.tell(&Happening::new(work.asked()).of(gallery)).await?;
+        // Only names of galleries that there are stand in events: anything may have been typed.
+        let asked = Happening::new(work.asked());
+        let asked = match (vault.knows(gallery).await?, &work) {
+            (true, Work::Restore { .. }) => return Err(GalleryError::AlreadyExists(gallery.clone()).into()),
+            (false, Work::Restore { .. }) => asked,
+            (true, _) => asked.of(gallery),
+            (false, _) => return Err(GalleryError::NoGallery(gallery.clone()).into()),
+        };
+        vault.tell(&asked).await?;
     }
     match work {
         Work::Import { templates, subjects, model } => {

@@ -22,6 +22,10 @@ pub const PUBLIC_KEY: &str = "audit/signing.pub";
 pub fn signing_key(data: &Path) -> Result<SigningKey, CaseworkError> {
     let path = data.join(SIGNING_KEY);
     if !path.exists() {
+        if public_key(data)?.is_some() {
+            let lost = "it is missing, and things were signed by it: put it back from a copy of the data folder";
+            return Err(wrong(&path, lost));
+        }
         make(&path)?;
     }
     let text = fs::read_to_string(&path).map_err(|error| wrong(&path, error))?;
@@ -73,7 +77,10 @@ fn publish(data: &Path, key: &SigningKey) -> Result<(), CaseworkError> {
         return Ok(());
     }
     let folder = path.parent().unwrap_or(&path);
-    fs::create_dir_all(folder).and_then(|()| fs::write(&path, text)).map_err(|error| wrong(&path, error))
+    // Whoever reads it sees all of it.
+    let draft = path.with_extension("pub.draft");
+    let written = fs::create_dir_all(folder).and_then(|()| fs::write(&draft, text));
+    written.and_then(|()| fs::rename(&draft, &path)).map_err(|error| wrong(&path, error))
 }
 
 fn wrong(path: &Path, reason: impl std::fmt::Display) -> CaseworkError {
@@ -100,6 +107,9 @@ mod tests {
         let path = data.path().join(SIGNING_KEY);
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        fs::remove_file(&path).unwrap();
+        let error = signing_key(data.path()).unwrap_err().to_string();
+        assert!(error.contains("missing") && !path.exists(), "no other key takes its place: {error}");
         fs::write(&path, "short").unwrap();
         let error = signing_key(data.path()).unwrap_err().to_string();
         assert!(error.contains("signing.key") && !error.contains("short"), "{error}");

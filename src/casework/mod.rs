@@ -1,10 +1,12 @@
 //! What people do with the system, without a word of HTTP or of terminals: enrol a folder, search for a face, erase, and the
 //! demonstration. Each use case takes plain requests and gives plain answers; `http` and `cli` only translate.
 
+pub mod access;
 pub mod audit;
 pub mod bulk;
 pub mod contact_sheet;
 pub mod demo;
+pub mod demo_people;
 pub mod desk;
 pub mod enrol;
 pub mod evaluate;
@@ -16,6 +18,7 @@ pub mod keys;
 pub mod npy;
 pub mod npz;
 pub mod operating_points;
+pub mod review;
 pub mod search;
 pub mod statistics;
 pub mod worker;
@@ -32,6 +35,8 @@ use crate::evaluation::synthetic::SyntheticError;
 use crate::gallery::GalleryError;
 use crate::graph::GraphError;
 use crate::identify::IdentifyError;
+use crate::records::PeopleError;
+use crate::rights::Permission;
 use crate::vision::VisionError;
 
 /// Why a use case could not be carried out.
@@ -137,6 +142,12 @@ pub enum CaseworkError {
     /// No such job.
     #[error("there is no job {0}: `bertillon jobs list` shows those there are")]
     NoJob(i64),
+    /// A search that the policy does not allow.
+    #[error(transparent)]
+    NotAdmitted(#[from] crate::policy::NotAdmitted),
+    /// A review, or a lead.
+    #[error(transparent)]
+    Review(#[from] review::ReviewError),
     /// A key that is missing, damaged or can't be read.
     #[error("the key {}: {reason}", .path.display())]
     Key {
@@ -145,9 +156,29 @@ pub enum CaseworkError {
         /// What is wrong.
         reason: String,
     },
+    /// Users, roles and keys.
+    #[error(transparent)]
+    People(#[from] PeopleError),
+    /// A field of a user or key that can't be so.
+    #[error("{0}")]
+    Access(String),
+    /// Whoever asked may not.
+    #[error("{} needs the permission {permission}{}: ask an administrator for a role or a key that has it", .actor, in_gallery(.gallery.as_ref()))]
+    NotAllowed {
+        /// Who.
+        actor: String,
+        /// What it would take.
+        permission: Permission,
+        /// In which gallery.
+        gallery: Option<GalleryName>,
+    },
     /// A worker died: a defect, reported instead of hidden.
     #[error("the work stopped unexpectedly: {0}")]
     Stopped(String),
+}
+
+fn in_gallery(gallery: Option<&GalleryName>) -> String {
+    gallery.map(|name| format!(" in the gallery {:?}", name.as_str())).unwrap_or_default()
 }
 
 impl CaseworkError {

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use crate::audit::{Caller, Who};
+use crate::audit::{Caller, Detail, Happening, Kind, Outcome, Who};
 use crate::base::clock::{Stopwatch, now_rfc3339};
 use crate::base::ids::{GalleryName, ModelId};
+use crate::base::text::printable;
 use crate::casework::enrol::{blocking, hash, in_parallel, in_words};
 use crate::casework::eyes::Eyes;
 use crate::casework::faces::{FaceChoice, choose};
 use crate::casework::operating_points::{Cited, ThresholdChoice, resolve};
 use crate::casework::{CaseworkError, Desk};
 use crate::identify::{Approximation, Candidate, Filter, Identification, ListRule, Question, identify};
-use crate::records::{FaceBox, RecordedCandidate, SearchRecord};
+use crate::policy::{NotAdmitted, Policy, Stated};
+use crate::records::{FaceBox, RecordedCandidate, SearchRecord, Statement};
+use crate::rights::Permission;
 use crate::vector::scorer::Work;
 use crate::vector::template::Template;
 use crate::vision::pipeline::{Analysis, Face, Stages};
@@ -42,6 +45,8 @@ pub struct SearchRequest {
     pub filter: Filter,
     /// Exact unless asked otherwise.
     pub mode: ModeChoice,
+    /// What for, on what basis, of which case.
+    pub stated: Stated,
     /// Who asks.
     pub caller: Caller,
 }
@@ -150,6 +155,8 @@ pub struct Answer {
 /// [`CaseworkError`]; [`CaseworkError::NoProbe`] when no picture gave a probe.
 pub async fn search(desk: &Desk, request: SearchRequest, seen: impl FnOnce()) -> Result<Answer, CaseworkError> {
     let mut total = Stopwatch::start();
+    // Before anybody's face is looked at.
+    let statement = admit(desk, &request).await?;
     exact_for_points(&request.threshold, request.mode)?;
     let operating_point = resolve(desk, &request.gallery, &request.threshold).await?;
     let threshold = match &request.threshold {
@@ -200,7 +207,7 @@ pub async fn search(desk: &Desk, request: SearchRequest, seen: impl FnOnce()) ->
         total_ms: total.lap_ms(),
     };
     // Nothing is shown without a record: the record comes first, and an answer that can't be recorded is not given.
-    let records = records_of(&answer, request.caller.who());
+    let records = records_of(&answer, request.caller.who(), statement.as_ref());
     let numbers = desk.vault.acting_for(&request.caller).record_searches(&records).await?;
     for (probe, number) in answer.pictures.iter_mut().flat_map(|picture| &mut picture.probes).zip(numbers) {
         probe.search = number;
@@ -217,6 +224,41 @@ fn exact_for_points(threshold: &ThresholdChoice, mode: ModeChoice) -> Result<(),
         }
         (ThresholdChoice::None | ThresholdChoice::Score(_), _)
         | (ThresholdChoice::Point(..) | ThresholdChoice::TargetFpir(..), ModeChoice::Exact) => Ok(()),
+    }
+}
+
+/// Holds what the search states against the policy, by the roles of whoever asks. Who is no user (the account that owns the
+/// data folder) may state nothing; whoever states something must state what the policy wants. A refusal is told.
+async fn admit(desk: &Desk, request: &SearchRequest) -> Result<Option<Statement>, CaseworkError> {
+    let caller = &request.caller;
+    if request.stated.count() == 0 && caller.identity().is_none() {
+        return Ok(None);
+    }
+    let policy = Policy::builtin().map_err(|error| CaseworkError::Stopped(error.to_string()))?;
+    let policy_sha256 = policy.sha256().map_err(CaseworkError::Stopped)?;
+    let roles = caller.identity().map(|_user| caller.roles_for(Permission::SearchRun, Some(&request.gallery)));
+    let admitted = policy.admit(&request.stated, &request.gallery, roles).and_then(|most| {
+        let asked = u32::try_from(request.people).unwrap_or(u32::MAX);
+        if asked > most { Err(NotAdmitted::ListLength { most }) } else { Ok(()) }
+    });
+    match admitted {
+        Ok(()) => {
+            let line = |text: Option<String>| text.map(|text| printable(&text));
+            let Stated { purpose, lawful_basis, seriousness, case_ref, reason } = request.stated.trimmed();
+            let (case_ref, reason) = (line(case_ref), line(reason));
+            let stated = Stated { purpose, lawful_basis, seriousness, case_ref, reason };
+            Ok(Some(Statement { stated, policy_sha256 }))
+        }
+        Err(refused) => {
+            let mut happening = Happening::new(Kind::SearchRun).with("policy", Detail::Hash(policy_sha256));
+            // Only of galleries that there are: anything may have been typed.
+            if desk.vault.knows(&request.gallery).await? {
+                happening = happening.of(&request.gallery);
+            }
+            let happening = happening.with("refusal", Detail::Word(refused.kind())).ended(Outcome::Refused);
+            desk.vault.acting_for(caller).tell(&happening).await?;
+            Err(refused.into())
+        }
     }
 }
 
@@ -288,7 +330,7 @@ fn failures(pictures: &[PictureAnswer]) -> String {
 }
 
 /// One record a probe, in the order of the answer.
-fn records_of(answer: &Answer, who: &Who) -> Vec<SearchRecord> {
+fn records_of(answer: &Answer, who: &Who, stated: Option<&Statement>) -> Vec<SearchRecord> {
     let record = |picture: &PictureAnswer, probe: &ProbeAnswer| SearchRecord {
         gallery: answer.gallery.clone(),
         actor: who.actor.clone(),
@@ -299,6 +341,7 @@ fn records_of(answer: &Answer, who: &Who) -> Vec<SearchRecord> {
         snapshot_number: answer.snapshot,
         back_end: answer.work.back_end.clone(),
         restriction: answer.restriction.clone(),
+        stated: stated.cloned(),
         threshold: answer.threshold,
         operating_point: answer.operating_point.as_ref().map(Cited::in_words),
         candidates: probe.candidates.iter().map(recorded).collect(),

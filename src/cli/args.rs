@@ -6,11 +6,16 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::base::ids::{GalleryName, SubjectRef};
-use crate::casework::faces::FaceChoice;
 use crate::cli::audit::AuditCommand;
 use crate::cli::bench::BenchCommand;
 use crate::cli::degrade::Degrade;
+use crate::cli::demo::Demo;
 use crate::cli::eval::EvalCommand;
+use crate::cli::key::KeyCommand;
+use crate::cli::policy::PolicyCommand;
+use crate::cli::review::{LeadCommand, ReviewCommand};
+use crate::cli::search::Search;
+use crate::cli::user::UserCommand;
 use crate::settings::back_end::BackEnd;
 use crate::settings::flags::Flags;
 
@@ -84,6 +89,11 @@ impl Args {
             | Command::Gallery(_)
             | Command::Jobs(_)
             | Command::Audit(_)
+            | Command::User(_)
+            | Command::Key(_)
+            | Command::Policy(_)
+            | Command::Review(_)
+            | Command::Lead(_)
             | Command::Models(_)
             | Command::Bench(_)
             | Command::Eval(_)
@@ -131,6 +141,21 @@ pub enum Command {
     /// Show, check and export who did what.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Add users, give them roles, lock them, let them go.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Make, list, replace and end the keys by which programs act for users.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Show, check and compare policies: who may search what for what.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Review candidate lists: two people make a lead.
+    #[command(subcommand)]
+    Review(ReviewCommand),
+    /// List leads, and say what came of them.
+    #[command(subcommand)]
+    Lead(LeadCommand),
     /// Measure this machine's speed, on synthetic templates.
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -141,6 +166,32 @@ pub enum Command {
     Degrade(Degrade),
     /// Show the settings in force.
     Config(ConfigArgs),
+}
+
+impl Command {
+    /// What the audit log calls a command that reads or changes what is in a data folder.
+    #[must_use]
+    pub fn recorded_as(&self) -> Option<&'static str> {
+        match self {
+            Self::Enrol(_) => Some("enrol"),
+            Self::Search(_) => Some("search"),
+            Self::Gallery(_) => Some("gallery"),
+            Self::Jobs(_) => Some("jobs"),
+            Self::Audit(_) => Some("audit"),
+            Self::User(_) => Some("user"),
+            Self::Key(_) => Some("key"),
+            Self::Review(_) => Some("review"),
+            Self::Lead(_) => Some("lead"),
+            Self::Serve(_)
+            | Self::Demo(_)
+            | Self::Models(_)
+            | Self::Policy(_)
+            | Self::Bench(_)
+            | Self::Eval(_)
+            | Self::Degrade(_)
+            | Self::Config(_) => None,
+        }
+    }
 }
 
 /// Enrol a folder of pictures of known people.
@@ -169,59 +220,10 @@ pub struct Enrol {
     pub json: bool,
 }
 
-/// Search a gallery for the person in a picture.
-///
-/// Prints one candidate list a face: rank, comparison score, subject. The largest face of each picture is searched unless
-/// --faces says otherwise. Every search is recorded.
-#[derive(Debug, clap::Args)]
-pub struct Search {
-    /// Gallery to search.
-    pub gallery: GalleryName,
-    /// Pictures to search with.
-    #[arg(required = true, value_name = "IMAGE")]
-    pub images: Vec<PathBuf>,
-    /// Longest candidate list, in people.
-    #[arg(long, value_name = "N")]
-    pub top: Option<usize>,
-    /// Lowest comparison score to show, from -1 to 1.
-    #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
-    pub threshold: Option<f32>,
-    /// Threshold of this operating point (`bertillon eval operating-points` lists them); the answer cites it.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["threshold", "target_fpir"])]
-    pub operating_point: Option<String>,
-    /// Threshold of the operating point for this false positive identification rate, 0.003 say; refused where none was measured
-    /// for the gallery's model, size and class. Needs --gallery-class.
-    #[arg(long, value_name = "RATE", conflicts_with = "threshold")]
-    pub target_fpir: Option<f64>,
-    /// Class of the gallery, as operating points have it ("custody, frontal"): only points for this class are taken.
-    #[arg(long, value_name = "TEXT")]
-    pub gallery_class: Option<String>,
-    /// Kind of the probes, as operating points have it ("degraded: cctv"); needed where there are points of several kinds.
-    #[arg(long, value_name = "KIND")]
-    pub probe_kind: Option<String>,
-    /// Which faces: largest, all, or a number from 1 (largest first).
-    #[arg(long, default_value = "largest")]
-    pub faces: FaceChoice,
-    /// Search a part of the gallery only: name=value,value or name=from..to or subject=ID,ID. May be repeated: all must
-    /// hold. The list is exact within the part.
-    #[arg(long = "where", value_name = "CONDITION")]
-    pub filter: Vec<String>,
-    /// exact: every template is compared. approximate: by graphs (`bertillon gallery index`), faster in large galleries; it
-    /// misses some, the hardest first, and says how many its audit missed.
-    #[arg(long, value_name = "MODE", default_value = "exact", value_parser = ["exact", "approximate"])]
-    pub mode: String,
-    /// Templates kept in view by an approximate search; the fewest that keep the policy when not given.
-    #[arg(long, value_name = "N")]
-    pub ef: Option<u32>,
-    /// Print the answer as JSON.
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// Answer over HTTP until stopped. API description at /api/v1/openapi.json, to be browsed at /api/docs/.
 #[derive(Debug, clap::Args)]
 pub struct Serve {
-    /// Address to listen on. There is no sign-in yet: stay on this machine, or put a proxy that has one in front.
+    /// Address to listen on. Nothing is encrypted yet: stay on this machine, or put a proxy that does in front.
     #[arg(long, value_name = "ADDRESS")]
     pub bind: Option<IpAddr>,
     /// Port; 0 for any free one.
@@ -449,20 +451,6 @@ pub enum ModelsCommand {
         /// The set; the default set when not given.
         set: Option<String>,
     },
-}
-
-/// A first identification: real pictures from public packages, searched among a million synthetic templates.
-#[derive(Debug, clap::Args)]
-pub struct Demo {
-    /// End after the searches instead of leaving a server running.
-    #[arg(long)]
-    pub exit: bool,
-    /// How many synthetic templates make the crowd.
-    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(0..=20_000_000))]
-    pub crowd: u64,
-    /// Port of the server that is left running; 0 for any free one.
-    #[arg(long)]
-    pub port: Option<u16>,
 }
 
 /// Show the settings in force.

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use crate::audit::{Detail, Event, Happening, Kind};
+use crate::audit::{Detail, Event, Happening, Hash, Kind};
 use crate::base::text::thousands;
 use crate::casework::audit::{self, Verdict};
 use crate::cli::as_whom::caller;
@@ -133,9 +133,10 @@ async fn show(settings: Settings, filter: EventFilter, last: usize, as_json: boo
         return print::line("no such events");
     }
     for event in found {
+        let as_written = Hash::of_event(&event.body).to_string() == event.hash;
         match serde_json::from_str::<Event>(&event.body) {
-            Ok(event) => print::line(&in_a_line(&event))?,
-            Err(_) => print::line(&format!("{:>8}  not an event: `bertillon audit verify` says more", event.seq))?,
+            Ok(event) if as_written => print::line(&in_a_line(&event))?,
+            _changed => print::line(&format!("{:>8}  not as it was written: `bertillon audit verify`", event.seq))?,
         }
     }
     Ok(())
@@ -174,6 +175,10 @@ fn say(verdict: &Verdict, as_json: bool) -> Result<()> {
             thousands(*checkpoints),
             thousands(*sealed_through)
         ))?,
+        None if verdict.checkpoints_missing => print::line(
+            "NO CHECKPOINT IS THERE, though there is a key that signs for this log: they were taken away. Check with --anchor and a \
+             copy of them that was kept elsewhere",
+        )?,
         None => print::line("no checkpoint was signed yet: `bertillon audit checkpoint`, or a server, signs one")?,
     }
     let open = events - sealed_through;

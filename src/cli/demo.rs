@@ -9,14 +9,30 @@ use tokio::runtime::Runtime;
 
 use crate::base::text::thousands;
 use crate::casework::demo::{self, Outcome, Probe};
+use crate::casework::demo_people::{self, DemoKey};
 use crate::casework::desk::catalogue_of;
 use crate::casework::{Desk, enrol};
-use crate::cli::args::Demo;
+use crate::cli::as_whom::caller;
 use crate::cli::models::{Steps, install_set};
 use crate::cli::{desk, print, progress, serve};
 use crate::gallery::Access;
+use crate::rights::Role;
 use crate::settings::Settings;
 use crate::vision::install::{Options, install_demo_pictures};
+
+/// A first identification: real pictures from public packages, searched among a million synthetic templates.
+#[derive(Debug, clap::Args)]
+pub struct Demo {
+    /// End after the searches instead of leaving a server running.
+    #[arg(long)]
+    pub exit: bool,
+    /// How many synthetic templates make the crowd.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(0..=20_000_000))]
+    pub crowd: u64,
+    /// Port of the server that is left running; 0 for any free one.
+    #[arg(long)]
+    pub port: Option<u16>,
+}
 
 /// Installs what is lacking, runs the demonstration, prints it, and leaves a server running unless told to end.
 ///
@@ -40,6 +56,7 @@ pub fn run(runtime: &Runtime, settings: Settings, command: &Demo) -> Result<()> 
         if command.exit {
             return Ok(());
         }
+        show_keys(&desk, &pictures).await?;
         serve::serve(desk).await
     })
 }
@@ -67,6 +84,25 @@ async fn show(desk: &Desk, pictures: &Path, crowd: u64) -> Result<()> {
     print::line(&format!(
         "Demonstration done in {:.1} s. Candidates are leads for a trained examiner, not evidence of identity.",
         begun.elapsed().as_secs_f64()
+    ))
+}
+
+/// Nobody can show these again: what is on the screen is all there is of them.
+async fn show_keys(desk: &Desk, pictures: &Path) -> Result<()> {
+    let Some(keys) = demo_people::keys(desk, &caller()).await? else {
+        return print::line("\nThis data folder has users of its own: their keys open the server.");
+    };
+    print::line("\nKeys of this demonstration, shown once, for a day:")?;
+    for DemoKey { name, role, text } in &keys {
+        print::line(&format!("  {name:<5} {role:<14} {}", text.reveal()))?;
+    }
+    let Some(examiner) = keys.iter().find(|key| key.role == Role::Examiner) else { return Ok(()) };
+    let (address, picture) = (desk.settings.server.address(), pictures.join("obama2.jpg"));
+    print::line(&format!(
+        "\n  curl -H 'Authorization: Bearer {}' \\\n    -F purpose=demonstration -F 'image=@{}' http://{address}/api/v1/galleries/{}/searches\n",
+        examiner.text.reveal(),
+        picture.display(),
+        demo::GALLERY,
     ))
 }
 

@@ -126,8 +126,8 @@ fn confirm(gallery: &GalleryName, what: &Erase) -> Result<()> {
 
 async fn measure(settings: Settings, gallery: &GalleryName, source: &str, out: &Path) -> Result<()> {
     let desk = desk(settings, Access::Reader).await?;
-    desk.vault.acting_for(&caller()).tell(&Happening::new(Kind::GalleryMeasured).of(gallery)).await?;
     let statistics = statistics::of_gallery(&desk, gallery, source).await?;
+    desk.vault.acting_for(&caller()).tell(&Happening::new(Kind::GalleryMeasured).of(gallery)).await?;
     fs_err::write(out, serde_json::to_string(&statistics)? + "\n")?;
     let impostor = statistics.impostor;
     print::line(&format!(

@@ -11,12 +11,17 @@ pub mod enrol;
 pub mod eval;
 pub mod gallery;
 pub mod jobs;
+pub mod key;
 pub mod models;
+pub mod policy;
 pub mod print;
 pub mod progress;
+pub mod review;
 pub mod search;
+pub mod secret;
 pub mod serve;
 pub mod upkeep;
+pub mod user;
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -26,9 +31,9 @@ use anyhow::{Context, Result};
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::base::program::Program;
-use crate::casework::Desk;
+use crate::casework::{CaseworkError, Desk};
 use crate::cli::args::{Args, Command};
-use crate::gallery::Access;
+use crate::gallery::{Access, GalleryError};
 use crate::settings::Settings;
 
 /// How long work that nobody waits for may hold up the end of the process.
@@ -50,6 +55,7 @@ pub fn run(commit: Option<&'static str>) -> Result<()> {
     let quiet = args.common.log.is_none() && !matches!(args.command, Command::Serve(_));
     start_log(&loaded.settings, quiet);
     let settings = loaded.settings;
+    let (recorded, again) = (args.command.recorded_as(), settings.clone());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = match args.command {
         Command::Config(config) => print::config(&settings, config.template),
@@ -59,12 +65,20 @@ pub fn run(commit: Option<&'static str>) -> Result<()> {
         Command::Gallery(command) => runtime.block_on(gallery::run(settings, command)),
         Command::Serve(_) => runtime.block_on(serve::run(settings)),
         Command::Audit(command) => runtime.block_on(audit::run(settings, command)),
+        Command::User(command) => runtime.block_on(user::run(settings, command)),
+        Command::Key(command) => runtime.block_on(key::run(settings, command)),
+        Command::Policy(command) => policy::run(&command),
+        Command::Review(command) => runtime.block_on(review::run(settings, command)),
+        Command::Lead(command) => runtime.block_on(review::run_lead(settings, command)),
         Command::Jobs(command) => runtime.block_on(jobs::run(settings, command)),
         Command::Bench(command) => runtime.block_on(bench::run(settings, command)),
         Command::Eval(command) => runtime.block_on(eval::run(settings, command, program)),
         Command::Degrade(degrade) => degrade::run(&degrade),
         Command::Demo(demo) => demo::run(&runtime, settings, &demo),
     };
+    if let (Err(_), Some(word)) = (&done, recorded) {
+        runtime.block_on(as_whom::told_of_refusal(&again, word));
+    }
     // What still runs on blocking threads has no reader any more; a picture under way must not hold up the end.
     runtime.shutdown_timeout(LAST_WORK);
     done
@@ -73,6 +87,14 @@ pub fn run(commit: Option<&'static str>) -> Result<()> {
 /// Opens the desk for a command that changes something, or beside a running server for one that only reads.
 async fn desk(settings: Settings, access: Access) -> Result<Arc<Desk>> {
     Ok(Arc::new(Desk::open(settings, access).await?))
+}
+
+/// Opens the desk for who changes users and keys: beside a server, and in a data folder that is only being made.
+async fn desk_of_people(settings: Settings) -> Result<Arc<Desk>> {
+    match Desk::open(settings.clone(), Access::Reader).await {
+        Err(CaseworkError::Gallery(GalleryError::NoData(_))) => desk(settings, Access::Writer).await,
+        opened => Ok(Arc::new(opened?)),
+    }
 }
 
 /// Logs go to standard error. A person at the terminal sees warnings; `--log`, the environment or the file say more.

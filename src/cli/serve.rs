@@ -10,7 +10,7 @@ use crate::casework::audit::Sealer;
 use crate::casework::worker::Worker;
 use crate::cli::as_whom::caller;
 use crate::cli::desk;
-use crate::gallery::Access;
+use crate::gallery::{Access, GalleryError};
 use crate::settings::Settings;
 
 /// Serves until a signal stops it.
@@ -29,21 +29,32 @@ pub async fn serve(desk: Arc<Desk>) -> Result<()> {
     let vault = desk.vault.clone();
     vault.maintain(Arc::clone(&desk.engine.scorer));
     let worker = Worker::start(Arc::clone(&desk));
-    vault.acting_for(&caller()).tell(&Happening::new(Kind::ServerStarted)).await?;
+    let (runtime, starting) = (tokio::runtime::Handle::current(), vault.acting_for(&caller()));
+    let mut started = None;
     let sealer = Sealer::start(Arc::clone(&desk));
     let served = crate::http::serve(desk, |address| {
         // Only a help to others who find the folder in use.
         if let Err(error) = vault.set_address(&format!("http://{address}")) {
             tracing::warn!(%error, "the lock file does not say where this server is");
         }
+        // Not before it answers: an address may be taken.
+        started = Some(runtime.spawn(async move { starting.tell(&Happening::new(Kind::ServerStarted)).await }));
         eprintln!("Bertillon answers at http://{address} - API at http://{address}/api/docs/ - ctrl-C stops it");
     })
     .await;
     worker.stop().await;
-    vault.acting_for(&caller()).tell(&Happening::new(Kind::ServerStopped)).await?;
+    let told = match started {
+        Some(started) => {
+            let begun = started.await.unwrap_or(Err(GalleryError::Interrupted));
+            begun.and(vault.acting_for(&caller()).tell(&Happening::new(Kind::ServerStopped)).await)
+        }
+        None => Ok(()),
+    };
+    // Whatever could not be told: the rest ends in good order.
     sealer.stop().await;
     vault.close().await;
     served?;
+    told?;
     eprintln!("stopped");
     Ok(())
 }

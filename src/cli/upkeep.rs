@@ -6,7 +6,7 @@ use anyhow::Result;
 use indicatif::ProgressBar;
 use serde_json::json;
 
-use crate::audit::{Happening, Kind};
+use crate::audit::{Happening, Kind, Outcome};
 use crate::base::ids::GalleryName;
 use crate::base::text::thousands;
 use crate::cli::as_whom::caller;
@@ -31,9 +31,13 @@ fn bytes_bar(what: &'static str) -> (ProgressBar, impl FnMut(u64, u64) + Send + 
 pub async fn verify(settings: Settings, gallery: &GalleryName, as_json: bool) -> Result<()> {
     let (bar, moved) = bytes_bar("reading");
     let vault = desk(settings, Access::Reader).await?.vault.acting_for(&caller());
-    vault.tell(&Happening::new(Kind::GalleryVerified).of(gallery)).await?;
     let found = vault.verify(gallery, moved).await;
     bar.finish_and_clear();
+    // Only names of galleries that there are: anything may have been typed.
+    if vault.knows(gallery).await? {
+        let outcome = if found.is_ok() { Outcome::Ok } else { Outcome::Failed };
+        vault.tell(&Happening::new(Kind::GalleryVerified).of(gallery).ended(outcome)).await?;
+    }
     let found = found?;
     if as_json {
         return print::json(&json!({

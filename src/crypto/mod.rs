@@ -1,7 +1,10 @@
-//! Cryptography, all of it from one library: random bytes for secrets, and signatures. Knows nothing of what it is used for.
+//! Cryptography, from one library but for passwords: random bytes for secrets, tokens, passwords as they are kept, and signatures.
+//! Knows nothing of what it is used for.
 
+pub mod password;
 pub mod random;
 pub mod sign;
+pub mod tokens;
 
 pub use sign::{PublicKey, Signature, SigningKey};
 
@@ -14,4 +17,7 @@ pub enum CryptoError {
     /// A key that is none.
     #[error("{0} is no Ed25519 key: 64 hexadecimal digits")]
     NoKey(&'static str),
+    /// A password that can't be hashed.
+    #[error("the password can't be hashed")]
+    Password,
 }

@@ -177,9 +177,14 @@ impl Inner {
         let mut change = self.records.begin().await?;
         fill(&mut change).await?;
         let number = change.advance(name, last_id).await?;
+        let told = change.told();
         let Err(error) = change.commit().await else { return Ok(number) };
         match self.records.gallery(name).await {
-            Ok(Some(record)) if record.snapshot_number == number => Ok(number),
+            Ok(Some(record)) if record.snapshot_number == number => {
+                // It was kept, and so was what it tells.
+                told.iter().for_each(Caller::was_recorded);
+                Ok(number)
+            }
             Ok(Some(record)) if record.snapshot_number == before => Err(error.into()),
             Ok(_) | Err(_) => Err(GalleryError::Unsettled(name.clone())),
         }

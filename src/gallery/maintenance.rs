@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use crate::audit::{Detail, Happening, Kind};
+use crate::audit::{Caller, Detail, Happening, Kind};
 use crate::base::ids::GalleryName;
 use crate::base::limits::{
     COMPACT_ERASED_PERCENT, MAINTENANCE_SLICE_ROWS, MAINTENANCE_SLICE_SEARCHED_ROWS, MERGE_ROWS_MAX,
@@ -225,6 +225,13 @@ impl Inner {
         if !matches!(step, Ok(Step::Copied(..) | Step::Nothing)) {
             // Also after a failure: whatever the files are now is what searches should read.
             room.publish(&guard, room.snapshot().number());
+        }
+        if let Ok(Step::Done(segments, erased @ 1..)) = &step {
+            // Before anything else becomes of the gallery; whoever asked for it has an event of their own.
+            let merged = Happening::new(Kind::SegmentsMerged).of(&room.name);
+            let merged = merged.with("erased_rows_dropped", Detail::Number(*erased));
+            let merged = merged.with("segments_rewritten", Detail::Number(*segments as u64));
+            self.records.tell(&Caller::itself("segments merged"), &merged).await?;
         }
         step
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::audit::{Caller, Happening, Kind};
+use crate::audit::{Caller, Detail, Happening, Kind};
 use crate::base::clock;
 use crate::base::ids::{GalleryName, ModelId, SubjectRef, TemplateId};
 use crate::base::limits::{IMPORT_RECORDS_BATCH, MERGE_FAN, RECORD_TEXT_BYTES_MAX, TAIL_ROWS_MAX, TOP_K_MAX};
@@ -19,7 +19,8 @@ use crate::gallery::shelf::Shelf;
 use crate::gallery::snapshot::Snapshot;
 use crate::gallery::tail::Committed;
 use crate::gallery::traffic::Traffic;
-use crate::records::{AuditBook, GalleryRecord, JobBook, Records, ReferenceImage, SearchRecord};
+use crate::records::review::ReviewBook;
+use crate::records::{AuditBook, GalleryRecord, JobBook, PeopleBook, Records, ReferenceImage, SearchRecord};
 use crate::segment::{Precision, check_model_name};
 use crate::store::disk::{self, DiskFolder};
 use crate::vector::dimension::Dimension;
@@ -161,6 +162,18 @@ impl Vault {
         self.inner.records.audit_book()
     }
 
+    /// Users and keys.
+    #[must_use]
+    pub fn people_book(&self) -> PeopleBook {
+        self.inner.records.people_book()
+    }
+
+    /// Reviews of searches, for the caller.
+    #[must_use]
+    pub fn review_book(&self) -> ReviewBook {
+        self.inner.records.review_book(&self.caller)
+    }
+
     async fn open_galleries(&self) -> Result<(), GalleryError> {
         let records = self.inner.records.galleries().await?;
         for record in &records {
@@ -170,6 +183,9 @@ impl Vault {
         for record in records {
             let left = self.inner.records.void_uncommitted(&record.name).await?;
             if left > 0 {
+                let voided =
+                    Happening::new(Kind::ImportVoided).of(&record.name).with("templates", Detail::Number(left));
+                self.acting_for(&Caller::itself("an import was cut short")).tell(&voided).await?;
                 tracing::info!(gallery = %record.name, left, "overwrote references of an import that was cut short");
             }
             let room = match self.inner.open_room(&record).await {
@@ -265,6 +281,14 @@ impl Vault {
             Access::Writer => Ok(self.inner.room(name)?.snapshot()),
             Access::Reader => Ok(Arc::new(self.inner.read_snapshot(name).await?)),
         }
+    }
+
+    /// Whether there is a gallery of that name, in order or not. Counts as no search.
+    ///
+    /// # Errors
+    /// What the records say.
+    pub async fn knows(&self, name: &GalleryName) -> Result<bool, GalleryError> {
+        Ok(self.inner.records.gallery(name).await?.is_some())
     }
 
     /// Who is behind templates. Only live ones are listed; synthetic ones as `synthetic #n`.

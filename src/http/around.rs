@@ -35,9 +35,10 @@ pub async fn around(
     let docs = request.path().starts_with(DOCS);
     let checked = guard::check(reception.bound, &method, request.uri(), request.headers());
     let caller = Caller::not_signed_in(request.peer_addr(), number);
-    request.extensions_mut().insert(caller.clone());
+    // Until its address is known: some need nobody's name.
+    request.extensions_mut().insert(caller);
     let response = match checked {
-        Ok(()) => identity::recorded(&reception, &caller, next.call(request).await?.map_into_boxed_body()).await,
+        Ok(()) => identity::recorded(&reception, next.call(request).await?.map_into_boxed_body()).await,
         Err(problem) => request.error_response(problem),
     };
     let (mut response, cause) = explained(response, number);

@@ -1,4 +1,4 @@
-//! Refusals to browsers that are used against their owners. There is no sign-in yet, so on a loopback address the names in
+//! Refusals to browsers that are used against their owners. As long as there are no users, on a loopback address the names in
 //! a request are what tells this machine's own programs from a web page that someone lured a browser to.
 //!
 //! DNS rebinding: the page's own name is pointed at 127.0.0.1, and its script reads the answers; but the `Host` header then

@@ -1,7 +1,7 @@
 //! The HTTP server: translates requests into use cases and their answers into JSON, and decides nothing itself.
 //!
 //! The way of a request: [`around`] numbers it, refuses what no honest client sends and has [`identity`] see to its event; the table in [`routes`] finds who
-//! answers; [`admission`] gives it a seat before its body is read by [`upload`]; the use case runs in [`reception`]; an
+//! answers, and [`identity`] who asks and whether they may; [`admission`] gives it a seat before its body is read by [`upload`]; the use case runs in [`reception`]; an
 //! error becomes problem details by [`refusals`] and [`problem`].
 
 pub mod admission;
@@ -12,8 +12,10 @@ pub mod identity;
 pub mod job_shapes;
 pub mod openapi;
 pub mod problem;
+pub mod rate;
 pub mod reception;
 pub mod refusals;
+pub mod review_shapes;
 pub mod routes;
 pub mod shapes;
 pub mod upload;
@@ -106,9 +108,17 @@ pub async fn serve_until(
     let listener = listen(settings.address())?;
     let bound = listener.local_addr().map_err(HttpError::Failed)?;
     if !bound.ip().is_loopback() {
-        tracing::warn!(%bound, "reachable from other machines, and there is no sign-in: put a proxy that has one before it");
+        tracing::warn!(%bound, "reachable from other machines without encryption: put a proxy that has it before it, or keys can be read on the way");
     }
-    let reception = web::Data::new(Reception::new(desk, bound));
+    let reception = Reception::new(desk, bound);
+    match reception.is_founding().await {
+        Ok(false) => {}
+        Ok(true) => tracing::warn!(
+            "there are no users yet, so every program on this machine may do everything: `bertillon user add` makes the first one"
+        ),
+        Err(problem) => tracing::error!(cause = problem.cause(), "whether there are users is not known"),
+    }
+    let reception = web::Data::new(reception);
     let app = move || App::new().app_data(reception.clone()).wrap(from_fn(around)).configure(routes::configure);
     let workers = match settings.workers {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),

@@ -1,8 +1,11 @@
 //! The OpenAPI document, put together from the notes at each route.
 
-use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Written;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 
-use crate::http::routes::{docs, erase, galleries, health, jobs, references, searches, status};
+use crate::http::identity::COOKIE;
+use crate::http::routes::{docs, erase, galleries, health, jobs, references, reviews, searches, session, status};
 
 /// The document. Its version is that of the program.
 #[derive(OpenApi)]
@@ -30,13 +33,41 @@ use crate::http::routes::{docs, erase, galleries, health, jobs, references, sear
         jobs::graphs,
         jobs::graphs_off,
         jobs::compact,
+        reviews::list,
+        reviews::open,
+        reviews::show,
+        reviews::claim,
+        reviews::decide,
+        reviews::withdraw,
+        reviews::leads,
+        reviews::outcome,
+        session::open,
+        session::show,
+        session::end,
         docs::openapi,
     ),
+    modifiers(&Keys),
+    security(("key" = []), ("session" = [])),
     tags(
         (name = "server", description = "What runs here."),
         (name = "galleries", description = "References and the galleries that hold them."),
         (name = "jobs", description = "Long work that the server does in the background."),
         (name = "searches", description = "Candidate lists for pictures."),
+        (name = "reviews", description = "Candidate lists looked at by two people, and the leads that come of it."),
     ),
 )]
 pub struct Document;
+
+/// Says how one says who one is.
+struct Keys;
+
+impl Modify for Keys {
+    fn modify(&self, written: &mut Written) {
+        let about = "An API key, from `bertillon key create`. As long as there are no users, none is needed on the server's own machine.";
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(about)).build();
+        let components = written.components.get_or_insert_default();
+        components.add_security_scheme("key", SecurityScheme::Http(scheme));
+        let cookie = ApiKeyValue::with_description(COOKIE, "From POST /api/v1/session.");
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+    }
+}

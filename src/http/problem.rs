@@ -12,6 +12,9 @@ use utoipa::ToSchema;
 /// Media type of a refusal.
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
+/// How one says who one is (RFC 6750).
+const CHALLENGE: &str = "Bearer realm=\"bertillon\"";
+
 /// Seconds after which a client that was turned away may ask again.
 const RETRY_AFTER_S: u64 = 5;
 
@@ -24,6 +27,7 @@ pub struct Problem {
     detail: String,
     more: Map<String, Value>,
     allow: Option<String>,
+    wait_s: Option<u64>,
     cause: Option<String>,
 }
 
@@ -51,7 +55,7 @@ pub struct ProblemShape {
 impl Problem {
     fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
         let (detail, more) = (detail.into(), Map::new());
-        Self { status, kind, title, detail, more, allow: None, cause: None }
+        Self { status, kind, title, detail, more, allow: None, wait_s: None, cause: None }
     }
 
     /// The request can't be understood. 400.
@@ -67,6 +71,39 @@ impl Problem {
     /// Another web site's page sent this. 403.
     pub fn cross_site(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "cross-site", "Refused to another web site", detail)
+    }
+
+    /// Nobody knows who sends this, so nothing is answered. 401.
+    pub fn not_signed_in(kind: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, kind, "Say who you are", detail)
+    }
+
+    /// Whoever sends this may not. 403.
+    pub fn not_allowed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "not-allowed", "Not allowed", detail)
+    }
+
+    /// More than somebody may ask in a while. 429.
+    pub fn too_often(wait_s: u64, detail: impl Into<String>) -> Self {
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too-often", "Too many requests from you", detail);
+        Self { wait_s: Some(wait_s), ..problem }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The kind, as events tell it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// Known by name, and not allowed. 403.
+    pub fn forbidden(kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, kind, title, detail)
     }
 
     /// Something that is not there. 404.
@@ -177,7 +214,12 @@ impl Problem {
         if let Some(allow) = &self.allow {
             answer.insert_header((header::ALLOW, allow.as_str()));
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE && self.cause.is_none() {
+        if self.status == StatusCode::UNAUTHORIZED {
+            answer.insert_header((header::WWW_AUTHENTICATE, CHALLENGE));
+        }
+        if let Some(wait_s) = self.wait_s {
+            answer.insert_header((header::RETRY_AFTER, wait_s));
+        } else if self.status == StatusCode::SERVICE_UNAVAILABLE && self.cause.is_none() {
             answer.insert_header((header::RETRY_AFTER, RETRY_AFTER_S));
         }
         answer.content_type(MEDIA_TYPE).body(Value::Object(members).to_string())

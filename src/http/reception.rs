@@ -1,8 +1,8 @@
 //! What all requests share: the desk, the door, and the runtime on which use cases run.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use actix_web::HttpRequest;
@@ -13,8 +13,10 @@ use tokio::task::{JoinError, JoinHandle};
 
 use crate::base::ids::GalleryName;
 use crate::casework::{CaseworkError, Desk};
+use crate::gallery::GalleryError;
 use crate::http::admission::{Admission, Visitor};
 use crate::http::problem::Problem;
+use crate::http::rate::Rate;
 use crate::http::upload::{self, Rules, Upload};
 
 /// A request with pictures that was let in, and what it brought.
@@ -35,6 +37,13 @@ pub struct Reception {
     pub admission: Admission,
     /// The address that was bound.
     pub bound: SocketAddr,
+    /// How often each key asks, by its number.
+    pub keys: Rate<i64>,
+    /// How often each session's owner asks, by their number.
+    pub sessions: Rate<i64>,
+    /// How often each address sends what nobody known sends.
+    pub unknown: Rate<IpAddr>,
+    founded: AtomicBool,
     started: Instant,
     requests: AtomicU64,
     runtime: Handle,
@@ -46,7 +55,32 @@ impl Reception {
     pub fn new(desk: Arc<Desk>, bound: SocketAddr) -> Self {
         let admission = Admission::new(desk.vision_threads(), desk.settings.server.waiting_max);
         let (started, requests, runtime) = (Instant::now(), AtomicU64::new(0), Handle::current());
-        Self { desk, admission, bound, started, requests, runtime }
+        Self {
+            desk,
+            admission,
+            bound,
+            keys: Rate::default(),
+            sessions: Rate::default(),
+            unknown: Rate::default(),
+            founded: AtomicBool::new(false),
+            started,
+            requests,
+            runtime,
+        }
+    }
+
+    /// Whether there are no users yet. Once there was one, there always is.
+    ///
+    /// # Errors
+    /// What the records say, as a [`Problem`].
+    pub async fn is_founding(&self) -> Result<bool, Problem> {
+        if self.founded.load(Ordering::Acquire) {
+            return Ok(false);
+        }
+        let book = self.desk.vault.people_book();
+        let any = self.run(async move { Ok(book.any().await.map_err(GalleryError::from)?) }).await?;
+        self.founded.store(any, Ordering::Release);
+        Ok(!any)
     }
 
     /// The number of a request: it joins an answer to its line in the log.

@@ -5,6 +5,7 @@ use actix_web::http::StatusCode;
 
 use crate::base::ids::IdError;
 use crate::casework::CaseworkError;
+use crate::casework::review::{Refusal, ReviewError};
 use crate::gallery::GalleryError;
 use crate::graph::GraphError;
 use crate::http::problem::Problem;
@@ -33,9 +34,19 @@ impl From<CaseworkError> for Problem {
                 let detail = format!("There is no job {id}. GET /api/v1/jobs lists those there are.");
                 Self::not_found("no-job", "No such job", detail)
             }
+            CaseworkError::Review(error) => error.into(),
+            CaseworkError::NotAdmitted(error) if error.is_forbidden() => {
+                Self::forbidden(error.kind(), "The policy does not allow this", error.to_string())
+            }
+            CaseworkError::NotAdmitted(error) => {
+                Self::unusable(error.kind(), "Not stated as the policy wants it", error.to_string())
+            }
             CaseworkError::NoSuchFace { .. } => Self::unusable("no-such-face", "No such face", error.to_string()),
-            // Of folders on this machine, which no request names.
-            CaseworkError::NoPictures(_)
+            CaseworkError::NotAllowed { .. } => Self::not_allowed(error.to_string()),
+            // Of users, keys, and folders on this machine, which no request names.
+            CaseworkError::People(_)
+            | CaseworkError::Access(_)
+            | CaseworkError::NoPictures(_)
             | CaseworkError::Unreadable { .. }
             | CaseworkError::OtherRun { .. }
             | CaseworkError::RunInUse(_)
@@ -46,6 +57,24 @@ impl From<CaseworkError> for Problem {
             | CaseworkError::Evaluation(_)
             | CaseworkError::Synthetic(_)
             | CaseworkError::Stopped(_) => failed(error.to_string()),
+        }
+    }
+}
+
+impl From<ReviewError> for Problem {
+    fn from(error: ReviewError) -> Self {
+        let said = error.to_string();
+        match error {
+            ReviewError::Refused(Refusal::NotAllowed) => Self::forbidden("not-allowed", "Not allowed", said),
+            ReviewError::Refused(refusal) => Self::conflict(refusal.kind(), "Not in this state", said),
+            ReviewError::NoReview(_) => Self::not_found("no-review", "No such review", said),
+            ReviewError::NoLead(_) => Self::not_found("no-lead", "No such lead", said),
+            ReviewError::NoSearch(_) => Self::not_found("no-search", "No such search", said),
+            ReviewError::NoCandidates(_) => Self::unusable("no-candidates", "Nothing to review", said),
+            ReviewError::Reviewed { .. } => Self::conflict("reviewed", "Under review already", said),
+            ReviewError::Nobody | ReviewError::NoUser(_) => Self::forbidden("nobody", "Not known by name", said),
+            ReviewError::Reason { .. } => Self::malformed(said),
+            ReviewError::Overtaken => Self::conflict("overtaken", "Others were quicker", said),
         }
     }
 }
@@ -69,6 +98,9 @@ impl From<GalleryError> for Problem {
             GalleryError::BeingErased(_) => Self::conflict("being-erased", "Still being erased", error.to_string()),
             GalleryError::NothingToErase { .. } => nothing_to_erase(error.to_string()),
             GalleryError::StillRead { .. } | GalleryError::ErasureWaits { .. } => Self::busy(error.to_string()),
+            GalleryError::Records(error) if error.is_busy() => {
+                Self::busy("Others are writing to the records, a restored gallery say: try again.")
+            }
             GalleryError::Importing(_) => {
                 Self::conflict("importing", "The gallery is being imported into", error.to_string())
             }

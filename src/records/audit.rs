@@ -16,7 +16,7 @@ use crate::records::{Change, Records, RecordsError};
 pub struct EventFilter {
     /// Of this kind.
     pub kind: Option<Kind>,
-    /// About this object, as events name it: `search:17`.
+    /// About this object, as events name it: `search:17`. A `template:5` is also found within `templates:4-9`.
     pub object: Option<String>,
 }
 
@@ -153,6 +153,16 @@ impl AuditBook {
         })
     }
 
+    /// Whether there are events with numbers that no event has: nobody finds them by walking from the first.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn has_strange_numbers(&self) -> Result<bool, RecordsError> {
+        let select = "SELECT COUNT(*) FROM audit_event WHERE seq < 1";
+        let count: i64 = sqlx::query_scalar(select).fetch_one(&self.0.pool).await.map_err(self.0.sql())?;
+        Ok(count > 0)
+    }
+
     /// Events after number `after` as they are kept, in their order, at most [`AUDIT_PAGE_MAX`].
     ///
     /// # Errors
@@ -173,14 +183,25 @@ impl AuditBook {
     pub async fn newest(&self, filter: &EventFilter, limit: usize) -> Result<Vec<StoredEvent>, RecordsError> {
         let limit = limit.min(AUDIT_PAGE_MAX) as i64;
         let kind = filter.kind.map(Kind::as_str);
-        let rows = if let Some(object) = &filter.object {
+        let template =
+            filter.object.as_deref().and_then(|object| object.strip_prefix("template:")?.parse::<i64>().ok());
+        let rows = if let (Some(object), Some(template)) = (&filter.object, template) {
+            // It may stand within `templates:FIRST-LAST`. The index has these together; SQLite reads a number up to what is none.
             let select = "SELECT e.seq AS seq, e.kind AS kind, e.body AS body, e.hash AS hash FROM audit_event e \
-                 JOIN audit_object o ON o.seq = e.seq WHERE o.object = $1 AND ($2 IS NULL OR e.kind = $2) \
+                 WHERE e.seq > 0 AND ($2 IS NULL OR e.kind = $2) AND e.seq IN (SELECT seq FROM audit_object WHERE object = $1 \
+                 UNION SELECT seq FROM audit_object WHERE object >= 'templates:' AND object < 'templates;' \
+                 AND CAST(substr(object, 11) AS INTEGER) <= $4 AND CAST(substr(object, instr(object, '-') + 1) AS INTEGER) >= $4) \
+                 ORDER BY e.seq DESC LIMIT $3";
+            let query = sqlx::query(select).bind(object.clone()).bind(kind).bind(limit).bind(template);
+            query.fetch_all(&self.0.pool).await
+        } else if let Some(object) = &filter.object {
+            let select = "SELECT e.seq AS seq, e.kind AS kind, e.body AS body, e.hash AS hash FROM audit_event e \
+                 JOIN audit_object o ON o.seq = e.seq WHERE o.object = $1 AND e.seq > 0 AND ($2 IS NULL OR e.kind = $2) \
                  GROUP BY e.seq ORDER BY e.seq DESC LIMIT $3";
             let query = sqlx::query(select).bind(object.clone()).bind(kind).bind(limit);
             query.fetch_all(&self.0.pool).await
         } else {
-            let select = "SELECT seq, kind, body, hash FROM audit_event WHERE ($1 IS NULL OR kind = $1) \
+            let select = "SELECT seq, kind, body, hash FROM audit_event WHERE seq > 0 AND ($1 IS NULL OR kind = $1) \
                  ORDER BY seq DESC LIMIT $2";
             sqlx::query(select).bind(kind).bind(limit).fetch_all(&self.0.pool).await
         };
@@ -248,6 +269,15 @@ impl AuditBook {
         let select = "SELECT COALESCE(MAX(seq), 0) FROM audit_checkpoint";
         let seq: i64 = sqlx::query_scalar(select).fetch_one(&self.0.pool).await.map_err(self.0.sql())?;
         Ok(seq as u64)
+    }
+
+    /// The hash that is kept with event `seq`, if there is one.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn hash_at(&self, seq: u64) -> Result<Option<String>, RecordsError> {
+        let query = sqlx::query_scalar("SELECT hash FROM audit_event WHERE seq = $1").bind(seq as i64);
+        query.fetch_optional(&self.0.pool).await.map_err(self.0.sql())
     }
 
     /// Keeps a checkpoint at event `seq`, if there is none.

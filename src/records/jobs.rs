@@ -3,7 +3,7 @@
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use crate::audit::{Caller, Happening, Kind, Object};
+use crate::audit::{Caller, Detail, Happening, Kind, Object, Outcome};
 use crate::base::clock;
 use crate::base::ids::GalleryName;
 use crate::base::limits::{JOB_ATTEMPTS_MAX, JOB_OUTCOME_BYTES_MAX, JOBS_KEPT_MAX, JOBS_WAITING_MAX};
@@ -198,20 +198,37 @@ impl JobBook {
         Ok(wanted == Some(1))
     }
 
-    /// Wants a job to end: one that waits is cancelled at once, one that runs is told. Gives it as it is then; `None` where
-    /// there is no such job.
+    /// Wants a job to end: one that waits is cancelled at once, one that runs is told; where it is of the kind `graphs`, its
+    /// gallery's graphs are kept up no more. One that was over stays as it is, and that is told as refused. Gives it as it is
+    /// then; `None` where there is no such job.
     ///
     /// # Errors
     /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
-    pub async fn cancel(&self, caller: &Caller, id: i64) -> Result<Option<JobRecord>, RecordsError> {
+    pub async fn cancel(&self, caller: &Caller, id: i64, graphs: &str) -> Result<Option<JobRecord>, RecordsError> {
+        if self.one(id).await?.is_none() {
+            return Ok(None);
+        }
         let mut change = self.0.begin().await?;
         let now = clock::now_rfc3339();
         let waiting =
             "UPDATE job SET state = 'cancelled', ended_at = $2, cancel_wanted = 1 WHERE id = $1 AND state = 'waiting'";
-        sqlx::query(waiting).bind(id).bind(now).execute(&mut *change.transaction).await.map_err(self.0.sql())?;
+        let query = sqlx::query(waiting).bind(id).bind(now);
+        let ended = query.execute(&mut *change.transaction).await.map_err(self.0.sql())?;
         let running = "UPDATE job SET cancel_wanted = 1 WHERE id = $1 AND state = 'running'";
-        sqlx::query(running).bind(id).execute(&mut *change.transaction).await.map_err(self.0.sql())?;
-        change.tell(caller, &Happening::new(Kind::JobCancelled).about([Object::Job(id)])).await?;
+        let told = sqlx::query(running).bind(id).execute(&mut *change.transaction).await.map_err(self.0.sql())?;
+        let mut happening = Happening::new(Kind::JobCancelled).about([Object::Job(id)]);
+        if ended.rows_affected() + told.rows_affected() == 0 {
+            happening = happening.with("refusal", Detail::Word("over")).ended(Outcome::Refused);
+        } else {
+            let update = "UPDATE gallery SET graph_plan = NULL WHERE graph_plan IS NOT NULL \
+                 AND name IN (SELECT gallery FROM job WHERE id = $1 AND kind = $2)";
+            let query = sqlx::query(update).bind(id).bind(graphs);
+            let off = query.execute(&mut *change.transaction).await.map_err(self.0.sql())?;
+            if off.rows_affected() > 0 {
+                happening = happening.with("graphs", Detail::Word("kept up no more"));
+            }
+        }
+        change.tell(caller, &happening).await?;
         change.commit().await?;
         self.one(id).await
     }
@@ -349,7 +366,7 @@ mod tests {
             book.ask(&caller(), Kind::CompactionAsked, &job()).await,
             Err(RecordsError::TooMany { limit: JOBS_WAITING_MAX, .. })
         ));
-        book.cancel(&caller(), 1).await.unwrap();
+        book.cancel(&caller(), 1, "index").await.unwrap();
         assert_eq!(book.ask(&caller(), Kind::CompactionAsked, &job()).await.unwrap(), JOBS_WAITING_MAX as i64 + 1);
     }
 
@@ -386,7 +403,7 @@ mod tests {
         for died in [true, false] {
             let id = book.ask(&caller(), Kind::CompactionAsked, &job()).await.unwrap();
             book.begin().await.unwrap().unwrap();
-            book.cancel(&caller(), id).await.unwrap();
+            book.cancel(&caller(), id, "index").await.unwrap();
             if died {
                 book.put_interrupted_back().await.unwrap();
             } else {

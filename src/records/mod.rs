@@ -1,4 +1,4 @@
-//! What is known about galleries, references and searches, in SQL. Sees no template.
+//! What is known about galleries, references, searches and users, in SQL. Sees no template.
 //!
 //! A change of a gallery counts when its transaction here has committed: files are brought in line with it, never the
 //! other way round. SQLite in WAL mode with full syncing; the statements stay within what PostgreSQL takes too.
@@ -8,7 +8,10 @@ mod audit;
 mod copy;
 mod galleries;
 mod jobs;
+mod people;
+pub mod review;
 mod searches;
+mod statements;
 mod taken_back;
 mod templates;
 
@@ -28,10 +31,12 @@ pub use audit::{AuditBook, EventFilter};
 pub use copy::TakenIn;
 pub use galleries::GalleryRecord;
 pub use jobs::{JobBook, JobRecord, JobState, NewJob};
+pub use people::{Attempt, KeyRecord, NewKeyRecord, PeopleBook, PeopleError, SessionRecord, UserRecord, UserState};
 pub use searches::{FaceBox, RecordedCandidate, SearchRecord};
+pub use statements::Statement;
 pub use templates::{NewDetail, ReferenceImage, TemplateState};
 
-const SCHEMA_VERSION: i64 = 6;
+const SCHEMA_VERSION: i64 = 10;
 /// The oldest schema in which a copy of a gallery is what it is now.
 const COPY_SCHEMA_MIN: i64 = 5;
 const BUSY_WAIT: Duration = Duration::from_secs(10);
@@ -128,7 +133,11 @@ impl Records {
             migration(3, "search restriction", include_str!("migrations/0003_search_restriction.sql")),
             migration(4, "jobs", include_str!("migrations/0004_jobs.sql")),
             migration(5, "operating point", include_str!("migrations/0005_operating_point.sql")),
-            migration(SCHEMA_VERSION, "audit", include_str!("migrations/0006_audit.sql")),
+            migration(6, "audit", include_str!("migrations/0006_audit.sql")),
+            migration(7, "people", include_str!("migrations/0007_people.sql")),
+            migration(8, "review", include_str!("migrations/0008_review.sql")),
+            migration(9, "statement", include_str!("migrations/0009_statement.sql")),
+            migration(SCHEMA_VERSION, "audit whole", include_str!("migrations/0010_audit_whole.sql")),
         ];
         let migrated = Migrator::with_migrations(migrations).run(&records.pool).await;
         migrated.map_err(|source| RecordsError::Schema { path: path.to_owned(), source: Box::new(source) })?;
@@ -217,7 +226,24 @@ impl Records {
     }
 }
 
+impl RecordsError {
+    /// Whether others wrote for so long that nothing else could: to be tried again.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        let Self::Sql { source: sqlx::Error::Database(error), .. } = self else { return false };
+        let code = error.code().and_then(|code| code.parse::<u32>().ok());
+        // SQLITE_BUSY; its higher bits say more.
+        code.is_some_and(|code| code & 0xff == 5)
+    }
+}
+
 impl Change {
+    /// Who is told of in it so far.
+    #[must_use]
+    pub fn told(&self) -> Vec<Caller> {
+        self.told.clone()
+    }
+
     /// Commits. When this fails it is not certain that nothing was kept.
     ///
     /// # Errors

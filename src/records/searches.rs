@@ -8,7 +8,7 @@ use crate::base::clock;
 use crate::base::hex;
 use crate::base::ids::{GalleryName, TemplateId};
 use crate::base::limits::{CANDIDATES_MAX, SEARCH_STAGES_MAX};
-use crate::records::{Change, Records, RecordsError};
+use crate::records::{Change, Records, RecordsError, Statement};
 
 /// Where the searched face stands in the probe image, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -56,6 +56,8 @@ pub struct SearchRecord {
     pub back_end: String,
     /// Which part of the gallery was searched; `None` for all of it.
     pub restriction: Option<String>,
+    /// What was stated; `None` where nothing was.
+    pub stated: Option<Statement>,
     /// Score below which nothing was shown.
     pub threshold: Option<f32>,
     /// The operating point that gave the threshold, if one did.
@@ -82,17 +84,25 @@ impl Records {
         let (mut ids, mut lists) = (Vec::with_capacity(searches.len()), Sha256::new());
         for search in searches {
             let id = change.add_search(search).await?;
+            if let Some(statement) = &search.stated {
+                change.add_statement(id, statement).await?;
+            }
             hash_list(&mut lists, id, &search.candidates);
             ids.push(id);
         }
         let shown: usize = searches.iter().map(|search| search.candidates.len()).sum();
-        let happening = Happening::new(Kind::SearchRun)
+        let mut happening = Happening::new(Kind::SearchRun)
             .of(&first.gallery)
             .about(ids.iter().map(|&id| Object::Search(id)))
             .with("candidates", Detail::Number(shown as u64))
             .with("lists", Detail::Hash(lists.finalize().into()))
             .with("model", Detail::Hash(first.model_hash))
             .with("snapshot", Detail::Number(first.snapshot_number));
+        if let Some(Statement { stated, policy_sha256 }) = &first.stated {
+            // What was stated stands with the searches: words of a policy and free text have no place in an event.
+            happening = happening.with("policy", Detail::Hash(*policy_sha256));
+            happening = happening.with("stated", Detail::Number(stated.count() as u64));
+        }
         change.tell(caller, &happening).await?;
         change.commit().await?;
         Ok(ids)

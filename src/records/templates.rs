@@ -274,7 +274,8 @@ impl Change {
         self.unlist_attributes(gallery, id).await
     }
 
-    /// Removes what is personal about a template: texts are overwritten with as many `x`, the keys with nothing.
+    /// Removes what is personal about a template: texts are overwritten with as many `x`, those of reviews that named it as a
+    /// candidate too, the keys with nothing.
     ///
     /// # Errors
     /// [`RecordsError::Sql`].
@@ -298,6 +299,7 @@ impl Change {
             query.execute(&mut *self.transaction).await.map_err(self.sql())?;
         }
         self.forget_attributes(gallery, id).await?;
+        self.forget_words_about(gallery, id).await?;
         sqlx::query("UPDATE template SET subject_key = NULL, image_key = NULL WHERE gallery = $1 AND id = $2")
             .bind(gallery.as_str())
             .bind(id.0 as i64)

@@ -75,7 +75,7 @@ pub struct Scoring {
 #[derive(Debug, Clone, PartialEq, Config, Serialize)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct Server {
-    /// The address to listen on. There is no sign-in yet: keep it on this machine, or behind a proxy that has one.
+    /// The address to listen on. Connections are not encrypted: keep it on this machine, or behind a proxy that does that.
     #[config(default = "127.0.0.1", env = "BERTILLON_SERVER_BIND")]
     pub bind: IpAddr,
     /// The port; 0 for any free one.

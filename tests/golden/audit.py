@@ -92,6 +92,8 @@ def main(folder, public=None):
         checkpoint = json.loads(kept["body"])
         if checkpoint["folder"] != name or checkpoint["seq"] >= len(hashes) or checkpoint["hash"] != hashes[checkpoint["seq"]]:
             fail(f"checkpoint {count}: of another log")
+    if count == 0 or checkpoint["seq"] != len(hashes) - 1:
+        fail("the last event is not sealed")
     print(f"events {len(hashes) - 1} checkpoints {count}")
 
 

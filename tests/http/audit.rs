@@ -48,6 +48,7 @@ fn last_event(server: &Server) -> Event {
 /// Sends a request of an address of the table that is refused, whatever is there.
 fn refused(server: &Server, method: &str, path: &str) -> Answer {
     let path = path.replace("{name}", "none").replace("{subject}", "x").replace("{template}", "1");
+    let path = path.replace("{review}", "77").replace("{lead}", "77");
     server.send(&method.to_uppercase(), &path.replace("{job}", "77"), &[], (method == "post").then(Vec::new))
 }
 
@@ -56,7 +57,7 @@ fn every_address_leaves_one_event_of_its_kind() {
     let server = Server::start();
     let mut number = 0;
     for address in API {
-        for (method, _, kind) in address.methods {
+        for (method, _, _, kind) in address.methods {
             let answer = refused(&server, method, address.path);
             number += 1;
             let found = events(server.data.path()).remove(&number).unwrap_or_default();
@@ -72,6 +73,11 @@ fn every_address_leaves_one_event_of_its_kind() {
             assert_eq!(event.outcome, outcome, "{method} {}: {}", address.path, answer.status);
             assert_eq!((event.actor.as_str(), event.origin.as_str()), ("not signed in", "127.0.0.1"));
             assert_eq!(event.gallery, "", "there is no gallery \"none\"");
+            let named =
+                [("{job}", "job:77"), ("{template}", "template:1"), ("{review}", "review:77"), ("{lead}", "lead:77")];
+            let about: Vec<&str> =
+                named.iter().filter(|(part, _)| address.path.contains(part)).map(|(_, object)| *object).collect();
+            assert_eq!(event.objects, about, "{method} {}: what it was about, there or not", address.path);
         }
     }
     assert_eq!(server.send("HEAD", "/api/v1/status", &[], None).status, 200);
@@ -112,6 +118,40 @@ fn the_life_of_a_gallery_is_told_event_by_event() {
     // No event says who anybody is.
     let all = format!("{:?}", events(server.data.path()));
     assert!(!all.contains("Anne") && !all.contains(".jpg"), "{all}");
+}
+
+#[test]
+fn what_the_policy_does_not_allow_is_refused_before_a_face_is_looked_at() {
+    let Some(people) = people() else { return };
+    let server = Server::start();
+    with_gallery(&server);
+    enrol(&server, "Anne", &people.anne);
+    // No picture at all: vision would say so.
+    let form = Form::default().image("a.jpg", b"no picture");
+    let detail = server.post_form(crate::SEARCHES, form.clone().text("purpose", "demonstration")).refused(403);
+    assert!(detail.contains("it may be for") && detail.contains("investigate_crime"), "{detail}");
+    let event = last_event(&server);
+    assert_eq!(
+        (event.kind.as_str(), event.outcome, event.gallery.as_str()),
+        ("search.run", Outcome::Refused, "custody")
+    );
+    assert!(format!("{:?}", event.detail).contains("purpose-not-allowed"), "{event:?}");
+    let form = form.text("purpose", "investigate_crime");
+    let detail = server.post_form(crate::SEARCHES, form.clone()).refused(422);
+    assert!(detail.contains("lawful_basis"), "{detail}");
+    let whole = |form: Form| {
+        let form = form.text("lawful_basis", "law_enforcement_task").text("case_ref", "CR/7/26");
+        form.text("reason", "the only still")
+    };
+    let minor = server.post_form(crate::SEARCHES, whole(form.clone()).text("seriousness", "summary")).refused(403);
+    assert!(minor.contains("either_way"), "{minor}");
+    let detail = server.post_form(crate::SEARCHES, whole(form).text("seriousness", "indictable")).refused(422);
+    assert!(!detail.contains("policy"), "now it is the picture: {detail}");
+    let form = Form::default().image("a.jpg", &people.anne_again).text("purpose", "investigate_crime");
+    server.post_form(crate::SEARCHES, whole(form).text("seriousness", "indictable")).good();
+    let event = last_event(&server);
+    assert_eq!((event.objects.len(), event.outcome), (1, Outcome::Ok));
+    assert!(format!("{:?}", event.detail).contains("\"stated\": Number(5)"), "{event:?}");
 }
 
 #[test]

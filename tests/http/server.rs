@@ -51,7 +51,11 @@ impl Server {
     }
 
     pub(crate) fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
-        let data = tempfile::tempdir().unwrap();
+        Self::start_on(tempfile::tempdir().unwrap(), change)
+    }
+
+    /// On a data folder that is there already.
+    pub(crate) fn start_on(data: tempfile::TempDir, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = settings(data.path());
         change(&mut settings);
         let (told, address) = mpsc::channel();
@@ -115,6 +119,19 @@ impl Server {
     pub(crate) fn post_form(&self, path: &str, form: Form) -> Answer {
         let media_type = format!("multipart/form-data; boundary={EDGE}");
         self.send("POST", path, &[("content-type", &media_type)], Some(form.end()))
+    }
+
+    /// With a key: JSON where there is some.
+    pub(crate) fn send_as(&self, key: &str, method: &str, path: &str, json: Option<&str>) -> Answer {
+        let said = format!("Bearer {key}");
+        let headers = [("authorization", said.as_str()), ("content-type", "application/json")];
+        self.send(method, path, &headers, json.map(|json| json.as_bytes().to_vec()))
+    }
+
+    /// With a key.
+    pub(crate) fn post_form_as(&self, key: &str, path: &str, form: Form) -> Answer {
+        let (said, media_type) = (format!("Bearer {key}"), format!("multipart/form-data; boundary={EDGE}"));
+        self.send("POST", path, &[("authorization", &said), ("content-type", &media_type)], Some(form.end()))
     }
 
     /// A connection to send bytes by hand.

@@ -40,7 +40,17 @@ async fn verdict(desk: &Desk, anchor: Option<&Path>) -> Verdict {
 async fn forger(data: &Path) -> SqlitePool {
     let options = SqliteConnectOptions::new().filename(data.join("records.sqlite")).foreign_keys(false);
     let pool = SqlitePool::connect_with(options).await.unwrap();
-    for trigger in ["audit_event_stays", "audit_event_is_kept", "audit_checkpoint_stays", "audit_checkpoint_is_kept"] {
+    for trigger in [
+        "audit_event_stays",
+        "audit_event_is_kept",
+        "audit_event_is_new",
+        "audit_checkpoint_stays",
+        "audit_checkpoint_is_kept",
+        "audit_checkpoint_is_new",
+        "audit_object_stays",
+        "audit_object_is_kept",
+        "audit_object_is_new",
+    ] {
         let drop = format!("DROP TRIGGER {trigger}");
         sqlx::raw_sql(sqlx::AssertSqlSafe(drop)).execute(&pool).await.unwrap();
     }
@@ -255,6 +265,27 @@ fn a_log_that_was_cut_or_written_anew_does_not_agree_with_its_checkpoints() {
         assert_eq!(verdict(&desk, None).await.fault, None, "nobody knows");
         let fault = verdict(&desk, Some(&elsewhere)).await.fault.unwrap();
         assert!(fault.seq == 21 && fault.what.contains("written anew"), "{fault:?}");
+        // However many of its own the data folder brings.
+        let line = fs_err::read_to_string(data.join(audit::CHECKPOINTS)).unwrap();
+        let kept = fs_err::read_to_string(&elsewhere).unwrap();
+        let forged: String =
+            (10..20).map(|digit| kept.replace("signature\":\"", &format!("signature\":\"{digit}"))).collect();
+        fs_err::write(data.join(audit::CHECKPOINTS), forged + &line + "{\"torn").unwrap();
+        let fault = verdict(&desk, Some(&elsewhere)).await.fault.unwrap();
+        assert_eq!(fault.seq, 21, "{fault:?}");
+        fs_err::write(data.join(audit::CHECKPOINTS), "{\"torn").unwrap();
+        assert_eq!(verdict(&desk, None).await.fault, None, "a line that a power cut tore is passed over");
+        // An event that no walk comes by.
+        let before = "INSERT INTO audit_event SELECT 0, kind, body, hash FROM audit_event WHERE seq = 3";
+        let pool =
+            SqlitePool::connect_with(SqliteConnectOptions::new().filename(data.join("records.sqlite"))).await.unwrap();
+        sqlx::raw_sql(before).execute(&pool).await.unwrap();
+        let fault = verdict(&desk, None).await.fault.unwrap();
+        assert!(fault.what.contains("before the first"), "{fault:?}");
+        let shown = desk.vault.audit_book().newest(&EventFilter::default(), 2_000).await.unwrap();
+        assert!(shown.iter().all(|event| event.seq > 0));
+        sqlx::raw_sql("DELETE FROM audit_event WHERE seq = 0").execute(&pool).await.unwrap();
+        pool.close().await;
         // A checkpoint by another key is no checkpoint of this log.
         let other = SigningKey::from_seed(&[5; 32]).unwrap().public();
         let checked = audit::verify(&desk, &Caller::itself("a test"), (Some(other), Some(&elsewhere)), |_, _| ()).await;
@@ -277,8 +308,20 @@ fn an_export_is_checked_by_a_program_of_another_hand() {
             }
         }
         let to = home.path().join("export");
-        let made = audit::export(&desk, &caller, &to, |_, _| ()).await.unwrap();
-        assert_eq!((made.events, made.checkpoints), (42, 3));
+        // Somebody writes and seals beside it.
+        let beside = |_, _| {
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    run(async {
+                        let other = Desk::open(desk.settings.clone(), Access::Reader).await.unwrap();
+                        other.vault.tell(&Happening::new(Kind::JobListed)).await.unwrap();
+                        assert_eq!(audit::seal(&other).await.unwrap(), Some(43));
+                    });
+                });
+            });
+        };
+        let made = audit::export(&desk, &caller, &to, beside).await.unwrap();
+        assert_eq!((made.events, made.checkpoints), (42, 3), "what came meanwhile is not in it");
         assert!(audit::export(&desk, &caller, &to, |_, _| ()).await.is_err(), "there is something already");
         let oracle = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/audit.py");
         let check = || {
@@ -289,6 +332,15 @@ fn an_export_is_checked_by_a_program_of_another_hand() {
         let events = fs_err::read_to_string(to.join("events.jsonl")).unwrap();
         fs_err::write(to.join("events.jsonl"), events.replacen("job:7", "job:8", 1)).unwrap();
         assert_eq!(check(), (false, "event 9: its hash is another\n".to_owned()));
+        fs_err::write(to.join("events.jsonl"), &events).unwrap();
+        let checkpoints = fs_err::read_to_string(to.join("checkpoints.jsonl")).unwrap();
+        fs_err::write(to.join("checkpoints.jsonl"), "").unwrap();
+        assert_eq!(check(), (false, "the last event is not sealed\n".to_owned()));
+        fs_err::write(to.join("checkpoints.jsonl"), checkpoints).unwrap();
+        let nowhere = to.join("FOLDER").join("export");
+        let before = desk.vault.audit_book().head().await.unwrap().seq();
+        assert!(audit::export(&desk, &caller, &nowhere, |_, _| ()).await.is_err());
+        assert_eq!(desk.vault.audit_book().head().await.unwrap().seq(), before, "what is not written is not told");
         desk.vault.clone().close().await;
     });
 }
@@ -339,6 +391,12 @@ fn records_of_an_older_release_are_upgraded_and_go_on() {
         }
         let records = Records::join(&path).await.unwrap();
         assert_eq!(records.audit_book().head().await.unwrap().seq(), 2);
+        // What is new in it works on what is old: a search of then is reviewed.
+        let book = records.review_book(&Caller::new("ann", "a test", None));
+        let bertillon::records::review::Reviewable::Yes(facts) = book.reviewable(1).await.unwrap() else { panic!() };
+        assert_eq!((facts.actor.as_str(), facts.candidates.len()), ("unknown user", 2));
+        assert_eq!(book.open(1, &facts.gallery, "ann", [1; 32]).await.unwrap(), Some(1));
+        assert!(!records.people_book().any().await.unwrap() && records.stated(1).await.unwrap().is_none());
         records.close().await;
     });
 }

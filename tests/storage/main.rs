@@ -26,7 +26,9 @@ mod bulk;
 mod model;
 mod names;
 mod restoring;
+mod review;
 mod taken_back;
+mod told;
 mod traces;
 mod upkeep;
 
@@ -153,6 +155,7 @@ fn search(candidates: &[TemplateId]) -> SearchRecord {
         snapshot_number: 3,
         back_end: "naive".to_owned(),
         restriction: None,
+        stated: None,
         operating_point: None,
         threshold: Some(0.25),
         candidates: candidates.iter().enumerate().map(candidate).collect(),

@@ -8,7 +8,7 @@ use super::source::{Fault, Source};
 /// The rooms by layer, lowest first. A room imports from lower layers and from its own, never from a higher one.
 const LAYERS: [&[&str]; 9] = [
     &["base"],
-    &["vector", "store", "settings", "crypto"],
+    &["vector", "store", "settings", "crypto", "rights", "policy"],
     &["segment", "kernel", "gpu", "vision", "audit"],
     &["scoring", "graph"],
     &["gallery", "records"],

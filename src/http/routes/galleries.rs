@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::base::ids::GalleryName;
 use crate::base::limits::RECORD_TEXT_BYTES_MAX;
+use crate::casework::access::require;
 use crate::casework::enrol::ensure_gallery;
 use crate::gallery::GallerySummary;
 use crate::http::identity::Sender;
@@ -17,6 +18,7 @@ use crate::http::problem::{Problem, ProblemShape};
 use crate::http::reception::Reception;
 use crate::http::refusals::{gallery_exists, no_gallery};
 use crate::http::shapes::GalleryShape;
+use crate::rights::Permission;
 
 /// Every gallery.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -37,13 +39,15 @@ pub struct NewGalleryShape {
     pub purpose: String,
 }
 
-/// All galleries.
+/// All galleries that one may see.
 #[utoipa::path(get, path = "/api/v1/galleries", operation_id = "list_galleries", tag = "galleries", responses(
     (status = 200, description = "Every gallery, summed up", body = GalleriesShape),
     (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
 ))]
-pub async fn list(reception: Data<Reception>) -> Result<Json<GalleriesShape>, Problem> {
-    let galleries = summaries(&reception).await?.iter().map(GalleryShape::from).collect();
+pub async fn list(reception: Data<Reception>, Sender(caller): Sender) -> Result<Json<GalleriesShape>, Problem> {
+    let mut galleries = summaries(&reception).await?;
+    galleries.retain(|gallery| caller.may(Permission::GalleryRead, Some(&gallery.record.name)));
+    let galleries = galleries.iter().map(GalleryShape::from).collect();
     Ok(Json(GalleriesShape { galleries }))
 }
 
@@ -73,6 +77,8 @@ pub async fn create(
 ) -> Result<HttpResponse, Problem> {
     let NewGalleryShape { name, purpose } = new.into_inner();
     let name: GalleryName = name.parse()?;
+    // A key may be for some galleries only, and the address names none.
+    require(&caller, Permission::GalleryCreate, Some(&name))?;
     if purpose.trim().is_empty() || purpose.len() > RECORD_TEXT_BYTES_MAX || purpose.chars().any(char::is_control) {
         return Err(Problem::malformed(format!(
             "Say in \"purpose\" what the gallery is for: 1 to {RECORD_TEXT_BYTES_MAX} bytes, no control characters."

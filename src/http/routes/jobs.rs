@@ -11,12 +11,14 @@ use utoipa::ToSchema;
 
 use crate::base::ids::GalleryName;
 use crate::base::limits::JOBS_KEPT_MAX;
+use crate::casework::access::require;
 use crate::casework::jobs::{self, Work};
 use crate::gallery::GraphPlan;
 use crate::http::identity::Sender;
 use crate::http::job_shapes::JobShape;
 use crate::http::problem::{Problem, ProblemShape};
 use crate::http::reception::Reception;
+use crate::rights::Permission;
 
 /// Jobs.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -71,13 +73,18 @@ pub struct JobsAsked {
     (status = 200, description = "The last that were asked for", body = JobsShape),
     (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
 ))]
-pub async fn list(reception: Data<Reception>, asked: Query<JobsAsked>) -> Result<Json<JobsShape>, Problem> {
+pub async fn list(
+    reception: Data<Reception>,
+    Sender(caller): Sender,
+    asked: Query<JobsAsked>,
+) -> Result<Json<JobsShape>, Problem> {
     let last = asked.last.unwrap_or(50) as usize;
     if !(1..=JOBS_KEPT_MAX).contains(&last) {
         return Err(Problem::malformed(format!("\"last\" is from 1 to {JOBS_KEPT_MAX}.")));
     }
     let desk = Arc::clone(&reception.desk);
-    let found = reception.run(async move { jobs::newest(&desk, last).await }).await?;
+    let mut found = reception.run(async move { jobs::newest(&desk, last).await }).await?;
+    found.retain(|job| caller.may(Permission::JobRead, Some(&job.asked.gallery)));
     Ok(Json(JobsShape { jobs: found.iter().map(JobShape::in_short).collect() }))
 }
 
@@ -87,9 +94,14 @@ pub async fn list(reception: Data<Reception>, asked: Query<JobsAsked>) -> Result
     (status = 404, description = "There is none of that number", body = ProblemShape, content_type = "application/problem+json"),
     (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
 ))]
-pub async fn show(reception: Data<Reception>, job: Path<String>) -> Result<Json<JobShape>, Problem> {
+pub async fn show(
+    reception: Data<Reception>,
+    Sender(caller): Sender,
+    job: Path<String>,
+) -> Result<Json<JobShape>, Problem> {
     let (desk, id) = (Arc::clone(&reception.desk), number(&job)?);
     let found = reception.run(async move { jobs::one(&desk, id).await }).await?;
+    require(&caller, Permission::JobRead, Some(&found.asked.gallery))?;
     Ok(Json(JobShape::for_clients(&found)))
 }
 
@@ -108,7 +120,12 @@ pub async fn cancel(
     job: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let (desk, id) = (Arc::clone(&reception.desk), number(&job)?);
-    let found = reception.run(async move { jobs::cancel(&desk, &caller, id).await }).await?;
+    let found = reception.run(async move {
+        // A key may be for some galleries only, and the address names none.
+        require(&caller, Permission::JobCancel, Some(&jobs::one(&desk, id).await?.asked.gallery))?;
+        jobs::cancel(&desk, &caller, id).await
+    });
+    let found = found.await?;
     Ok(HttpResponse::Accepted().json(JobShape::for_clients(&found)))
 }
 

@@ -11,16 +11,21 @@ pub mod galleries;
 pub mod health;
 pub mod jobs;
 pub mod references;
+pub mod reviews;
 pub mod searches;
+pub mod session;
 pub mod status;
 
 use actix_web::error::JsonPayloadError;
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpResponse, Responder, Route, guard};
 
 use crate::audit::Kind;
 use crate::base::limits::JSON_BYTES_MAX;
+use crate::http::identity;
 use crate::http::problem::Problem;
+use crate::rights::Permission;
 
 /// Where the browsable page is.
 pub const DOCS: &str = "/api/docs/";
@@ -31,74 +36,156 @@ pub const OPENAPI: &str = "/api/v1/openapi.json";
 pub struct Address {
     /// Its pattern, as OpenAPI writes it.
     pub path: &'static str,
-    /// Methods, as OpenAPI writes them, who answers, and what the audit log calls it.
-    pub methods: &'static [(&'static str, Answers, Event)],
+    /// Methods, as OpenAPI writes them, who answers, what that takes, and what the audit log calls it.
+    pub methods: &'static [(&'static str, Answers, Need, Event)],
 }
 
 /// Makes the route that answers.
 pub type Answers = fn() -> Route;
+
+/// What it takes to be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing: nobody is asked who they are.
+    Nobody,
+    /// Somebody, whatever they may do.
+    Anybody,
+    /// This permission: in the gallery that the address names, or where it names none, in any. The handler sees to what
+    /// an address can't say.
+    May(Permission),
+}
+
+use Permission::{
+    GalleryCreate, GalleryMaintain, GalleryRead, JobCancel, JobRead, ReferenceEnrol, ReferenceErase, ReviewDecide,
+    ReviewRead, SearchRun, StatusRead,
+};
 
 /// What the audit log calls a request; `None` for what shows nothing of anybody.
 pub type Event = Option<Kind>;
 
 /// Every address of the API.
 pub const API: &[Address] = &[
-    Address { path: "/api/v1/health", methods: &[("get", || read(health::health), None)] },
-    Address { path: "/api/v1/status", methods: &[("get", || read(status::status), Some(Kind::StatusRead))] },
+    Address { path: "/api/v1/health", methods: &[("get", || read(health::health), Need::Nobody, None)] },
+    Address {
+        path: "/api/v1/status",
+        methods: &[("get", || read(status::status), Need::May(StatusRead), Some(Kind::StatusRead))],
+    },
     Address {
         path: "/api/v1/galleries",
         methods: &[
-            ("get", || read(galleries::list), Some(Kind::GalleryListed)),
-            ("post", || web::post().to(galleries::create), Some(Kind::GalleryCreated)),
+            ("get", || read(galleries::list), Need::May(GalleryRead), Some(Kind::GalleryListed)),
+            ("post", || web::post().to(galleries::create), Need::May(GalleryCreate), Some(Kind::GalleryCreated)),
         ],
     },
     Address {
         path: "/api/v1/galleries/{name}",
-        methods: &[("get", || read(galleries::show), Some(Kind::GalleryRead))],
+        methods: &[("get", || read(galleries::show), Need::May(GalleryRead), Some(Kind::GalleryRead))],
     },
     Address {
         path: "/api/v1/galleries/{name}/references",
-        methods: &[("post", || web::post().to(references::enrol), Some(Kind::ReferenceEnrolled))],
+        methods: &[(
+            "post",
+            || web::post().to(references::enrol),
+            Need::May(ReferenceEnrol),
+            Some(Kind::ReferenceEnrolled),
+        )],
     },
     Address {
         path: "/api/v1/galleries/{name}/searches",
-        methods: &[("post", || web::post().to(searches::search), Some(Kind::SearchRun))],
+        methods: &[("post", || web::post().to(searches::search), Need::May(SearchRun), Some(Kind::SearchRun))],
     },
     Address {
         path: "/api/v1/galleries/{name}/subjects/{subject}",
-        methods: &[("delete", || web::delete().to(erase::subject), Some(Kind::SubjectErased))],
+        methods: &[(
+            "delete",
+            || web::delete().to(erase::subject),
+            Need::May(ReferenceErase),
+            Some(Kind::SubjectErased),
+        )],
     },
     Address {
         path: "/api/v1/galleries/{name}/references/{template}",
-        methods: &[("delete", || web::delete().to(erase::template), Some(Kind::ReferenceErased))],
+        methods: &[(
+            "delete",
+            || web::delete().to(erase::template),
+            Need::May(ReferenceErase),
+            Some(Kind::ReferenceErased),
+        )],
     },
     Address {
         path: "/api/v1/galleries/{name}/graphs",
         methods: &[
-            ("post", || web::post().to(jobs::graphs), Some(Kind::GraphAsked)),
-            ("delete", || web::delete().to(jobs::graphs_off), Some(Kind::GraphEnded)),
+            ("post", || web::post().to(jobs::graphs), Need::May(GalleryMaintain), Some(Kind::GraphAsked)),
+            ("delete", || web::delete().to(jobs::graphs_off), Need::May(GalleryMaintain), Some(Kind::GraphEnded)),
         ],
     },
     Address {
         path: "/api/v1/galleries/{name}/compactions",
-        methods: &[("post", || web::post().to(jobs::compact), Some(Kind::CompactionAsked))],
+        methods: &[("post", || web::post().to(jobs::compact), Need::May(GalleryMaintain), Some(Kind::CompactionAsked))],
     },
-    Address { path: "/api/v1/jobs", methods: &[("get", || read(jobs::list), Some(Kind::JobListed))] },
+    Address {
+        path: "/api/v1/reviews",
+        methods: &[
+            ("get", || read(reviews::list), Need::May(ReviewRead), Some(Kind::ReviewListed)),
+            ("post", || web::post().to(reviews::open), Need::May(ReviewDecide), Some(Kind::ReviewOpened)),
+        ],
+    },
+    Address {
+        path: "/api/v1/reviews/{review}",
+        methods: &[("get", || read(reviews::show), Need::May(ReviewRead), Some(Kind::ReviewRead))],
+    },
+    Address {
+        path: "/api/v1/reviews/{review}/claims",
+        methods: &[("post", || web::post().to(reviews::claim), Need::May(ReviewDecide), Some(Kind::ReviewClaimed))],
+    },
+    Address {
+        path: "/api/v1/reviews/{review}/decisions",
+        methods: &[("post", || web::post().to(reviews::decide), Need::May(ReviewDecide), Some(Kind::ReviewDecided))],
+    },
+    Address {
+        path: "/api/v1/reviews/{review}/withdrawals",
+        methods: &[(
+            "post",
+            || web::post().to(reviews::withdraw),
+            Need::May(ReviewDecide),
+            Some(Kind::ReviewWithdrawn),
+        )],
+    },
+    Address {
+        path: "/api/v1/leads",
+        methods: &[("get", || read(reviews::leads), Need::May(ReviewRead), Some(Kind::LeadListed))],
+    },
+    Address {
+        path: "/api/v1/leads/{lead}/outcomes",
+        methods: &[("post", || web::post().to(reviews::outcome), Need::May(ReviewDecide), Some(Kind::LeadOutcome))],
+    },
+    Address {
+        path: "/api/v1/session",
+        methods: &[
+            ("get", || read(session::show), Need::Anybody, Some(Kind::SessionRead)),
+            ("post", || web::post().to(session::open), Need::Nobody, Some(Kind::SessionOpened)),
+            ("delete", || web::delete().to(session::end), Need::Anybody, Some(Kind::SessionEnded)),
+        ],
+    },
+    Address {
+        path: "/api/v1/jobs",
+        methods: &[("get", || read(jobs::list), Need::May(JobRead), Some(Kind::JobListed))],
+    },
     Address {
         path: "/api/v1/jobs/{job}",
         methods: &[
-            ("get", || read(jobs::show), Some(Kind::JobRead)),
-            ("delete", || web::delete().to(jobs::cancel), Some(Kind::JobCancelled)),
+            ("get", || read(jobs::show), Need::May(JobRead), Some(Kind::JobRead)),
+            ("delete", || web::delete().to(jobs::cancel), Need::May(JobCancel), Some(Kind::JobCancelled)),
         ],
     },
-    Address { path: OPENAPI, methods: &[("get", || read(docs::openapi), None)] },
+    Address { path: OPENAPI, methods: &[("get", || read(docs::openapi), Need::Nobody, None)] },
 ];
 
 /// Addresses for people with a browser.
 const PAGES: &[Address] = &[
-    Address { path: "/", methods: &[("get", || read(docs::home), None)] },
-    Address { path: "/api/docs", methods: &[("get", || read(docs::home), None)] },
-    Address { path: "/api/docs/{file:.*}", methods: &[("get", || read(docs::page), None)] },
+    Address { path: "/", methods: &[("get", || read(docs::home), Need::Nobody, None)] },
+    Address { path: "/api/docs", methods: &[("get", || read(docs::home), Need::Nobody, None)] },
+    Address { path: "/api/docs/{file:.*}", methods: &[("get", || read(docs::page), Need::Nobody, None)] },
 ];
 
 /// Adds every address to a server.
@@ -112,10 +199,10 @@ pub fn configure(config: &mut ServiceConfig) {
             async move { Err::<HttpResponse, Problem>(problem) }
         };
         let mut resource = web::resource(address.path).default_service(web::to(refuse));
-        for (_, route, _) in address.methods {
+        for (_, route, ..) in address.methods {
             resource = resource.route(route());
         }
-        config.service(resource);
+        config.service(resource.wrap(from_fn(identity::admitted)));
     }
     config.default_service(web::to(|| async { Err::<HttpResponse, Problem>(Problem::no_route()) }));
 }
@@ -123,9 +210,20 @@ pub fn configure(config: &mut ServiceConfig) {
 /// What the audit log calls a request to an address of this pattern.
 #[must_use]
 pub fn kind(pattern: &str, method: &str) -> Event {
+    row(pattern, method).and_then(|(_, event)| event)
+}
+
+/// What a request to an address of this pattern takes; `None` for a method that the address does not have.
+#[must_use]
+pub fn need(pattern: &str, method: &str) -> Option<Need> {
+    row(pattern, method).map(|(need, _)| need)
+}
+
+fn row(pattern: &str, method: &str) -> Option<(Need, Event)> {
     let method = if method == "HEAD" { "get" } else { &method.to_ascii_lowercase() };
     let address = API.iter().chain(PAGES).find(|address| address.path == pattern)?;
-    address.methods.iter().find(|(name, ..)| *name == method).and_then(|(.., event)| *event)
+    let found = address.methods.iter().find(|(name, ..)| *name == method);
+    found.map(|(.., need, event)| (*need, *event))
 }
 
 /// A route that reads: HEAD is GET without the body.

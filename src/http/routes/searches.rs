@@ -8,6 +8,7 @@ use actix_web::web::{Data, Json, Path, Payload};
 use utoipa::ToSchema;
 
 use crate::base::limits::CANDIDATES_MAX;
+use crate::casework::access::require;
 use crate::casework::faces::FaceChoice;
 use crate::casework::operating_points::{Scope, ThresholdChoice};
 use crate::casework::search::{ModeChoice, ProbePicture, SearchRequest, search as search_pictures};
@@ -17,6 +18,8 @@ use crate::http::reception::{Arrival, Reception};
 use crate::http::shapes::SearchAnswerShape;
 use crate::http::upload::{self, Upload};
 use crate::identify::{Filter, IdentifyError};
+use crate::policy::Stated;
+use crate::rights::Permission;
 
 const TOP: &str = "top";
 const THRESHOLD: &str = "threshold";
@@ -28,6 +31,11 @@ const FACES: &str = "faces";
 const WHERE: &str = "where";
 const MODE: &str = "mode";
 const EF: &str = "ef";
+const PURPOSE: &str = "purpose";
+const LAWFUL_BASIS: &str = "lawful_basis";
+const SERIOUSNESS: &str = "seriousness";
+const CASE_REF: &str = "case_ref";
+const REASON: &str = "reason";
 
 /// Pictures to search with, and what to list.
 #[derive(ToSchema)]
@@ -39,7 +47,7 @@ pub struct NewSearchShape {
     /// Longest candidate list, in people: 1 to 1000. The server's settings say what it is otherwise.
     #[schema(example = 20, minimum = 1, maximum = 1000)]
     pub top: Option<u32>,
-    /// Lowest comparison score listed, from -1 to 1. Otherwise the best are listed whatever their score.
+    /// Lowest comparison score listed, from -1 to 1; for who may set one of their own (`search.threshold`). Otherwise the best are listed whatever their score.
     #[schema(minimum = -1, maximum = 1)]
     pub threshold: Option<f32>,
     /// Or the threshold of this operating point; the answer cites it. Refused (409) for another model or a larger gallery.
@@ -66,6 +74,22 @@ pub struct NewSearchShape {
     pub mode: Option<String>,
     /// Templates kept in view by an approximate search; the fewest that keep the policy otherwise.
     pub ef: Option<u32>,
+    /// What for, a word of the policy. Users must state what the policy wants: refused (422) where something lacks or there is
+    /// no such word, (403) where it does not allow that gallery, or so long a list, to any of their roles.
+    #[schema(example = "investigate_crime")]
+    pub purpose: Option<String>,
+    /// On what basis in law, a word of the policy.
+    #[schema(example = "law_enforcement_task")]
+    pub lawful_basis: Option<String>,
+    /// How serious what is investigated is, a word of the policy.
+    #[schema(example = "indictable")]
+    pub seriousness: Option<String>,
+    /// Of which case.
+    #[schema(max_length = 128)]
+    pub case_ref: Option<String>,
+    /// Why, in words. Kept with the search: name nobody there.
+    #[schema(max_length = 1024)]
+    pub reason: Option<String>,
 }
 
 /// Searches a gallery.
@@ -77,10 +101,11 @@ pub struct NewSearchShape {
     request_body(content = NewSearchShape, content_type = "multipart/form-data"),
     responses(
         (status = 200, description = "A candidate list for each face searched for", body = SearchAnswerShape),
+        (status = 403, description = "The policy does not allow this gallery to be searched for that", body = ProblemShape, content_type = "application/problem+json"),
         (status = 404, description = "No such gallery", body = ProblemShape, content_type = "application/problem+json"),
         (status = 409, description = "No approximate answer that keeps the policy, or no operating point that fits", body = ProblemShape, content_type = "application/problem+json"),
         (status = 413, description = "Too many pictures, or too large", body = ProblemShape, content_type = "application/problem+json"),
-        (status = 422, description = "No picture showed a face to search with", body = ProblemShape, content_type = "application/problem+json"),
+        (status = 422, description = "No picture showed a face to search with, or not stated what the policy wants", body = ProblemShape, content_type = "application/problem+json"),
         (status = 503, description = "Too many requests at once: try again", body = ProblemShape, content_type = "application/problem+json"),
         (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
     ))]
@@ -91,18 +116,38 @@ pub async fn search(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<Json<SearchAnswerShape>, Problem> {
-    let fields = &[TOP, THRESHOLD, OPERATING_POINT, TARGET_FPIR, GALLERY_CLASS, PROBE_KIND, FACES, WHERE, MODE, EF];
+    let fields = &[
+        TOP,
+        THRESHOLD,
+        OPERATING_POINT,
+        TARGET_FPIR,
+        GALLERY_CLASS,
+        PROBE_KIND,
+        FACES,
+        WHERE,
+        MODE,
+        EF,
+        PURPOSE,
+        LAWFUL_BASIS,
+        SERIOUSNESS,
+        CASE_REF,
+        REASON,
+    ];
     let Arrival { gallery, upload, visitor } = reception.receive(&name, &request, payload, fields).await?;
     let people = people(&upload, reception.desk.settings.scoring.candidates)?;
     let threshold = threshold(&upload)?;
+    if matches!(threshold, ThresholdChoice::Score(_)) {
+        require(&caller, Permission::SearchThreshold, Some(&gallery))?;
+    }
     let faces: FaceChoice = parse(&upload, FACES)?.unwrap_or_default();
     let filter: Filter = parse(&upload, WHERE)?.unwrap_or_default();
     let mode = ModeChoice::of(upload.text(MODE).map(str::trim).filter(|text| !text.is_empty()), parse(&upload, EF)?);
     let mode = mode.map_err(|error| Problem::malformed(format!("The field {MODE:?} can't be used: {error}.")))?;
+    let stated = stated(&upload);
     let picture = |picture: upload::Picture| ProbePicture { name: picture.name, bytes: picture.bytes };
     let pictures = upload.pictures.into_iter().map(picture).collect();
     let turn = visitor.turn().await;
-    let asked = SearchRequest { gallery, pictures, faces, people, threshold, filter, mode, caller };
+    let asked = SearchRequest { gallery, pictures, faces, people, threshold, filter, mode, stated, caller };
     let desk = Arc::clone(&reception.desk);
     // The turn ends with the vision work: while one search is scored, others may come to share its pass.
     let answer = reception.run_while_wanted(async move { search_pictures(&desk, asked, move || drop(turn)).await });
@@ -117,6 +162,12 @@ fn people(upload: &Upload, usual: usize) -> Result<usize, Problem> {
     } else {
         Err(IdentifyError::ListLength { asked: people, most: CANDIDATES_MAX }.into())
     }
+}
+
+fn stated(upload: &Upload) -> Stated {
+    let text = |field| upload.text(field).map(str::to_owned);
+    let (purpose, lawful_basis, seriousness) = (text(PURPOSE), text(LAWFUL_BASIS), text(SERIOUSNESS));
+    Stated { purpose, lawful_basis, seriousness, case_ref: text(CASE_REF), reason: text(REASON) }
 }
 
 fn threshold(upload: &Upload) -> Result<ThresholdChoice, Problem> {

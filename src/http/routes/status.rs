@@ -9,9 +9,11 @@ use utoipa::ToSchema;
 use crate::base::limits::{CANDIDATES_MAX, IMAGE_BYTES_MAX, IMAGE_PIXELS_MAX, PROBES_PER_SEARCH_MAX};
 use crate::casework::Desk;
 use crate::gpu::GpuInfo;
+use crate::http::identity::Sender;
 use crate::http::problem::{Problem, ProblemShape};
 use crate::http::reception::Reception;
 use crate::http::shapes::{GalleryShape, ModelShape};
+use crate::rights::Permission;
 
 /// What runs here.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -24,7 +26,7 @@ pub struct StatusShape {
     pub models: ModelsShape,
     /// What compares templates.
     pub scoring: ScoringShape,
-    /// Every gallery.
+    /// Every gallery that one may see.
     pub galleries: Vec<GalleryShape>,
     /// Enrolments and searches under way.
     pub requests: RequestsShape,
@@ -129,9 +131,10 @@ pub struct LimitsShape {
     (status = 200, description = "Version, models, back end, galleries and limits", body = StatusShape),
     (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
 ))]
-pub async fn status(reception: Data<Reception>) -> Result<Json<StatusShape>, Problem> {
+pub async fn status(reception: Data<Reception>, Sender(caller): Sender) -> Result<Json<StatusShape>, Problem> {
     let desk = Arc::clone(&reception.desk);
-    let galleries = reception.run(async move { Ok(desk.vault.galleries().await?) }).await?;
+    let mut galleries = reception.run(async move { Ok(desk.vault.galleries().await?) }).await?;
+    galleries.retain(|gallery| caller.may(Permission::GalleryRead, Some(&gallery.record.name)));
     let crowd = reception.admission.crowd();
     Ok(Json(StatusShape {
         version: env!("CARGO_PKG_VERSION"),

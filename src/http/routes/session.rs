@@ -1,0 +1,137 @@
+//! Sessions for pages of this server: a name and a password become a cookie. Programs take keys.
+
+use std::sync::Arc;
+
+use actix_web::http::header;
+use actix_web::web::{Data, Json};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::audit::Caller;
+use crate::casework::access::sessions::{self, Opened};
+use crate::crypto::tokens::Secret;
+use crate::http::identity::{COOKIE, Sender, cookie, unknown};
+use crate::http::problem::{Problem, ProblemShape};
+use crate::http::reception::Reception;
+use crate::records::{SessionRecord, UserRecord};
+use crate::rights::{Grant, Permission, Rights};
+
+/// Who wants to come in.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSessionShape {
+    /// The user's name.
+    #[schema(example = "una")]
+    pub name: String,
+    /// Their password.
+    #[schema(format = Password)]
+    pub password: String,
+}
+
+/// A session.
+#[derive(Serialize, ToSchema)]
+pub struct SessionShape {
+    /// The user's name.
+    pub name: String,
+    /// Their full name.
+    pub display: String,
+    /// Their roles, each with the gallery where it is not for all.
+    #[schema(example = json!(["examiner:custody"]))]
+    pub roles: Vec<String>,
+    /// What they may do, in some gallery at least.
+    pub permissions: Vec<&'static str>,
+    /// To be sent as `X-Bertillon-Token` with whatever changes something.
+    pub token: String,
+    /// The session ends then at the latest, and after half an hour in which nothing is asked.
+    pub expires_at: String,
+}
+
+impl SessionShape {
+    fn new(session: &SessionRecord, user: &UserRecord, token: &str) -> Self {
+        let rights = Rights { grants: user.grants.clone(), limits: None };
+        let permissions = Permission::ALL.into_iter().filter(|permission| rights.allow(*permission, None));
+        Self {
+            name: user.name.to_string(),
+            display: user.display.clone(),
+            roles: user.grants.iter().map(Grant::to_string).collect(),
+            permissions: permissions.map(Permission::as_str).collect(),
+            token: sessions::page_token(token),
+            expires_at: session.expires_at.clone(),
+        }
+    }
+}
+
+/// Opens a session.
+///
+/// The answer sets a cookie that scripts can't read. Wrong passwords lock a user for a while, which is answered like a wrong password.
+#[utoipa::path(post, path = "/api/v1/session", operation_id = "open_session", tag = "server", security(()), request_body = NewSessionShape, responses(
+    (status = 201, description = "Opened", body = SessionShape, headers(("Set-Cookie" = String, description = "For this server only"))),
+    (status = 401, description = "Name or password are wrong, or none counts now", body = ProblemShape, content_type = "application/problem+json"),
+    (status = 409, description = "The connection could be listened to", body = ProblemShape, content_type = "application/problem+json"),
+    (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
+))]
+pub async fn open(
+    reception: Data<Reception>,
+    request: HttpRequest,
+    new: Json<NewSessionShape>,
+) -> Result<HttpResponse, Problem> {
+    if !reception.bound.ip().is_loopback() {
+        let detail = "Passwords are not taken over a connection that others may listen to. Bind the server to a loopback address, \
+                      behind a proxy that encrypts, or use a key.";
+        return Err(Problem::conflict("not-encrypted", "Not encrypted", detail));
+    }
+    let (peer, NewSessionShape { name, password }) = (request.peer_addr(), new.into_inner());
+    let number = request.extensions().get::<Caller>().and_then(|caller| caller.who().request).unwrap_or(0);
+    let (desk, password) = (Arc::clone(&reception.desk), Secret::new(password));
+    let as_whom = move |identity| Caller::user(identity, peer, number);
+    let opened = reception.run(async move { sessions::open(&desk, &name, password, as_whom).await }).await?;
+    let Some(Opened { record, token, user, caller }) = opened else {
+        let detail = "Name or password are wrong, or there were too many wrong ones: wait some minutes, or ask an administrator.";
+        let problem = Problem::not_signed_in("wrong-password", detail);
+        return Err(unknown(&reception, &request, problem));
+    };
+    // Its event was told by them.
+    request.extensions_mut().insert(caller);
+    let shape = SessionShape::new(&record, &user, token.reveal());
+    let cookie = format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict", token.reveal());
+    Ok(HttpResponse::Created().insert_header((header::SET_COOKIE, cookie)).json(shape))
+}
+
+/// The session that one is in.
+#[utoipa::path(get, path = "/api/v1/session", operation_id = "show_session", tag = "server", responses(
+    (status = 200, description = "Who one is, and what one may do", body = SessionShape),
+    (status = 401, description = "There is none", body = ProblemShape, content_type = "application/problem+json"),
+    (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
+))]
+pub async fn show(reception: Data<Reception>, request: HttpRequest) -> Result<Json<SessionShape>, Problem> {
+    let Some(token) = cookie(request.headers()) else { return Err(none()) };
+    let (desk, own) = (Arc::clone(&reception.desk), token.clone());
+    let found = reception.run(async move { sessions::recognise(&desk, &own).await }).await?;
+    found.map(|(session, user)| Json(SessionShape::new(&session, &user, &token))).ok_or_else(none)
+}
+
+/// Ends the session.
+#[utoipa::path(delete, path = "/api/v1/session", operation_id = "end_session", tag = "server", responses(
+    (status = 204, description = "Ended; the cookie counts no more"),
+    (status = 401, description = "There is none", body = ProblemShape, content_type = "application/problem+json"),
+    (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
+))]
+pub async fn end(
+    reception: Data<Reception>,
+    Sender(caller): Sender,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let Some(token) = cookie(request.headers()) else { return Err(none()) };
+    let desk = Arc::clone(&reception.desk);
+    reception.run(async move { sessions::end(&desk, &caller, &token).await }).await?;
+    let gone = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
+    Ok(HttpResponse::NoContent().insert_header((header::SET_COOKIE, gone)).finish())
+}
+
+fn none() -> Problem {
+    Problem::not_signed_in(
+        "no-session",
+        "There is no session: POST /api/v1/session with a name and a password opens one.",
+    )
+}

@@ -1,0 +1,71 @@
+//! What searches stated: why, on what basis, of which case; kept with the search, and shown to nobody who was not shown that.
+
+use sqlx::Row as _;
+
+use crate::base::hex;
+use crate::policy::Stated;
+use crate::records::{Change, Records, RecordsError};
+
+/// What a search stated, and the policy that it was held against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// What was stated. There is a purpose.
+    pub stated: Stated,
+    /// Of the policy.
+    pub policy_sha256: [u8; 32],
+}
+
+impl Change {
+    pub(super) async fn add_statement(&mut self, search: i64, statement: &Statement) -> Result<(), RecordsError> {
+        let Statement { stated: Stated { purpose, lawful_basis, seriousness, case_ref, reason }, policy_sha256 } =
+            statement;
+        let insert = "INSERT INTO search_statement (search_id, purpose, lawful_basis, seriousness, policy_sha256) \
+             VALUES ($1, $2, $3, $4, $5)";
+        sqlx::query(insert)
+            .bind(search)
+            .bind(purpose.as_deref().unwrap_or_default())
+            .bind(lawful_basis.as_deref())
+            .bind(seriousness.as_deref())
+            .bind(hex::encode(policy_sha256))
+            .execute(&mut *self.transaction)
+            .await
+            .map_err(self.sql())?;
+        for (field, said) in [("case_ref", case_ref), ("reason", reason)] {
+            let Some(said) = said else { continue };
+            sqlx::query("INSERT INTO search_text (search_id, field, said) VALUES ($1, $2, $3)")
+                .bind(search)
+                .bind(field)
+                .bind(said)
+                .execute(&mut *self.transaction)
+                .await
+                .map_err(self.sql())?;
+        }
+        Ok(())
+    }
+}
+
+impl Records {
+    /// What a search stated; `None` where it stated nothing, or there is no such search.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
+    pub async fn stated(&self, search: i64) -> Result<Option<Statement>, RecordsError> {
+        let select = "SELECT purpose, lawful_basis, seriousness, policy_sha256, \
+             (SELECT said FROM search_text t WHERE t.search_id = s.search_id AND field = 'case_ref') AS case_ref, \
+             (SELECT said FROM search_text t WHERE t.search_id = s.search_id AND field = 'reason') AS reason \
+             FROM search_statement s WHERE search_id = $1";
+        let row = sqlx::query(select).bind(search).fetch_optional(&self.pool).await.map_err(self.sql())?;
+        let Some(row) = row else { return Ok(None) };
+        let text = |column: &str| row.try_get::<Option<String>, _>(column).map_err(self.sql());
+        let stated = Stated {
+            purpose: text("purpose")?,
+            lawful_basis: text("lawful_basis")?,
+            seriousness: text("seriousness")?,
+            case_ref: text("case_ref")?,
+            reason: text("reason")?,
+        };
+        let policy = text("policy_sha256")?.as_deref().and_then(hex::decode_32);
+        let policy_sha256 = policy.ok_or_else(|| self.damaged("a search was held against no policy".to_owned()))?;
+        Ok(Some(Statement { stated, policy_sha256 }))
+    }
+}
