@@ -72,9 +72,10 @@ pub(crate) fn breakdowns(page: &Element, found: &Path) -> usize {
         assert_eq!(printed.len(), searches.len(), "{name}");
         let of_rows = || table["rows"].as_array().unwrap().iter().map(|row| row["value"].as_str().unwrap().to_owned());
         let values: Vec<String> = if of_quality { searches.keys().cloned().collect() } else { of_rows().collect() };
-        let threshold = table["threshold"].as_f64().expect("a threshold");
+        let fpir_at = table["threshold"].as_f64().expect("a threshold");
+        let fnir_at = table["fnir_at"][0].as_f64().unwrap_or(fpir_at);
         for (cells, value) in printed.iter().zip(values) {
-            held += of_part(cells, &searches[&value], threshold);
+            held += of_part(cells, &searches[&value], (fnir_at, fpir_at));
         }
     }
     held
@@ -84,17 +85,17 @@ pub(crate) fn breakdowns(page: &Element, found: &Path) -> usize {
 type Event<'e> = Box<dyn Fn(&Row) -> bool + 'e>;
 
 /// The cells of one value of a column; a cell that is empty rests on no search.
-fn of_part(cells: &[&Element], of: &[&Row], threshold: f64) -> usize {
+fn of_part(cells: &[&Element], of: &[&Row], (fnir_at, fpir_at): (f64, f64)) -> usize {
     let is = |row: &Row, name: &str| row[name] == "true";
     let found = |row: &Row, at: f64| {
         number(row, "mate_rank").is_some() && score(row, "mate_score").is_some_and(|found| found >= at)
     };
-    let returns = |row: &Row| score(row, "best_score").is_some_and(|found| found >= threshold);
+    let returns = |row: &Row| score(row, "best_score").is_some_and(|found| found >= fpir_at);
     let mated: Vec<&Row> = of.iter().copied().filter(|row| is(row, "mated")).collect();
     let non_mated: Vec<&Row> = of.iter().copied().filter(|row| !is(row, "mated")).collect();
     let mut wanted: Vec<(&[&Row], Event<'_>)> = vec![
         (&mated, Box::new(|row| !found(row, f64::NEG_INFINITY))),
-        (&mated, Box::new(|row| !found(row, threshold))),
+        (&mated, Box::new(|row| !found(row, fnir_at))),
         (&non_mated, Box::new(returns)),
         (of, Box::new(|row| !is(row, "extracted"))),
     ];

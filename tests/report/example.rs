@@ -271,14 +271,15 @@ fn breakdown(
         probe_kind: None,
         threshold: at,
         target_fpir: TARGETS[HEADLINE],
+        fnir_at: (kind == BreakdownKind::Group).then_some(at.map(|at| (at, TARGETS[HEADLINE]))).flatten(),
         fnir_differences: differences(|row| row.fnir),
         fpir_differences: differences(|row| row.fpir),
-        at_other_targets: if kind == BreakdownKind::Group { at_other_targets() } else { Vec::new() },
+        at_targets: if kind == BreakdownKind::Group { at_targets() } else { Vec::new() },
         rows,
     }
 }
 
-fn at_other_targets() -> Vec<AtTarget> {
+fn at_targets() -> Vec<AtTarget> {
     let spread = |events, max_over_min, p| Some(Spread { events, max_over_min, p, differs: p < 0.05 });
     vec![
         AtTarget {

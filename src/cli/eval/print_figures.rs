@@ -66,21 +66,28 @@ pub(super) fn evaluation(found: &Evaluation) -> Result<()> {
         pairs.lost.iter().take(LOST_SHOWN).try_for_each(|name| line(&format!("  lost: {name}")))?;
     }
     for table in &found.breakdowns {
-        for (what, differences) in [("FNIR", &table.fnir_differences), ("FPIR", &table.fpir_differences)] {
+        let fnir_target = table.of_fnir().map_or(table.target_fpir, |(_, target)| target);
+        let both =
+            [("FNIR", fnir_target, &table.fnir_differences), ("FPIR", table.target_fpir, &table.fpir_differences)];
+        for (what, target, differences) in both {
             let Some(differences) = differences else { continue };
             let count = |verdict| differences.pairs.iter().filter(|pair| pair.verdict == verdict).count();
             line(&format!(
                 "{what} by {} at the threshold for FPIR {}: {} pairs of groups equivalent, {} different, {} undetermined",
                 table.title(),
-                table.target_fpir,
+                target,
                 count(Verdict::Equivalent),
                 count(Verdict::Different),
                 count(Verdict::Undetermined)
             ))?;
         }
         let differ = |at: &&AtTarget| [&at.fnir, &at.fpir].into_iter().flatten().any(|spread| spread.differs);
-        for at in table.at_other_targets.iter().filter(differ) {
-            line(&format!("  groups of {} differ at the threshold for FPIR {}", table.title(), at.target_fpir))?;
+        for at in table.at_targets.iter().filter(differ) {
+            line(&format!(
+                "  all together, groups of {} differ at the threshold for FPIR {}",
+                table.title(),
+                at.target_fpir
+            ))?;
         }
     }
     Ok(())

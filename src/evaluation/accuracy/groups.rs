@@ -17,7 +17,7 @@ use super::trials::{Kind, Rank, Search, Threshold, View};
 use crate::base::limits::EVALUATION_GROUPS_MAX;
 use crate::evaluation::EvaluationError;
 use crate::evaluation::arithmetic::bootstrap::Resampling;
-use crate::evaluation::arithmetic::contingency::{Member, Permuted, fisher_exact, holm, permutation};
+use crate::evaluation::arithmetic::contingency::{Member, Permuted, fisher_exact, holm, permutation_at_most};
 use crate::evaluation::arithmetic::intervals::{Coverage, Interval, Proportion, clopper_pearson_effective, wilson};
 use crate::evaluation::arithmetic::ratios::{
     Counts, Statistic, difference_equivalence, difference_interval, difference_test,
@@ -70,7 +70,7 @@ pub struct Declared {
     pub margin: Margin,
     /// Level of the tests after correction, usually 0.05.
     pub level: f64,
-    /// Seed and number of the permutations of the test over all groups.
+    /// Seed and greatest number of the permutations of the test over all groups.
     pub resampling: Resampling,
 }
 
@@ -255,7 +255,7 @@ fn all_equal(counted: &[Counted], resampling: Resampling) -> Result<Permuted, Ev
         one.subjects.iter().map(of).collect::<Vec<_>>()
     };
     let members: Vec<Member> = counted.iter().enumerate().flat_map(member).collect();
-    permutation(&members, resampling)
+    permutation_at_most(&members, resampling)
 }
 
 /// Compares the groups of `column`, which gives for each search of the whole evaluation the number of its group in `names`, or

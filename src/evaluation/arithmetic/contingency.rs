@@ -163,6 +163,24 @@ impl Arranged {
 /// [`EvaluationError::Empty`] for fewer than two groups, [`EvaluationError::Figure`] for more events than searches or no
 /// permutations.
 pub fn permutation(members: &[Member], resampling: Resampling) -> Result<Permuted, EvaluationError> {
+    permute(members, resampling, u64::MAX)
+}
+
+/// Extreme permutations after which a p-value is known well enough.
+const EXTREME_ENOUGH: u64 = 20;
+/// Permutations made before it is looked whether there are so many.
+const PERMUTED_AT_ONCE: u64 = 2_000;
+
+/// [`permutation`] that stops once [`EXTREME_ENOUGH`] of them were as extreme, looked at every [`PERMUTED_AT_ONCE`] (Besag and
+/// Clifford 1991): all of `resampling` are made only where the p-value may be one that still counts after correction.
+///
+/// # Errors
+/// As [`permutation`].
+pub fn permutation_at_most(members: &[Member], resampling: Resampling) -> Result<Permuted, EvaluationError> {
+    permute(members, resampling, EXTREME_ENOUGH)
+}
+
+fn permute(members: &[Member], resampling: Resampling, enough: u64) -> Result<Permuted, EvaluationError> {
     resampling.check()?;
     if let Some(bad) = members.iter().find(|member| member.events > member.trials) {
         let found = f64::from(bad.events);
@@ -175,17 +193,19 @@ pub fn permutation(members: &[Member], resampling: Resampling) -> Result<Permute
     let mut arranged = Arranged::new(members, groups);
     let observed = arranged.likelihood();
     let level = observed + TIE * observed.abs().max(1.0);
-    let mut extreme = 0_u64;
+    let (mut extreme, mut made) = (0_u64, 0_u64);
     for index in 0..u64::from(resampling.replicates) {
+        if index.is_multiple_of(PERMUTED_AT_ONCE) && extreme >= enough {
+            break;
+        }
         let swaps = shuffle_front(&mut arranged.labels, arranged.rare.len(), resampling.seed, index);
         extreme += u64::from(arranged.likelihood() <= level);
         unshuffle(&mut arranged.labels, &swaps);
+        made += 1;
     }
-    let permutations = resampling.replicates;
-    let p_value = (1 + extreme) as f64 / (1 + u64::from(permutations)) as f64;
-    let counted = Proportion::new(extreme, u64::from(permutations))?;
-    let uncertainty = clopper_pearson(counted, Coverage::new(0.99)?);
-    Ok(Permuted { p_value, uncertainty, permutations })
+    let p_value = (1 + extreme) as f64 / (1 + made) as f64;
+    let uncertainty = clopper_pearson(Proportion::new(extreme, made)?, Coverage::new(0.99)?);
+    Ok(Permuted { p_value, uncertainty, permutations: made as u32 })
 }
 
 #[cfg(test)]
@@ -255,6 +275,19 @@ mod tests {
         // Nearly normal: z = 200 / sqrt(10200 * (1 - 0.0051)) = 1.985.
         assert!((0.046..0.049).contains(&p), "{p}");
         assert_eq!(fisher_exact(of(0, 9), of(0, 1_000_000)), 1.0);
+    }
+
+    #[test]
+    fn more_permutations_are_made_only_where_few_were_as_extreme() {
+        let apart = |events: usize| {
+            let member =
+                |place: usize| Member { group: u16::from(place >= 300), events: u32::from(place < events), trials: 1 };
+            let members: Vec<Member> = (0..600).map(member).collect();
+            permutation_at_most(&members, Resampling { replicates: 20_000, ..Resampling::usual(3) }).unwrap()
+        };
+        let (clear, unclear) = (apart(18), apart(4));
+        assert_eq!((clear.permutations, unclear.permutations), (20_000, 2_000));
+        assert!(clear.p_value < 1.0 / 10_000.0 && unclear.p_value > 0.05, "{clear:?} {unclear:?}");
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Groups of people side by side: at which threshold, and what may be said of them.
 //!
-//! The threshold of a column is chosen before any false positive is looked at, from the numbers of people searched alone: the
-//! strictest of the targets at which every group that can be compared at all may expect enough false positives. Stricter ones
-//! leave everything undetermined, and that would hide a disparity that the same searches show at a laxer one. Whether groups
-//! differ at the other targets is tested as well, all groups together.
+//! The threshold at which FPIR is compared is chosen before any false positive is looked at, from the numbers of people searched
+//! alone: the strictest of the targets at which every group that can be compared at all may expect enough false positives.
+//! Stricter ones leave everything undetermined, and that would hide a disparity that the same searches show at a laxer one. FNIR is
+//! compared at the strictest of all, where there are most misses. Whether the groups differ, all together, is tested at every target.
 //!
 //! Where probes are of several kinds, groups are compared over all of them and within each kind: a mixture can dilute what one kind
-//! shows. Pairs of all columns, kinds and both rates are one family for Holm's correction, tests at other targets a second one.
+//! shows. Pairs of all columns, kinds and both rates are one family for Holm's correction, tests of all groups together a second one.
 
 use std::collections::BTreeSet;
 
@@ -27,8 +27,8 @@ use crate::evaluation::results::{
 };
 
 /// False positives that a group must be able to expect: that many in each of two groups with the same rate show with 80 % power
-/// that it differs by no more than [`FACTOR`].
-const EXPECTED: f64 = 36.0;
+/// that it differs by no more than [`FACTOR`], where that is the only comparison. With more of them Holm's correction wants more.
+const EXPECTED: f64 = 41.0;
 /// Groups count as equivalent when their rates differ by this factor at most.
 const FACTOR: f64 = 2.0;
 /// Level of the tests after correction.
@@ -39,13 +39,40 @@ type At = (f64, Threshold);
 /// A table each of FNIR and FPIR, where at least two groups have such searches.
 type Tables = [Option<Table>; 2];
 const NAMES: [&str; 2] = ["FNIR", "FPIR"];
+/// Permutations of a test of all groups: at least; for each test, so that the smallest p-value there can be, times the tests, is a
+/// twentieth of the level; and at most.
+const PERMUTATIONS: (u64, u64, u64) = (2_000, 400, 50_000);
+
+/// Which of several tests of all groups together are made in all: each column and kind of probe at each target, by both rates.
+pub(super) fn permutations(columns: usize) -> u32 {
+    let (least, each, most) = PERMUTATIONS;
+    let tests = (columns * AMONG.len() * NAMES.len()) as u64;
+    tests.saturating_mul(each).clamp(least, most) as u32
+}
 
 /// A column whose groups were compared, before p-values are corrected over all columns.
 pub(super) struct Compared {
     breakdown: Breakdown,
-    tables: Tables,
-    others: Vec<(At, Tables)>,
+    /// At every target that has a threshold of its own, strictest first.
+    tables: Vec<(At, Tables)>,
+    /// At which of them pairs are compared, by either rate.
+    pairs_at: [Option<usize>; 2],
     heat_map: Option<HeatMap>,
+}
+
+impl Compared {
+    fn pairs(&self, rate: usize) -> Option<(At, &Table)> {
+        let (at, tables) = self.tables.get((*self.pairs_at.get(rate)?)?)?;
+        Some((*at, tables.get(rate)?.as_ref()?))
+    }
+
+    fn pairs_mut(&mut self) -> impl Iterator<Item = &mut Table> {
+        let pairs_at = self.pairs_at;
+        self.tables.iter_mut().enumerate().flat_map(move |(place, (_, tables))| {
+            let wanted = move |rate: usize| pairs_at.get(rate).copied().flatten() == Some(place);
+            tables.iter_mut().enumerate().filter(move |(rate, _)| wanted(*rate)).filter_map(|(_, table)| table.as_mut())
+        })
+    }
 }
 
 /// What is said of all columns.
@@ -71,15 +98,15 @@ fn people(view: &View, column: &Column) -> Vec<usize> {
     found.iter().map(BTreeSet::len).collect()
 }
 
-/// The target at which pairs are compared, among those that have a threshold, strictest first.
-fn chosen(targets: &[At], people: &[usize]) -> Option<At> {
-    let laxest = targets.last()?;
+/// Place of the target at which FPIR of pairs is compared, among those that have a threshold, strictest first.
+fn chosen(targets: &[At], people: &[usize]) -> Option<usize> {
+    let (laxest, _) = targets.last()?;
     let enough = |target: f64, people: usize| target * people as f64 >= EXPECTED;
-    let comparable: Vec<usize> = people.iter().copied().filter(|&people| enough(laxest.0, people)).collect();
+    let comparable: Vec<usize> = people.iter().copied().filter(|&people| enough(*laxest, people)).collect();
     if comparable.len() < 2 {
-        return Some(*laxest);
+        return Some(targets.len() - 1);
     }
-    targets.iter().find(|(target, _)| comparable.iter().all(|&people| enough(*target, people))).copied()
+    targets.iter().position(|(target, _)| comparable.iter().all(|&people| enough(*target, people)))
 }
 
 /// Both rates of the groups at one threshold.
@@ -113,19 +140,19 @@ pub(super) fn column(
 ) -> Result<Compared, EvaluationError> {
     go_on()?;
     let at = |target: f64| Some((target, for_target(view, target).ok()?.threshold()?));
-    let targets: Vec<At> = AMONG.into_iter().filter_map(at).collect();
-    let chosen = chosen(&targets, &people(view, column));
-    let rows = rows(view, &column.values, &column.of_searches, chosen)?;
-    let breakdown = breakdown(&column.name, BreakdownKind::Group, chosen, rows);
-    let Some((_, threshold)) = chosen else {
-        return Ok(Compared { breakdown, tables: [None, None], others: Vec::new(), heat_map: None });
-    };
-    let mut others = Vec::new();
-    for at in targets.into_iter().filter(|(_, other)| *other != threshold) {
-        others.push((at, tables(view, column, at.1, resampling, go_on)?));
-    }
-    let heat_map = heat_map(view, column, threshold)?;
-    Ok(Compared { breakdown, tables: tables(view, column, threshold, resampling, go_on)?, others, heat_map })
+    let mut targets: Vec<At> = AMONG.into_iter().filter_map(at).collect();
+    targets.dedup_by_key(|(_, threshold)| *threshold);
+    let place = chosen(&targets, &people(view, column));
+    let (fnir_at, fpir_at) = (targets.first().copied(), place.and_then(|place| targets.get(place).copied()));
+    let threshold = |at: Option<At>| at.map(|(_, threshold)| threshold);
+    let rows = rows(view, &column.values, &column.of_searches, (threshold(fnir_at), threshold(fpir_at)))?;
+    let mut breakdown = breakdown(&column.name, BreakdownKind::Group, fpir_at, rows);
+    breakdown.fnir_at = fnir_at.map(|(target, threshold)| (f64::from(threshold.get()), target));
+    let heat_map = threshold(fpir_at).map(|threshold| heat_map(view, column, threshold)).transpose()?.flatten();
+    let at_all = targets.iter().map(|&at| Ok((at, tables(view, column, at.1, resampling, go_on)?)));
+    let tables = at_all.collect::<Result<Vec<_>, EvaluationError>>()?;
+    let pairs_at = [(!tables.is_empty()).then_some(0), place];
+    Ok(Compared { breakdown, tables, pairs_at, heat_map })
 }
 
 /// Compares the groups of a column in the probes of one kind.
@@ -145,26 +172,24 @@ pub(super) fn column_of_kind(
 
 /// Corrects p-values over everything that was compared, and puts verdicts and statements down.
 pub(super) fn conclude(mut columns: Vec<Compared>) -> Result<Conclusions, EvaluationError> {
-    let mut family: Vec<&mut Table> =
-        columns.iter_mut().flat_map(|one| one.tables.iter_mut()).filter_map(Option::as_mut).collect();
+    let mut family: Vec<&mut Table> = columns.iter_mut().flat_map(Compared::pairs_mut).collect();
     correct_together(&mut family)?;
     let comparisons = family.iter().map(|table| table.pairs.len()).sum::<usize>();
-    let others = columns.iter().flat_map(|one| &one.others).flat_map(|(_, tables)| tables.iter().flatten());
-    let together: Vec<f64> = others.map(|table| table.all_equal.p_value).collect();
+    let all = columns.iter().flat_map(|one| &one.tables).flat_map(|(_, tables)| tables.iter().flatten());
+    let together: Vec<f64> = all.map(|table| table.all_equal.p_value).collect();
     let mut corrected = holm(&together)?.into_iter();
     let mut found = Conclusions::default();
-    for one in columns {
-        let Compared { mut breakdown, tables, others, heat_map } = one;
-        for ((target, threshold), tables) in others {
-            let [fnir, fpir] = tables.map(|table| Some(spread(&table?, corrected.next()?)));
+    for mut one in columns {
+        for ((target, threshold), tables) in &one.tables {
+            let [fnir, fpir] = tables.each_ref().map(|table| Some(spread(table.as_ref()?, corrected.next()?)));
             let threshold = f64::from(threshold.get());
-            breakdown.at_other_targets.push(AtTarget { target_fpir: target, threshold, fnir, fpir });
+            one.breakdown.at_targets.push(AtTarget { target_fpir: *target, threshold, fnir, fpir });
         }
-        found.statements.extend(statements(&breakdown, &tables, together.len()));
-        let [fnir, fpir] = tables.map(|table| table.map(|table| differences(&table, comparisons)));
-        (breakdown.fnir_differences, breakdown.fpir_differences) = (fnir, fpir);
-        found.heat_maps.extend(heat_map);
-        found.breakdowns.push(breakdown);
+        found.statements.extend(statements(&one, together.len()));
+        let [fnir, fpir] = [0, 1].map(|rate| one.pairs(rate).map(|(_, table)| differences(table, comparisons)));
+        (one.breakdown.fnir_differences, one.breakdown.fpir_differences) = (fnir, fpir);
+        found.heat_maps.extend(one.heat_map);
+        found.breakdowns.push(one.breakdown);
     }
     Ok(found)
 }
@@ -175,17 +200,16 @@ fn spread(table: &Table, p: f64) -> Spread {
 }
 
 /// What the last page says of a column: where groups differ, and where the data leave it open, always with the threshold.
-fn statements(breakdown: &Breakdown, tables: &Tables, tests: usize) -> Vec<Statement> {
-    let (column, target) = (breakdown.title(), breakdown.target_fpir);
-    let mut said = Vec::new();
+fn statements(one: &Compared, tests: usize) -> Vec<Statement> {
+    let (column, mut said) = (one.breakdown.title(), Vec::new());
     let mut say = |text: String| said.push(Statement { about: About::Limit, text });
-    for (index, (name, table)) in NAMES.into_iter().zip(tables).enumerate() {
-        let differs = breakdown.at_other_targets.iter().filter_map(|at| {
-            let spread = if index == 0 { &at.fnir } else { &at.fpir };
+    for (rate, name) in NAMES.into_iter().enumerate() {
+        let differs = one.breakdown.at_targets.iter().filter_map(|at| {
+            let spread = if rate == 0 { &at.fnir } else { &at.fpir };
             Some((at, spread.as_ref().filter(|spread| spread.differs)?))
         });
-        let elsewhere: Vec<String> = differs.map(|(at, spread)| elsewhere(at, spread)).collect();
-        if let Some(table) = table {
+        let together: Vec<String> = differs.map(|(at, spread)| together(at, spread)).collect();
+        if let Some(((target, _), table)) = one.pairs(rate) {
             let of = |verdict| table.pairs.iter().filter(|pair| pair.verdict == verdict).count();
             let (different, open, all) = (of(Said::Different), of(Said::Undetermined), table.pairs.len());
             if different > 0 {
@@ -194,10 +218,10 @@ fn statements(breakdown: &Breakdown, tables: &Tables, tests: usize) -> Vec<State
                 ));
             }
             if open > 0 {
-                let seen = if elsewhere.is_empty() {
+                let seen = if together.is_empty() {
                     ""
                 } else {
-                    " At other thresholds the same data do say that groups differ."
+                    " All groups together, the same data do say that they differ."
                 };
                 say(format!(
                     "{name} by {column} at the threshold for FPIR {target}: {open} of {all} pairs of groups are undetermined. There the \
@@ -205,17 +229,17 @@ fn statements(breakdown: &Breakdown, tables: &Tables, tests: usize) -> Vec<State
                 ));
             }
         }
-        if !elsewhere.is_empty() {
+        if !together.is_empty() {
             say(format!(
                 "{name} by {column} differs between groups at {} (all groups together; after Holm over {tests} such tests).",
-                elsewhere.join(", and at ")
+                together.join(", and at ")
             ));
         }
     }
     said
 }
 
-fn elsewhere(at: &AtTarget, spread: &Spread) -> String {
+fn together(at: &AtTarget, spread: &Spread) -> String {
     let ratio =
         spread.max_over_min.map_or_else(String::new, |ratio| format!("largest rate {ratio:.2} times the smallest, "));
     format!("the threshold for FPIR {}: {ratio}p = {:.2e}", at.target_fpir, spread.p)

@@ -41,11 +41,16 @@ pub(super) fn part<'a>(view: &View<'a>, column: &[Option<u16>], value: usize) ->
     view.filter(|number, _| column.get(number).copied().flatten().map(usize::from) == Some(value))
 }
 
+fn both(chosen: Chosen) -> (Option<Threshold>, Option<Threshold>) {
+    let threshold = chosen.map(|(_, threshold)| threshold);
+    (threshold, threshold)
+}
+
 pub(super) fn rows(
     view: &View,
     values: &[String],
     column: &[Option<u16>],
-    chosen: Chosen,
+    (fnir_at, fpir_at): (Option<Threshold>, Option<Threshold>),
 ) -> Result<Vec<BreakdownRow>, EvaluationError> {
     let rank = Rank::Within(view.trials().list_length());
     let fan_at = fan_thresholds(view);
@@ -61,17 +66,17 @@ pub(super) fn rows(
         let lost =
             || Clustered::count(&part, |search| (search.kind == Kind::Mated).then_some(search.mate_enrolled_failed));
         let at = |threshold| fnir_rate(&part, rank, threshold, None);
-        let fpir_at = |threshold: Threshold| Some(fpir(&part, threshold).ok()?.rate());
+        let value_at = |threshold: Threshold| Some(fpir(&part, threshold).ok()?.rate());
         rows.push(BreakdownRow {
             value: value.clone(),
             fnir_unthresholded: if mated { at(Threshold::NONE)? } else { nothing() },
-            fnir: chosen.filter(|_| mated).map(|(_, threshold)| at(threshold)).transpose()?,
-            fpir: chosen.filter(|_| non_mated).map(|(_, threshold)| fpir_rate(&part, threshold, None)).transpose()?,
+            fnir: fnir_at.filter(|_| mated).map(at).transpose()?,
+            fpir: fpir_at.filter(|_| non_mated).map(|threshold| fpir_rate(&part, threshold, None)).transpose()?,
             failures: rate(&failed, None)?,
             mates_not_enrolled: mated.then(|| rate(&lost()?, None)).transpose()?,
             fan: fan_at
                 .iter()
-                .filter_map(|&threshold| Some((f64::from(threshold.get()), fpir_at(threshold)?)))
+                .filter_map(|&threshold| Some((f64::from(threshold.get()), value_at(threshold)?)))
                 .collect(),
         });
     }
@@ -98,16 +103,17 @@ pub(super) fn breakdown(name: &str, kind: BreakdownKind, chosen: Chosen, rows: V
         probe_kind: None,
         threshold: chosen.map(|(_, threshold)| f64::from(threshold.get())),
         target_fpir: chosen.map_or(0.0, |(target, _)| target),
+        fnir_at: None,
         rows,
         fnir_differences: None,
         fpir_differences: None,
-        at_other_targets: Vec::new(),
+        at_targets: Vec::new(),
     }
 }
 
 /// By kind of picture.
 pub(super) fn by_kind(view: &View, column: &Column, chosen: Chosen) -> Result<Breakdown, EvaluationError> {
-    let rows = rows(view, &column.values, &column.of_searches, chosen)?;
+    let rows = rows(view, &column.values, &column.of_searches, both(chosen))?;
     Ok(breakdown(&column.name, BreakdownKind::ProbeType, chosen, rows))
 }
 
@@ -122,7 +128,7 @@ pub(super) fn by_quality(
         parts => parts?,
     };
     let values: Vec<String> = parts.iter().map(|part| format!("{} to {}", short(part.from), short(part.to))).collect();
-    let rows = rows(view, &values, &column, chosen)?;
+    let rows = rows(view, &values, &column, both(chosen))?;
     Ok(Some(breakdown(&measure.name, BreakdownKind::Quality, chosen, rows)))
 }
 

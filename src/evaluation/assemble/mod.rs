@@ -180,6 +180,7 @@ fn parts(
     }
     let kinds: Vec<(&str, View)> = found.kinds.iter().flat_map(|kinds| kinds::several(view, kinds)).collect();
     let (mut compared, all) = (Vec::new(), (found.groups.len() * (1 + kinds.len())) as u64);
+    let resampling = Resampling { replicates: compared::permutations(all as usize), ..resampling };
     for column in &found.groups {
         let go_on = |done: usize| move || (found.tell)("groups", done as u64, all);
         compared.push(compared::column(view, column, resampling, &go_on(compared.len()))?);

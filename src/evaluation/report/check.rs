@@ -84,8 +84,8 @@ fn breakdown(found: &Breakdown) -> Result<(), EvaluationError> {
         rates.into_iter().chain([row.mates_not_enrolled.as_ref()]).flatten().try_for_each(rate)?;
         finite("a group's FPIR by threshold", row.fan.iter().flat_map(|(threshold, fpir)| [*threshold, *fpir]))?;
     }
-    few("thresholds of groups", found.at_other_targets.len(), REPORT_TARGETS_MAX)?;
-    for at in &found.at_other_targets {
+    few("thresholds of groups", found.at_targets.len(), REPORT_TARGETS_MAX)?;
+    for at in &found.at_targets {
         let spreads = [&at.fnir, &at.fpir].into_iter().flatten();
         finite("how groups differ", spreads.flat_map(|one| one.max_over_min.into_iter().chain([one.p])))?;
         finite("thresholds", [at.threshold, at.target_fpir].into_iter())?;

@@ -15,19 +15,22 @@ pub struct Breakdown {
     #[serde(default)]
     pub probe_kind: Option<String>,
     /// The threshold, chosen on all searches, and the FPIR it was chosen for: by group, the strictest at which groups of enough
-    /// people can be told apart or shown equivalent.
+    /// people can be told apart or shown equivalent by their FPIR.
     pub threshold: Option<f64>,
     /// See `threshold`.
     pub target_fpir: f64,
+    /// The same for FNIR, where that is another; by group, the strictest, at which there are most misses to compare.
+    #[serde(default)]
+    pub fnir_at: Option<(f64, f64)>,
     /// One a value.
     pub rows: Vec<BreakdownRow>,
     /// How FNIR differs between the values; for groups only.
     pub fnir_differences: Option<Differences>,
     /// How FPIR differs.
     pub fpir_differences: Option<Differences>,
-    /// Whether the groups differ at the other thresholds; for groups only.
+    /// Whether the groups differ at each of the thresholds, all of them together; for groups only.
     #[serde(default)]
-    pub at_other_targets: Vec<AtTarget>,
+    pub at_targets: Vec<AtTarget>,
 }
 
 impl Breakdown {
@@ -36,9 +39,15 @@ impl Breakdown {
     pub fn title(&self) -> String {
         self.probe_kind.as_ref().map_or_else(|| self.column.clone(), |kind| format!("{} ({kind})", self.column))
     }
+
+    /// The threshold of FNIR and the FPIR that it was chosen for.
+    #[must_use]
+    pub fn of_fnir(&self) -> Option<(f64, f64)> {
+        self.fnir_at.or_else(|| Some((self.threshold?, self.target_fpir)))
+    }
 }
 
-/// Groups beside each other at a threshold that their pairs are not compared at.
+/// All groups together at a threshold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AtTarget {
     /// The FPIR that the threshold was chosen for, on all searches.
@@ -83,7 +92,7 @@ pub struct BreakdownRow {
     pub value: String,
     /// FNIR(N, L, 0).
     pub fnir_unthresholded: Rate,
-    /// FNIR(N, L, T).
+    /// FNIR(N, L, T), T of [`Breakdown::fnir_at`] where that is there.
     pub fnir: Option<Rate>,
     /// FPIR(N, T).
     pub fpir: Option<Rate>,

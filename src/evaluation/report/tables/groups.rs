@@ -27,9 +27,10 @@ pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
         );
         note(
             page,
-            "The threshold of a column is the strictest of those for FPIR 0.003, 0.01, 0.03 and 0.1 at which every group with enough \
-             people may expect 36 false positives, as many as it takes to show that two groups keep within a factor of two; it depends \
-             on how many were searched for, not on what was found.",
+            "FPIR is compared at the strictest of the thresholds for FPIR 0.003, 0.01, 0.03 and 0.1 at which every group with enough people \
+             may expect 41 false positives, as many as it takes to show with 80 % power, before correction, that two groups keep within a \
+             factor of two; that depends on how many were searched for, not on what was found. Where fewer than two groups have enough \
+             people it is the laxest of them. FNIR is compared at the strictest, where there are most misses.",
         );
     });
 }
@@ -48,7 +49,7 @@ fn differences(page: &mut Markup, column: &Breakdown) {
         "largest / geometric mean",
         "Gini",
         "mean |log₁₀|",
-        "p, no difference at all",
+        "p, no difference at all, not corrected",
     ]);
     table(page, &format!("How the rates of {name} differ"), &names, |page| {
         for (rate, found) in &found {
@@ -64,12 +65,12 @@ fn differences(page: &mut Markup, column: &Breakdown) {
     for (rate, found) in found {
         verdicts(page, rate, column, found);
     }
-    elsewhere(page, column);
+    together(page, column);
 }
 
-/// Whether groups differ at the thresholds that their pairs are not compared at.
-fn elsewhere(page: &mut Markup, column: &Breakdown) {
-    if column.at_other_targets.is_empty() {
+/// Whether groups differ, all together, at each of the thresholds.
+fn together(page: &mut Markup, column: &Breakdown) {
+    if column.at_targets.is_empty() {
         return;
     }
     let names = head(&[
@@ -82,10 +83,9 @@ fn elsewhere(page: &mut Markup, column: &Breakdown) {
         "largest / smallest",
         "p",
     ]);
-    let caption =
-        format!("{} at other thresholds, all groups together (p after Holm)", words::cut(&column.title(), 60));
+    let caption = format!("{}: all groups together, at each threshold (p after Holm)", words::cut(&column.title(), 60));
     table(page, &caption, &names, |page| {
-        for at in &column.at_other_targets {
+        for at in &column.at_targets {
             row(page, &words::target(at.target_fpir), |page| {
                 said(page, &words::score(at.threshold));
                 for found in [&at.fnir, &at.fpir] {
@@ -95,12 +95,15 @@ fn elsewhere(page: &mut Markup, column: &Breakdown) {
         }
     });
     let differ =
-        column.at_other_targets.iter().filter(|at| [&at.fnir, &at.fpir].into_iter().flatten().any(|one| one.differs));
+        column.at_targets.iter().filter(|at| [&at.fnir, &at.fpir].into_iter().flatten().any(|one| one.differs));
     let differ: Vec<String> = differ.map(|at| words::target(at.target_fpir)).collect();
     if !differ.is_empty() {
         note(
             page,
-            &format!("Groups differ at the threshold for FPIR {}, whatever is left open above.", differ.join(" and ")),
+            &format!(
+                "All together, groups differ at the threshold for FPIR {}, whatever is left open above.",
+                differ.join(" and ")
+            ),
         );
     }
 }

@@ -45,16 +45,16 @@ pub(super) fn columns(
 }
 
 fn rates(page: &mut Markup, column: &Breakdown) {
-    let at = column.threshold.map_or_else(
-        || "no threshold could be chosen".to_owned(),
-        |threshold| {
-            format!(
-                "T = {}, chosen over all searches for FPIR {}",
-                words::score(threshold),
-                words::target(column.target_fpir)
-            )
-        },
-    );
+    let chosen = |threshold: f64, target: f64| {
+        format!("T = {}, chosen over all searches for FPIR {}", words::score(threshold), words::target(target))
+    };
+    let fpir = column.threshold.map(|threshold| chosen(threshold, column.target_fpir));
+    let fnir = column.of_fnir().map(|(threshold, target)| chosen(threshold, target));
+    let at = match (fnir, fpir) {
+        (Some(fnir), Some(fpir)) if fnir != fpir => format!("FNIR at {fnir}; FPIR at {fpir}"),
+        (_, Some(fpir)) => fpir,
+        (_, None) => "no threshold could be chosen".to_owned(),
+    };
     let caption = format!("By {}; {at}", words::cut(&column.title(), 80));
     let mut names = head(&["", "FNIR, no threshold", "FNIR at T", "FPIR at T", "failures to extract"]);
     // A column of zeros would take the others' room.
