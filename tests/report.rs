@@ -223,6 +223,40 @@ fn tables_show_the_figures_of_the_results_and_no_others() {
     }
     assert!(part(8).text.contains("expected calibration error, 10 bins of 0.1"));
     assert!(part(8).text.contains("Cross-fitted over 5 folds") && part(8).text.contains("0.079"));
+    assert!(part(8).text.contains("a penalty of 0.000001 on") && !part(8).text.contains("the slope says nothing"));
+}
+
+#[test]
+fn what_holds_the_slope_of_a_calibration_is_said() {
+    let mut example = evaluation(&Wish::whole());
+    let of_8 = |example: &Evaluation| page(example).by_id("table-8").unwrap().text.clone();
+    example.calibration.as_mut().unwrap().separated = true;
+    let fitted = |separated| BandFit {
+        slope: 20.0,
+        offset: -9.0,
+        cllr: 0.1,
+        cllr_min: 0.1,
+        cllr_cal: 0.0,
+        bounds: (-2.0, 2.0),
+        folds: Vec::new(),
+        separated,
+    };
+    let band = |separated| CalibrationBand {
+        measure: "sharpness".to_owned(),
+        from: 0.0,
+        to: 1.0,
+        mated: 40,
+        mated_subjects: 40,
+        non_mated: 400,
+        fitted: Some(fitted(separated)),
+        not_fitted: None,
+    };
+    example.calibration_bands = vec![band(true), band(false)];
+    assert!(of_8(&example).contains("Here one does: any steeper line"));
+    assert!(of_8(&example).contains("In 1 of 2 thirds a threshold separates"));
+    // Of before it was kept.
+    example.calibration.as_mut().unwrap().penalty = None;
+    assert!(of_8(&example).contains("which made them too flat") && !of_8(&example).contains("a penalty of 0"));
 }
 
 #[test]

@@ -55,6 +55,8 @@ pub(super) fn calibrate(view: &View, folds: &Folds, pairs: &[PairScore]) -> Resu
         expected_error,
         cllr_in_sample: Some(fitted.in_sample.total),
         folds: fitted.folds,
+        penalty: Some(fitted.line.fit.penalty),
+        separated: fitted.line.separated,
     })
 }
 

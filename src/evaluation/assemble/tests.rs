@@ -320,6 +320,7 @@ fn predictions_calibration_and_quality_are_there_or_the_reason_is() {
     assert!(prediction.rows.iter().any(|row| row.people == 2_000 && row.measured.is_none()));
     let calibration = found.calibration.unwrap();
     assert!(calibration.slope > 0.0 && calibration.cllr < 0.3 && calibration.cllr_min <= calibration.cllr);
+    assert_eq!((calibration.penalty, calibration.separated), (Some(1e-6), false));
     assert_eq!(
         calibration.folds.iter().map(|fold| (fold.mated > 0, fold.non_mated > 0)).collect::<Vec<_>>(),
         [(true, true); 5]

@@ -49,6 +49,16 @@ pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
             "Cllr is cross-fitted over folds of people here too; slope, offset and ratios supported are in-sample.",
         );
     }
+    let separated = fitted().filter(|fitted| fitted.separated).count();
+    if separated > 0 {
+        note(
+            page,
+            &format!(
+                "In {separated} of {} thirds a threshold separates all mated from all non-mated comparisons: the slope says nothing there.",
+                fitted().count()
+            ),
+        );
+    }
     let mut reasons: Vec<&str> = bands.iter().filter_map(|band| band.not_fitted.as_deref()).collect();
     reasons.sort_unstable();
     reasons.dedup();
