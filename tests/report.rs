@@ -239,6 +239,7 @@ fn what_holds_the_slope_of_a_calibration_is_said() {
         cllr_cal: 0.0,
         bounds: (-2.0, 2.0),
         folds: Vec::new(),
+        not_crossed: Some("fold 2 of 5 has no mated comparison".to_owned()),
         separated,
     };
     let band = |separated| CalibrationBand {
@@ -253,6 +254,10 @@ fn what_holds_the_slope_of_a_calibration_is_said() {
     };
     example.calibration_bands = vec![band(true), band(false)];
     assert!(of_8(&example).contains("Here one does: any steeper line"));
+    assert!(of_8(&example).contains("in-sample in 2 of 2 lines (fold 2 of 5 has no mated comparison)"));
+    let whole = example.calibration.as_mut().unwrap();
+    (whole.folds, whole.not_crossed) = (Vec::new(), Some("fold 4 of 5 has no non-mated comparison".to_owned()));
+    assert!(of_8(&example).contains("looks better than it is (fold 4 of 5 has no non-mated comparison)."));
     assert!(of_8(&example).contains("In 1 of 2 thirds a threshold separates"));
     // Of before it was kept.
     example.calibration.as_mut().unwrap().penalty = None;

@@ -333,7 +333,17 @@ fn predictions_calibration_and_quality_are_there_or_the_reason_is() {
     let few = assemble(identity(), findings(&few)).unwrap();
     let calibration = few.calibration.unwrap();
     assert_eq!((calibration.folds.len(), Some(calibration.cllr)), (0, calibration.cllr_in_sample));
-    assert!(few.statements.iter().any(|one| one.text.starts_with("Calibration is in-sample")));
+    let why = calibration.not_crossed.unwrap();
+    assert_eq!(why, "mated comparisons of 30 people are wanted, and there were those of 20");
+    let said = few.statements.iter().find(|one| one.text.starts_with("Calibration is in-sample")).unwrap();
+    assert!(said.text.contains(&why));
+    // All random pairs are of one probe: four folds of people have none.
+    let mut lacking = findings(&galleries);
+    lacking.non_mated_pairs.iter_mut().for_each(|pair| pair.probe = 0);
+    let lacking = assemble(identity(), lacking).unwrap();
+    let why = lacking.calibration.unwrap().not_crossed.unwrap();
+    assert!(why.starts_with("fold ") && why.ends_with(" has no non-mated comparison"), "{why}");
+    assert!(lacking.statements.iter().any(|one| one.text.contains(&why) && !one.text.contains("30 people")));
     // The smallest evaluation there is.
     let one = [trials(PEOPLE, 1, 0)];
     let mut findings = findings(&one);

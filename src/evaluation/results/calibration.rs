@@ -34,6 +34,9 @@ pub struct Calibration {
     /// data.
     #[serde(default)]
     pub folds: Vec<FoldLine>,
+    /// Why `folds` has none, where that is known.
+    #[serde(default)]
+    pub not_crossed: Option<String>,
     /// Factor of the penalty on slope²/2, the slope by standard deviation of the scores, that every line here was fitted with; beside it
     /// are weighted comparisons, natural logarithms, of mean weight 1. Absent where it was on the slope by unit of score, and made slopes too flat.
     #[serde(default)]

@@ -72,6 +72,9 @@ pub struct BandFit {
     /// The line that each fold of people was judged by; empty where figures are those of the line above on its own data.
     #[serde(default)]
     pub folds: Vec<FoldLine>,
+    /// Why `folds` has none, where that is known.
+    #[serde(default)]
+    pub not_crossed: Option<String>,
     /// Whether a threshold separates the band's mated from its non-mated comparisons: then the penalty alone holds the slope.
     #[serde(default)]
     pub separated: bool,

@@ -58,7 +58,10 @@ pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
 /// Which data the figures are about.
 fn whom(found: &Calibration) -> String {
     match found.folds.len() {
-        0 => "In-sample: the line was fitted to the very comparisons that it is judged on here, and looks better than it is.".to_owned(),
+        0 => format!(
+            "In-sample: the line was fitted to the very comparisons that it is judged on here, and looks better than it is{}.",
+            found.not_crossed.as_ref().map(|why| format!(" ({})", words::shown(why))).unwrap_or_default()
+        ),
         count => format!(
             "Cross-fitted over {count} folds of people: Cllr, its parts, the expected calibration error and the figures of reliability and \
              of likelihood ratios judge each comparison by a line fitted without the person searched for. Slope, offset and the \
