@@ -227,6 +227,42 @@ fn tables_show_the_figures_of_the_results_and_no_others() {
 }
 
 #[test]
+fn misses_are_claimed_only_beside_a_claimed_fpir() {
+    let mut example = evaluation(&Wish::whole());
+    let kind = |name: &str, rates: &GalleryResult| KindResult {
+        kind: name.to_owned(),
+        mated_searches: 1,
+        non_mated_searches: 1,
+        rates: Some(rates.clone()),
+    };
+    let last = example.galleries.last().unwrap();
+    example.probe_kinds = vec![kind("clean", last), kind("poor", last)];
+    for supported in [true, false] {
+        let all = example.probe_kinds.iter_mut().filter_map(|kind| kind.rates.as_mut()).chain(&mut example.galleries);
+        for row in all.flat_map(|gallery| &mut gallery.operating) {
+            row.fpir.iter_mut().for_each(|fpir| fpir.supported = supported);
+            row.fnir.iter_mut().for_each(|row| row.fnir.supported = true);
+            for half in &mut row.disjoint {
+                (half.fpir.supported, half.fnir.supported) = (supported, true);
+            }
+        }
+        for row in example.breakdowns.iter_mut().flat_map(|one| &mut one.rows) {
+            row.fpir.iter_mut().for_each(|fpir| fpir.supported = supported);
+            row.fnir.iter_mut().for_each(|fnir| fnir.supported = true);
+            let others = [&mut row.fnir_unthresholded, &mut row.failures];
+            others.into_iter().chain(&mut row.mates_not_enrolled).for_each(|rate| rate.supported = false);
+        }
+        let page = page(&example);
+        for table in ["table-3", "table-5", "table-6"] {
+            let cells = page.by_id(table).unwrap().all("td");
+            let claims = cells.iter().filter(|cell| cell.text.contains("supported by the data")).count();
+            assert_eq!(claims > 0, supported, "{table}");
+        }
+        assert!(page.text.contains("FNIR at a threshold has these words only beside an FPIR that has them"));
+    }
+}
+
+#[test]
 fn what_holds_the_slope_of_a_calibration_is_said() {
     let mut example = evaluation(&Wish::whole());
     let of_8 = |example: &Evaluation| page(example).by_id("table-8").unwrap().text.clone();

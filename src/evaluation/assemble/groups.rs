@@ -61,12 +61,15 @@ pub(super) fn rows(
         let lost =
             || Clustered::count(&part, |search| (search.kind == Kind::Mated).then_some(search.mate_enrolled_failed));
         let at = |threshold| fnir_rate(&part, rank, threshold, None);
+        let (misses, alarms) = (chosen.filter(|_| mated), chosen.filter(|_| non_mated));
+        let alarms = alarms.map(|(_, threshold)| fpir_rate(&part, threshold, None)).transpose()?;
+        let misses = misses.map(|(_, threshold)| at(threshold)).transpose()?;
         let fpir_at = |threshold: Threshold| Some(fpir(&part, threshold).ok()?.rate());
         rows.push(BreakdownRow {
             value: value.clone(),
             fnir_unthresholded: if mated { at(Threshold::NONE)? } else { nothing() },
-            fnir: chosen.filter(|_| mated).map(|(_, threshold)| at(threshold)).transpose()?,
-            fpir: chosen.filter(|_| non_mated).map(|(_, threshold)| fpir_rate(&part, threshold, None)).transpose()?,
+            fnir: misses.map(|fnir| fnir.beside(alarms.as_ref())),
+            fpir: alarms,
             failures: rate(&failed, None)?,
             mates_not_enrolled: mated.then(|| rate(&lost()?, None)).transpose()?,
             fan: fan_at
