@@ -417,6 +417,9 @@ fn a_mixture_is_named_and_each_kind_has_a_table() {
     for name in ["clean <1>", "poor"] {
         assert!(mixed.contains(&format!("Probes “{name}” by themselves")), "{mixed}");
     }
+    let alone = "Probes are of 5 kinds: groups are compared over the mixture of them alone";
+    assert!(text(&of_kinds(&["a", "b", "c", "d", "e"]), "table-6").contains(alone));
+    assert!(!text(&of_kinds(&["a", "b", "c", "d"]), "table-6").contains("over the mixture of them alone"));
     let mut one = of_kinds(&["clean"]);
     assert!(!text(&one, "table-3").contains("mixture"));
     one.breakdowns.clear();

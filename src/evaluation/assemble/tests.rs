@@ -293,10 +293,16 @@ fn groups_that_differ_are_said_to_and_few_people_leave_it_open() {
 fn groups_are_compared_within_each_kind_of_probe() {
     let galleries = [trials(PEOPLE, 4_000, 4_000)];
     let mut given = findings(&galleries);
-    let of_searches = (0..8_000).map(|number| Some(number % 2)).collect();
-    let values = ["clean", "dark"].map(str::to_owned).to_vec();
-    let (of_subjects, templates) = (BTreeMap::new(), Vec::new());
-    given.kinds = Some(Column { name: "kind".to_owned(), values, of_searches, of_subjects, templates });
+    let kinds = |names: &[&str]| Column {
+        name: "kind".to_owned(),
+        values: names.iter().map(|name| (*name).to_owned()).collect(),
+        of_searches: (0..8_000).map(|number| Some(number % names.len() as u16)).collect(),
+        of_subjects: BTreeMap::new(),
+        templates: Vec::new(),
+    };
+    given.kinds = Some(kinds(&["clean", "dark"]));
+    let within = |names: &[&str]| super::kinds::several(&galleries[0].view(), &kinds(names)).len();
+    assert_eq!((within(&["a", "b", "c", "d"]), within(&["a", "b", "c", "d", "e"])), (4, 0));
     let found = assemble(identity(), given).unwrap();
     let groups: Vec<_> = found.breakdowns.iter().filter(|one| one.kind == BreakdownKind::Group).collect();
     let titles: Vec<String> = groups.iter().map(|one| one.title()).collect();
