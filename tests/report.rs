@@ -242,7 +242,7 @@ fn misses_are_claimed_only_beside_a_claimed_fpir() {
         for row in all.flat_map(|gallery| &mut gallery.operating) {
             row.fpir.iter_mut().for_each(|fpir| fpir.supported = supported);
             row.fnir.iter_mut().for_each(|row| row.fnir.supported = true);
-            for half in &mut row.disjoint {
+            if let Some(half) = &mut row.disjoint {
                 (half.fpir.supported, half.fnir.supported) = (supported, true);
             }
         }

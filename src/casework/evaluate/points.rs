@@ -274,7 +274,7 @@ mod tests {
         for row in &mut old.galleries[0].operating {
             row.fpir.iter_mut().for_each(|fpir| fpir.supported = false);
             row.fnir.iter_mut().for_each(|row| row.fnir.supported = true);
-            for half in &mut row.disjoint {
+            if let Some(half) = &mut row.disjoint {
                 (half.fpir.supported, half.fnir.supported) = (false, true);
             }
             for group in &mut row.groups {
