@@ -293,15 +293,15 @@ fn groups_that_differ_are_said_to_and_few_people_leave_it_open() {
 fn groups_are_compared_within_each_kind_of_probe() {
     let galleries = [trials(PEOPLE, 4_000, 4_000)];
     let mut given = findings(&galleries);
-    let kinds = |names: &[&str]| Column {
+    let of_kinds = |names: &[&str]| Column {
         name: "kind".to_owned(),
         values: names.iter().map(|name| (*name).to_owned()).collect(),
         of_searches: (0..8_000).map(|number| Some(number % names.len() as u16)).collect(),
         of_subjects: BTreeMap::new(),
         templates: Vec::new(),
     };
-    given.kinds = Some(kinds(&["clean", "dark"]));
-    let within = |names: &[&str]| super::kinds::several(&galleries[0].view(), &kinds(names)).len();
+    given.kinds = Some(of_kinds(&["clean", "dark"]));
+    let within = |names: &[&str]| kinds::several(&galleries[0].view(), &of_kinds(names)).len();
     assert_eq!((within(&["a", "b", "c", "d"]), within(&["a", "b", "c", "d", "e"])), (4, 0));
     let found = assemble(identity(), given).unwrap();
     let groups: Vec<_> = found.breakdowns.iter().filter(|one| one.kind == BreakdownKind::Group).collect();
