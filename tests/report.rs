@@ -10,7 +10,10 @@ mod report {
 
 use bertillon::evaluation::EvaluationError;
 use bertillon::evaluation::report::html;
-use bertillon::evaluation::results::{Counts, Evaluation, Histograms, Identity, KindResult, RESULTS_VERSION, Rate};
+use bertillon::evaluation::results::{
+    BandFit, CalibrationBand, Counts, Evaluation, GalleryResult, Histograms, Identity, KindResult, RESULTS_VERSION,
+    Rate,
+};
 use report::document::{Element, parse};
 use report::example::{Wish, evaluation, rate};
 
