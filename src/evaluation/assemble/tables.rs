@@ -246,8 +246,9 @@ mod tests {
             let (fpir, fnir) = (row.fpir.unwrap(), row.fnir[0].fnir);
             assert!(fnir.events >= 60, "enough for the rule of 30 by themselves: {fnir:?}");
             assert_eq!(fnir.supported, fpir.events >= 30, "{row:?}");
-            let (half, group) = (row.disjoint.unwrap(), &row.groups[0]);
-            assert!(half.fpir.supported || !half.fnir.supported);
+            // Halves are too few for the strictest targets.
+            assert!(row.disjoint.is_none_or(|half| half.fpir.supported || !half.fnir.supported));
+            let group = &row.groups[0];
             assert_eq!(group.fnir.unwrap().supported, group.fpir.unwrap().supported);
             claimed.push(fnir.supported);
         }
