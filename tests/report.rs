@@ -10,7 +10,10 @@ mod report {
 
 use bertillon::evaluation::EvaluationError;
 use bertillon::evaluation::report::html;
-use bertillon::evaluation::results::{Counts, Evaluation, Histograms, Identity, KindResult, RESULTS_VERSION, Rate};
+use bertillon::evaluation::results::{
+    BandFit, CalibrationBand, Counts, Evaluation, GalleryResult, Histograms, Identity, KindResult, RESULTS_VERSION,
+    Rate,
+};
 use report::document::{Element, parse};
 use report::example::{Wish, evaluation, rate};
 
@@ -223,6 +226,81 @@ fn tables_show_the_figures_of_the_results_and_no_others() {
     }
     assert!(part(8).text.contains("expected calibration error, 10 bins of 0.1"));
     assert!(part(8).text.contains("Cross-fitted over 5 folds") && part(8).text.contains("0.079"));
+    assert!(part(8).text.contains("a penalty of 0.000001 on") && !part(8).text.contains("the slope says nothing"));
+}
+
+#[test]
+fn misses_are_claimed_only_beside_a_claimed_fpir() {
+    let mut example = evaluation(&Wish::whole());
+    let kind = |name: &str, rates: &GalleryResult| KindResult {
+        kind: name.to_owned(),
+        mated_searches: 1,
+        non_mated_searches: 1,
+        rates: Some(rates.clone()),
+    };
+    let last = example.galleries.last().unwrap();
+    example.probe_kinds = vec![kind("clean", last), kind("poor", last)];
+    for supported in [true, false] {
+        let all = example.probe_kinds.iter_mut().filter_map(|kind| kind.rates.as_mut()).chain(&mut example.galleries);
+        for row in all.flat_map(|gallery| &mut gallery.operating) {
+            row.fpir.iter_mut().for_each(|fpir| fpir.supported = supported);
+            row.fnir.iter_mut().for_each(|row| row.fnir.supported = true);
+            if let Some(half) = &mut row.disjoint {
+                (half.fpir.supported, half.fnir.supported) = (supported, true);
+            }
+        }
+        for row in example.breakdowns.iter_mut().flat_map(|one| &mut one.rows) {
+            row.fpir.iter_mut().for_each(|fpir| fpir.supported = supported);
+            row.fnir.iter_mut().for_each(|fnir| fnir.supported = true);
+            let others = [&mut row.fnir_unthresholded, &mut row.failures];
+            others.into_iter().chain(&mut row.mates_not_enrolled).for_each(|rate| rate.supported = false);
+        }
+        let page = page(&example);
+        for table in ["table-3", "table-5", "table-6"] {
+            let cells = page.by_id(table).unwrap().all("td");
+            let claims = cells.iter().filter(|cell| cell.text.contains("supported by the data")).count();
+            assert_eq!(claims > 0, supported, "{table}");
+        }
+        assert!(page.text.contains("FNIR at a threshold has these words only beside an FPIR that has them"));
+    }
+}
+
+#[test]
+fn what_holds_the_slope_of_a_calibration_is_said() {
+    let mut example = evaluation(&Wish::whole());
+    let of_8 = |example: &Evaluation| page(example).by_id("table-8").unwrap().text.clone();
+    example.calibration.as_mut().unwrap().separated = true;
+    let fitted = |separated| BandFit {
+        slope: 20.0,
+        offset: -9.0,
+        cllr: 0.1,
+        cllr_min: 0.1,
+        cllr_cal: 0.0,
+        bounds: (-2.0, 2.0),
+        folds: Vec::new(),
+        not_crossed: Some("fold 2 of 5 has no mated comparison".to_owned()),
+        separated,
+    };
+    let band = |separated| CalibrationBand {
+        measure: "sharpness".to_owned(),
+        from: 0.0,
+        to: 1.0,
+        mated: 40,
+        mated_subjects: 40,
+        non_mated: 400,
+        fitted: Some(fitted(separated)),
+        not_fitted: None,
+    };
+    example.calibration_bands = vec![band(true), band(false)];
+    assert!(of_8(&example).contains("Here one does: any steeper line"));
+    assert!(of_8(&example).contains("in-sample in 2 of 2 lines (fold 2 of 5 has no mated comparison)"));
+    let whole = example.calibration.as_mut().unwrap();
+    (whole.folds, whole.not_crossed) = (Vec::new(), Some("fold 4 of 5 has no non-mated comparison".to_owned()));
+    assert!(of_8(&example).contains("looks better than it is (fold 4 of 5 has no non-mated comparison)."));
+    assert!(of_8(&example).contains("In 1 of 2 thirds a threshold separates"));
+    // Of before it was kept.
+    example.calibration.as_mut().unwrap().penalty = None;
+    assert!(of_8(&example).contains("which made them too flat") && !of_8(&example).contains("a penalty of 0"));
 }
 
 #[test]
@@ -342,6 +420,9 @@ fn a_mixture_is_named_and_each_kind_has_a_table() {
     for name in ["clean <1>", "poor"] {
         assert!(mixed.contains(&format!("Probes “{name}” by themselves")), "{mixed}");
     }
+    let alone = "Probes are of 5 kinds: groups are compared over the mixture of them alone";
+    assert!(text(&of_kinds(&["a", "b", "c", "d", "e"]), "table-6").contains(alone));
+    assert!(!text(&of_kinds(&["a", "b", "c", "d"]), "table-6").contains("over the mixture of them alone"));
     let mut one = of_kinds(&["clean"]);
     assert!(!text(&one, "table-3").contains("mixture"));
     one.breakdowns.clear();

@@ -293,6 +293,8 @@ pub const EVALUATION_FIGURES_BYTES_MAX: u64 = 8 << 30;
 pub const EVALUATION_RESULTS_BYTES_MAX: u64 = 256 << 20;
 /// Most groups that are compared with each other, each with each.
 pub const EVALUATION_GROUPS_MAX: usize = 64;
+/// Kinds of probe within which groups are compared; of more there are too many comparisons to conclude anything from.
+pub const EVALUATION_KINDS_COMPARED_MAX: usize = 4;
 /// Most replicates of a bootstrap or a permutation test.
 pub const RESAMPLES_MAX: u32 = 1_000_000;
 /// Searches that all replicates of a trade-off's band go through together: some ten seconds.

@@ -254,6 +254,7 @@ def likelihood():
     from lir.algorithms.logistic_regression import LogitCalibrator
     from lir.data.models import LLRData
     from lir.metrics import cllr, cllr_cal, cllr_min
+    from sklearn.linear_model import LogisticRegression
 
     cases = []
     for seed, (mated, non_mated, shift) in enumerate([(80, 300, 900), (200, 60, 500), (12, 15, 6_000)]):
@@ -267,6 +268,12 @@ def likelihood():
             logit = LogitCalibrator(C=1 / penalty, solver="newton-cholesky", tol=1e-13, max_iter=1_000).fit(x, y)
             lines.append({"penalty": penalty, "slope": plain(logit._logit.coef_[0, 0]),
                           "offset": plain(logit._logit.intercept_[0])})
+        # Without a penalty, where there is such a line at all: a threshold separates the last case.
+        plain_line = None
+        if min(same) <= max(other):
+            logit = LogisticRegression(C=math.inf, class_weight="balanced", solver="newton-cholesky", tol=1e-13,
+                                       max_iter=1_000).fit(x.reshape(-1, 1), y)
+            plain_line = {"slope": plain(logit.coef_[0, 0]), "offset": plain(logit.intercept_[0])}
         # lir's are in powers of ten.
         llrs = (lines[0]["slope"] * x + lines[0]["offset"]) / math.log(10)
         data = LLRData(features=llrs.reshape(-1, 1), labels=y)
@@ -274,7 +281,7 @@ def likelihood():
         probes = numpy.linspace(x.min() - 0.1, x.max() + 0.1, 23)
         isotonic = IsotonicCalibrator()
         isotonic.fit(x, y)
-        cases.append({"mated": same, "non_mated": other, "lines": lines, "cllr": plain(cllr(data)),
+        cases.append({"mated": same, "non_mated": other, "lines": lines, "plain": plain_line, "cllr": plain(cllr(data)),
                       "cllr_min": plain(cllr_min(data)), "cllr_cal": plain(cllr_cal(data)), "elub": [plain(low), plain(high)],
                       "elub_step": 0.01, "probes": list(map(plain, probes)),
                       "isotonic": list(map(plain, numpy.ravel(isotonic.transform(probes))))})

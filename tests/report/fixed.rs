@@ -19,6 +19,9 @@ pub(crate) fn calibration() -> Calibration {
         expected_error: Some(ExpectedError { value: 0.024, bins: 10, used: 9 }),
         cllr_in_sample: Some(0.079),
         folds: vec![FoldLine { slope: 21.2, offset: -9.5, bounds: (-3.0, 3.5), mated: 600, non_mated: 10_000 }; 5],
+        not_crossed: None,
+        penalty: Some(1e-6),
+        separated: false,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::base::clock;
 use crate::casework::CaseworkError;
 use crate::casework::evaluate::figures::{self, ENROLMENT};
 use crate::evaluation::operating_point::{KindShare, OPERATING_POINT_VERSION, OperatingPoint, SearchMode};
-use crate::evaluation::results::{Evaluation, GalleryResult, KindResult, OperatingRow};
+use crate::evaluation::results::{DisjointRow, Evaluation, GalleryResult, GroupRates, KindResult, OperatingRow};
 
 /// What an operating point is to be.
 #[derive(Debug, Clone, PartialEq)]
@@ -137,13 +137,13 @@ fn point(evaluation: &Evaluation, evaluation_sha256: String, new: &NewPoint) -> 
         target_fpir: row.target_fpir,
         threshold,
         fpir,
-        fnir: fnir.fnir,
+        fnir: fnir.fnir.beside(Some(&fpir)),
         list_length: fnir.rank,
         // Approximate searches of an evaluation go into no rate.
         search: Some(SearchMode::Exact),
         enrolment: identity.protocol.iter().find(|(name, _)| name == ENROLMENT).map(|(_, how)| how.clone()),
-        disjoint: row.disjoint,
-        groups: row.groups.clone(),
+        disjoint: row.disjoint.map(|half| DisjointRow { fnir: half.fnir.beside(Some(&half.fpir)), ..half }),
+        groups: row.groups.iter().map(of_group).collect(),
         evaluation_sha256,
         data: identity.data.clone(),
         synthetic: identity.synthetic,
@@ -151,6 +151,11 @@ fn point(evaluation: &Evaluation, evaluation_sha256: String, new: &NewPoint) -> 
     };
     point.check().map_err(|error| error.to_string())?;
     Ok(point)
+}
+
+/// Evaluations of before claimed misses beside an FPIR that they could not claim.
+fn of_group(group: &GroupRates) -> GroupRates {
+    GroupRates { fnir: group.fnir.map(|fnir| fnir.beside(group.fpir.as_ref())), ..group.clone() }
 }
 
 #[cfg(test)]
@@ -261,6 +266,27 @@ mod tests {
         let old = Evaluation { version: 1, ..evaluation(false) };
         let refused = taken(&old, Probes::OnlyKind).unwrap_err();
         assert!(refused.contains("version 1") && refused.contains("evaluate again"), "{refused}");
+    }
+
+    #[test]
+    fn misses_are_claimed_only_beside_a_claimed_fpir_whatever_the_evaluation_says() {
+        let mut old = evaluation(false);
+        for row in &mut old.galleries[0].operating {
+            row.fpir.iter_mut().for_each(|fpir| fpir.supported = false);
+            row.fnir.iter_mut().for_each(|row| row.fnir.supported = true);
+            if let Some(half) = &mut row.disjoint {
+                (half.fpir.supported, half.fnir.supported) = (false, true);
+            }
+            for group in &mut row.groups {
+                group.fpir.iter_mut().for_each(|fpir| fpir.supported = false);
+                group.fnir.iter_mut().for_each(|fnir| fnir.supported = true);
+            }
+        }
+        let (name, gallery_class, probes) = ("one".to_owned(), "custody".to_owned(), Probes::OnlyKind);
+        let new = NewPoint { name, target_fpir: 0.1, gallery_class, probes, unsupported: true };
+        let point = point(&old, "cd".repeat(32), &new).unwrap();
+        assert!(!point.to_json().unwrap().contains("\"supported\": true"));
+        assert!(point.disjoint.is_some() && point.groups.iter().any(|group| group.fnir.is_some()));
     }
 
     #[test]

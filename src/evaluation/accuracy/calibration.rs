@@ -5,23 +5,28 @@ use serde::Serialize;
 use super::likelihood::{Bounds, Labelled, bounds, soft_plus};
 use crate::evaluation::EvaluationError;
 
-/// Newton's steps; it takes about ten.
+/// Newton's steps; it takes about ten, and some thirty where a threshold separates the data.
 const STEPS_MAX: u32 = 200;
+/// The usual penalty: so small that it shows only where nothing else holds the slope.
+const PENALTY: f64 = 1e-6;
+/// How much a sum over all comparisons may be off by rounding.
+const ROUNDING: f64 = 1e-12;
 
 /// How to fit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Fit {
     /// The share that mated comparisons weigh, whatever their number: 1/2 treats both kinds alike.
     pub prior: f64,
-    /// Factor of slope²/2 in what is minimised, beside the weighted sum of ln(1 + e^-margin) over n comparisons of mean weight 1.
-    /// 1 is what scikit-learn (and through it `lir`) has; 0 is plain likelihood, which data that a threshold separates drive to an
-    /// infinite slope, and then the fit is refused.
+    /// Factor of slope²/2 in what is minimised, the slope by standard deviation of all scores, so that the unit of scores makes no
+    /// difference; beside it is the weighted sum of ln(1 + e^-margin) over n comparisons of mean weight 1. 0 is plain likelihood,
+    /// which data that a threshold separates drive to an infinite slope, and then the fit is refused. scikit-learn (and through
+    /// it `lir`) has 1/C on the slope by unit of score: the same as 1/C over the variance here.
     pub penalty: f64,
 }
 
 impl Default for Fit {
     fn default() -> Self {
-        Self { prior: 0.5, penalty: 1.0 }
+        Self { prior: 0.5, penalty: PENALTY }
     }
 }
 
@@ -36,6 +41,9 @@ pub struct Logistic {
     pub bounds: Bounds,
     /// How it was fitted.
     pub fit: Fit,
+    /// Whether a threshold separates mated from non-mated comparisons: then any steeper line explains them as well, and the slope is
+    /// the penalty's doing.
+    pub separated: bool,
     /// Mated comparisons.
     pub mated: usize,
     /// Non-mated comparisons.
@@ -62,8 +70,7 @@ impl Problem<'_> {
     fn at(&self, offset: f64, slope: f64) -> Surface {
         let (mated, non_mated) = (self.data.mated(), self.data.non_mated());
         let all = (mated.len() + non_mated.len()) as f64;
-        // The penalty is on the slope by score, not on the one by standardised score.
-        let penalty = self.fit.penalty / (self.deviation * self.deviation);
+        let penalty = self.fit.penalty;
         let mut sum = Surface { value: 0.5 * penalty * slope * slope, ..Surface::default() };
         sum.slope[1] = penalty * slope;
         sum.curvature[2] = penalty;
@@ -98,10 +105,14 @@ impl Problem<'_> {
                 return Err(unsettled());
             }
             let step = [(m * b - t * a) / determinant, (m * a - h * b) / determinant];
+            // So near the end a whole step leaves an error of the square of its size, and sums can't tell up from down.
+            if step[0].abs() + step[1].abs() < 1e-10 * (1.0 + offset.abs() + slope.abs()) {
+                return Ok((offset + step[0], slope + step[1]));
+            }
             let mut part = 1.0;
             let next = loop {
                 let next = self.at(offset + part * step[0], slope + part * step[1]);
-                if next.value <= here.value * (1.0 + 1e-14) {
+                if next.value <= here.value * (1.0 + ROUNDING) {
                     break next;
                 }
                 part *= 0.5;
@@ -111,10 +122,6 @@ impl Problem<'_> {
             };
             (offset, slope) = (offset + part * step[0], slope + part * step[1]);
             here = next;
-            let size = 1.0 + offset.abs() + slope.abs();
-            if part * (step[0].abs() + step[1].abs()) < 1e-13 * size {
-                return Ok((offset, slope));
-            }
         }
         Err(unsettled())
     }
@@ -148,7 +155,8 @@ impl Logistic {
         let llrs = |scores: &[f64]| scores.iter().map(|score| slope * score + offset).collect();
         let bounds = bounds(&Labelled::new(llrs(data.mated()), llrs(data.non_mated()))?);
         let (mated, non_mated) = (data.mated().len(), data.non_mated().len());
-        Ok(Self { slope, offset, bounds, fit, mated, non_mated })
+        let separated = lowest(data.mated()) > highest(data.non_mated());
+        Ok(Self { slope, offset, bounds, fit, separated, mated, non_mated })
     }
 
     /// Natural log LR of a score, as the line has it.
@@ -162,6 +170,14 @@ impl Logistic {
     pub fn llr(&self, score: f64) -> f64 {
         self.bounds.apply(self.unbounded_llr(score))
     }
+}
+
+fn lowest(scores: &[f64]) -> f64 {
+    scores.iter().copied().fold(f64::INFINITY, f64::min)
+}
+
+fn highest(scores: &[f64]) -> f64 {
+    scores.iter().copied().fold(f64::NEG_INFINITY, f64::max)
 }
 
 #[cfg(test)]
@@ -191,7 +207,7 @@ mod tests {
     fn separated_data_are_bounded_or_refused() {
         let data = Labelled::new(vec![0.7, 0.8], vec![0.1, 0.2, 0.3]).unwrap();
         let found = Logistic::fit(&data, Fit::default()).unwrap();
-        assert!(found.slope.is_finite() && found.slope > 0.0);
+        assert!(found.slope.is_finite() && found.slope > 0.0 && found.separated);
         assert!(found.llr(100.0) <= 4_f64.ln() + 1e-9, "three strangers support no LR above four: {found:?}");
         let plain = Fit { penalty: 0.0, ..Fit::default() };
         assert!(matches!(Logistic::fit(&data, plain), Err(EvaluationError::NotSettled(_))));
@@ -199,6 +215,27 @@ mod tests {
         assert!(matches!(Logistic::fit(&same, Fit::default()), Err(EvaluationError::NotSettled(_))));
         assert!(Logistic::fit(&data, Fit { prior: f64::NAN, penalty: 1.0 }).is_err());
         assert!(Logistic::fit(&data, Fit { prior: 0.5, penalty: f64::NAN }).is_err());
+        // Far apart, a hair apart, one above many.
+        for (gap, mated, non_mated) in [(5.0, 500, 50_000), (1e-3, 40, 300), (1e-9, 2, 2), (0.2, 1, 3_000)] {
+            let spread = |count: u32, from: f64| (0..count).map(|at| from + f64::from(at) / f64::from(count)).collect();
+            let data = Labelled::new(spread(mated, 1.0 + gap), spread(non_mated, 0.0)).unwrap();
+            let found = Logistic::fit(&data, Fit::default()).unwrap();
+            assert!(found.slope.is_finite() && found.slope > 0.0 && found.separated, "{found:?}");
+            let most = f64::from(mated.max(non_mated) + 1).ln() + 1e-9;
+            assert!([-9.0, 0.0, 9.0].into_iter().all(|score| found.llr(score).abs() <= most), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn scores_within_a_hundredth_are_fitted_as_others_are() {
+        // Comparison scores vary by some hundredths: a penalty by unit of score would have held the slope far down.
+        let wide = normals(400, 3_000, 8);
+        let narrow = |scores: &[f64]| scores.iter().map(|score| 0.01 * score).collect();
+        let narrow = Labelled::new(narrow(wide.mated()), narrow(wide.non_mated())).unwrap();
+        let plain = Logistic::fit(&wide, Fit { penalty: 0.0, ..Fit::default() }).unwrap();
+        let found = Logistic::fit(&narrow, Fit::default()).unwrap();
+        assert!((found.slope / (100.0 * plain.slope) - 1.0).abs() < 1e-6 && !found.separated, "{found:?} {plain:?}");
+        assert!((found.offset - plain.offset).abs() < 1e-6);
     }
 
     proptest! {
@@ -219,9 +256,14 @@ mod tests {
         }
 
         #[test]
-        fn moving_and_scaling_the_scores_changes_nothing(seed in any::<u64>(), shift in -5.0_f64..5.0, scale in 0.01_f64..50.0) {
+        fn moving_and_scaling_the_scores_changes_nothing(
+            seed in any::<u64>(),
+            shift in -5.0_f64..5.0,
+            scale in prop_oneof![Just(100.0), 0.01_f64..50.0],
+            penalty in prop_oneof![Just(Fit::default().penalty), Just(0.0), Just(1.0)],
+        ) {
             let data = normals(50, 70, seed);
-            let fit = Fit { prior: 0.3, penalty: 0.0 };
+            let fit = Fit { prior: 0.3, penalty };
             let Ok(one) = Logistic::fit(&data, fit) else { return Ok(()) };
             let moved = |scores: &[f64]| scores.iter().map(|x| scale * x + shift).collect();
             let other = Labelled::new(moved(data.mated()), moved(data.non_mated())).unwrap();

@@ -79,6 +79,8 @@ fn fit(band: &Comparisons) -> Result<BandFit, String> {
         cllr_cal: found.cost.calibration,
         bounds: (found.line.bounds.low, found.line.bounds.high),
         folds: found.folds,
+        not_crossed: found.not_crossed,
+        separated: found.line.separated,
     })
 }
 

@@ -46,8 +46,10 @@ pub(super) struct Fitted {
     pub(super) llrs: Labelled,
     /// How good those are.
     pub(super) cost: Cost,
-    /// The line of each fold; empty where there are too few people.
+    /// The line of each fold; empty where there are too few people, or a fold can't be judged by the others.
     pub(super) folds: Vec<FoldLine>,
+    /// Why there are none.
+    pub(super) not_crossed: Option<String>,
     /// How good `line` is on its own data.
     pub(super) in_sample: Cost,
 }
@@ -80,20 +82,36 @@ impl Comparisons {
         let line = Logistic::fit(&all, Fit::default())?;
         let own = ratios(&line, &all)?;
         let in_sample = cost(&own);
-        let crossed = if self.people.len() < PEOPLE_MIN { None } else { self.crossed().ok() };
-        Ok(match crossed {
-            Some((llrs, folds)) => Fitted { line, cost: cost(&llrs), llrs, folds, in_sample },
-            None => Fitted { line, cost: in_sample, llrs: own, folds: Vec::new(), in_sample },
+        Ok(match self.crossed() {
+            Ok((llrs, folds)) => Fitted { line, cost: cost(&llrs), llrs, folds, not_crossed: None, in_sample },
+            Err(why) => {
+                Fitted { line, cost: in_sample, llrs: own, folds: Vec::new(), not_crossed: Some(why), in_sample }
+            }
         })
     }
 
-    /// Each fold by the line of the others. Fails where a fold has none of one kind, or where no line settles.
-    fn crossed(&self) -> Result<(Labelled, Vec<FoldLine>), EvaluationError> {
+    /// Each fold by the line of the others, or why that can't be: too few people, a fold with none of one kind, no line that settles.
+    fn crossed(&self) -> Result<(Labelled, Vec<FoldLine>), String> {
+        let people = self.people.len();
+        if people < PEOPLE_MIN {
+            return Err(format!(
+                "mated comparisons of {PEOPLE_MIN} people are wanted, and there were those of {people}"
+            ));
+        }
         let (mut mated, mut non_mated, mut lines) = (Vec::new(), Vec::new(), Vec::new());
+        for (name, all) in [("mated", &self.mated), ("non-mated", &self.non_mated)] {
+            if let Some(lacking) = (0..FOLDS).find(|fold| !all.iter().any(|(_, own)| own == fold)) {
+                return Err(format!("fold {} of {FOLDS} has no {name} comparison", lacking + 1));
+            }
+        }
         for fold in 0..FOLDS {
-            let line = Logistic::fit(&self.labelled(|other| other != fold)?, Fit::default())?;
-            let tested = self.labelled(|own| own == fold)?;
-            let found = ratios(&line, &tested)?;
+            let number = fold + 1;
+            let unfit =
+                |error: EvaluationError| format!("no line could be fitted without fold {number} of {FOLDS}: {error}");
+            let others = self.labelled(|other| other != fold).map_err(unfit)?;
+            let line = Logistic::fit(&others, Fit::default()).map_err(unfit)?;
+            let tested = self.labelled(|own| own == fold).map_err(unfit)?;
+            let found = ratios(&line, &tested).map_err(unfit)?;
             lines.push(FoldLine {
                 slope: line.slope * TO_LOG10,
                 offset: line.offset * TO_LOG10,
@@ -104,7 +122,7 @@ impl Comparisons {
             mated.extend_from_slice(found.mated());
             non_mated.extend_from_slice(found.non_mated());
         }
-        Ok((Labelled::new(mated, non_mated)?, lines))
+        Ok((Labelled::new(mated, non_mated).map_err(|error| error.to_string())?, lines))
     }
 }
 
@@ -151,6 +169,26 @@ mod tests {
     fn with_few_people_figures_are_those_of_the_line_on_its_own_data() {
         let found = scores(29, 1).fit().unwrap();
         assert!(found.folds.is_empty() && found.cost == found.in_sample);
-        assert_eq!(scores(30, 1).fit().unwrap().folds.len(), 5);
+        assert_eq!(found.not_crossed.unwrap(), "mated comparisons of 30 people are wanted, and there were those of 29");
+        let enough = scores(30, 1).fit().unwrap();
+        assert_eq!((enough.folds.len(), enough.not_crossed), (5, None));
+    }
+
+    #[test]
+    fn a_fold_that_can_not_be_judged_says_which_and_why() {
+        let mut lacking = scores(60, 1);
+        lacking.non_mated.retain(|(_, fold)| *fold != 2);
+        let found = lacking.fit().unwrap();
+        assert!(found.folds.is_empty() && found.cost == found.in_sample);
+        assert_eq!(found.not_crossed.unwrap(), "fold 3 of 5 has no non-mated comparison");
+        // All scores but those of the first fold are equal.
+        let mut level = scores(60, 1);
+        let all = level.mated.iter_mut().chain(&mut level.non_mated);
+        all.filter(|(_, fold)| *fold != 0).for_each(|(score, _)| *score = 0.5);
+        let why = level.fit().unwrap().not_crossed.unwrap();
+        assert!(
+            why.starts_with("no line could be fitted without fold 1 of 5: ") && why.contains("all the same"),
+            "{why}"
+        );
     }
 }

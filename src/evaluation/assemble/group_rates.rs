@@ -40,6 +40,7 @@ pub(super) fn at_threshold(
                 continue;
             }
             let (fpir, fnir) = (of(non_mated)?, of(mated)?);
+            let fnir = fnir.map(|fnir| fnir.beside(fpir.as_ref()));
             all.push(GroupRates { column: column.name.clone(), value: value.clone(), fpir, fnir });
         }
     }

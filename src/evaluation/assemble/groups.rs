@@ -67,11 +67,16 @@ pub(super) fn rows(
             || Clustered::count(&part, |search| (search.kind == Kind::Mated).then_some(search.mate_enrolled_failed));
         let at = |threshold| fnir_rate(&part, rank, threshold, None);
         let value_at = |threshold: Threshold| Some(fpir(&part, threshold).ok()?.rate());
+        let alarms = |at: Option<Threshold>| {
+            at.filter(|_| non_mated).map(|threshold| fpir_rate(&part, threshold, None)).transpose()
+        };
+        // Misses are claimed beside the FPIR of their own threshold only.
+        let beside = alarms(fnir_at)?;
         rows.push(BreakdownRow {
             value: value.clone(),
             fnir_unthresholded: if mated { at(Threshold::NONE)? } else { nothing() },
-            fnir: fnir_at.filter(|_| mated).map(at).transpose()?,
-            fpir: fpir_at.filter(|_| non_mated).map(|threshold| fpir_rate(&part, threshold, None)).transpose()?,
+            fnir: fnir_at.filter(|_| mated).map(at).transpose()?.map(|fnir| fnir.beside(beside.as_ref())),
+            fpir: alarms(fpir_at)?,
             failures: rate(&failed, None)?,
             mates_not_enrolled: mated.then(|| rate(&lost()?, None)).transpose()?,
             fan: fan_at

@@ -1,16 +1,13 @@
 //! Rates of each kind of probe by itself. A threshold that was chosen over clean and degraded pictures together is that of no
 //! search that anybody makes: which mixture the evaluation happened to have would decide what is shown.
 
-use crate::base::limits::EVALUATION_VALUES_MAX;
+use crate::base::limits::{EVALUATION_KINDS_COMPARED_MAX, EVALUATION_VALUES_MAX};
 use crate::evaluation::EvaluationError;
 use crate::evaluation::accuracy::trials::View;
 use crate::evaluation::arithmetic::bootstrap::Resampling;
 use crate::evaluation::assemble::groups::part;
 use crate::evaluation::assemble::{Column, Tell, tables};
 use crate::evaluation::results::{About, KindResult, Statement};
-
-/// Kinds of probe within which groups are compared; of more there are too many comparisons to conclude anything from.
-const COMPARED_MAX: usize = 4;
 
 /// Every kind that has a search, in the column's order; with rates of its own where there is more than one.
 pub(super) fn of(
@@ -47,7 +44,7 @@ pub(super) fn several<'c, 'a>(view: &View<'a>, column: &'c Column) -> Vec<(&'c s
     let parts = column.values.iter().enumerate();
     let parts = parts.map(|(value, name)| (name.as_str(), part(view, &column.of_searches, value)));
     let there: Vec<_> = parts.filter(|(_, part)| part.searches().next().is_some()).collect();
-    if (2..=COMPARED_MAX).contains(&there.len()) { there } else { Vec::new() }
+    if (2..=EVALUATION_KINDS_COMPARED_MAX).contains(&there.len()) { there } else { Vec::new() }
 }
 
 /// What is to be known of rates over several kinds.

@@ -8,7 +8,7 @@ use crate::evaluation::accuracy::diagnostics::{expected_error, reliability, tipp
 use crate::evaluation::accuracy::folds::Folds;
 use crate::evaluation::accuracy::trials::View;
 use crate::evaluation::assemble::PairScore;
-use crate::evaluation::assemble::crossfit::{Comparisons, PEOPLE_MIN};
+use crate::evaluation::assemble::crossfit::Comparisons;
 use crate::evaluation::results::{About, Calibration, ExpectedError, Statement};
 
 const POINTS: u16 = 120;
@@ -55,6 +55,9 @@ pub(super) fn calibrate(view: &View, folds: &Folds, pairs: &[PairScore]) -> Resu
         expected_error,
         cllr_in_sample: Some(fitted.in_sample.total),
         folds: fitted.folds,
+        not_crossed: fitted.not_crossed,
+        penalty: Some(fitted.line.fit.penalty),
+        separated: fitted.line.separated,
     })
 }
 
@@ -63,8 +66,8 @@ pub(super) fn statement(found: &Calibration) -> Statement {
     let text = match found.folds.len() {
         0 => format!(
             "Calibration is in-sample: Cllr and its parts, the expected calibration error, reliability and the Tippett plot are of the very \
-             comparisons that the line was fitted to, and flatter it. To hold it against other people, mated comparisons of \
-             {PEOPLE_MIN} people are wanted, and pairs of both kinds in each fold."
+             comparisons that the line was fitted to, and flatter it. It could not be held against other people{}.",
+            found.not_crossed.as_ref().map(|why| format!(": {why}")).unwrap_or_default()
         ),
         count => format!(
             "Calibration is cross-fitted: people were dealt into {count} folds by the seed, and Cllr and its parts, the expected calibration \

@@ -171,7 +171,8 @@ fn row(view: &View, target: f64, ranks: &[u32], how: &How<'_>) -> Result<Operati
     for &rank in ranks {
         // The bootstrap is the dearest figure here: for the longest list alone.
         let resampling = resampling.filter(|_| Some(&rank) == ranks.last());
-        row.fnir.push(RankRow { rank, fnir: fnir_rate(view, Rank::Within(rank), threshold, resampling)? });
+        let fnir = fnir_rate(view, Rank::Within(rank), threshold, resampling)?;
+        row.fnir.push(RankRow { rank, fnir: fnir.beside(Some(&fpir)) });
     }
     row.disjoint = other_people(view, target, list, seed)?;
     for prior in PRIORS {
@@ -196,5 +197,65 @@ fn other_people(view: &View, target: f64, rank: Rank, seed: u64) -> Result<Optio
     let (Some(threshold), Some(tested)) = (split.outcome.threshold(), split.tested) else { return Ok(None) };
     let fpir = claimed(&tested.fpir, target, None)?;
     let (threshold, chosen_on) = (f64::from(threshold.get()), split.chosen_on as u64);
-    Ok(Some(DisjointRow { threshold, chosen_on, fpir, fnir: rate(&tested.fnir, None)? }))
+    let fnir = rate(&tested.fnir, None)?.beside(Some(&fpir));
+    Ok(Some(DisjointRow { threshold, chosen_on, fpir, fnir }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::evaluation::accuracy::trials::{Candidate, MateScore, Search, Trials};
+    use crate::evaluation::assemble::groups;
+
+    /// Six hundred strangers and two hundred mates, each searched for once; misses are many at every threshold.
+    fn trials() -> Trials {
+        let search = |person: u32| {
+            let mated = person < 200;
+            let score = if mated { 0.0015 * person as f32 } else { 0.0005 * (person - 200) as f32 };
+            let subject = if mated { person } else { 1_000_000 };
+            Search {
+                probe: person,
+                subject: person,
+                kind: if mated { Kind::Mated } else { Kind::NonMated },
+                extracted: true,
+                mate_enrolled_failed: false,
+                candidates: vec![Candidate { subject, template: 1, score }],
+                mate: mated.then_some(MateScore { score, rank: Some(1) }),
+            }
+        };
+        Trials::new(500, 500, 1, (0..800).map(search).collect()).unwrap()
+    }
+
+    #[test]
+    fn misses_are_claimed_only_beside_a_claimed_fpir() {
+        let trials = trials();
+        let view = trials.view();
+        let column = Column {
+            name: "group".to_owned(),
+            values: vec!["all".to_owned()],
+            of_searches: vec![Some(0); 800],
+            of_subjects: BTreeMap::new(),
+            templates: Vec::new(),
+        };
+        let how = How { seed: 1, resampling: None, groups: std::slice::from_ref(&column), tell: &|_, _, _| Ok(()) };
+        let found = gallery(&view, 500, &how).unwrap();
+        let mut claimed = Vec::new();
+        for row in found.operating.iter().filter(|row| row.threshold.is_some()) {
+            let (fpir, fnir) = (row.fpir.unwrap(), row.fnir[0].fnir);
+            assert!(fnir.events >= 60, "enough for the rule of 30 by themselves: {fnir:?}");
+            assert_eq!(fnir.supported, fpir.events >= 30, "{row:?}");
+            // Halves are too few for the strictest targets.
+            assert!(row.disjoint.is_none_or(|half| half.fpir.supported || !half.fnir.supported));
+            let group = &row.groups[0];
+            assert_eq!(group.fnir.unwrap().supported, group.fpir.unwrap().supported);
+            claimed.push(fnir.supported);
+        }
+        assert!(claimed.contains(&true) && claimed.contains(&false), "{claimed:?}");
+        let chosen = groups::threshold(&view);
+        let row = groups::by_kind(&view, &column, chosen).unwrap().rows.remove(0);
+        let (fpir, fnir) = (row.fpir.unwrap(), row.fnir.unwrap());
+        assert!(fpir.events < 30 && fnir.events >= 60 && !fnir.supported, "{fpir:?} {fnir:?}");
+    }
 }

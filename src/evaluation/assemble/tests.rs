@@ -293,10 +293,16 @@ fn groups_that_differ_are_said_to_and_few_people_leave_it_open() {
 fn groups_are_compared_within_each_kind_of_probe() {
     let galleries = [trials(PEOPLE, 4_000, 4_000)];
     let mut given = findings(&galleries);
-    let of_searches = (0..8_000).map(|number| Some(number % 2)).collect();
-    let values = ["clean", "dark"].map(str::to_owned).to_vec();
-    let (of_subjects, templates) = (BTreeMap::new(), Vec::new());
-    given.kinds = Some(Column { name: "kind".to_owned(), values, of_searches, of_subjects, templates });
+    let of_kinds = |names: &[&str]| Column {
+        name: "kind".to_owned(),
+        values: names.iter().map(|name| (*name).to_owned()).collect(),
+        of_searches: (0..8_000).map(|number| Some(number % names.len() as u16)).collect(),
+        of_subjects: BTreeMap::new(),
+        templates: Vec::new(),
+    };
+    given.kinds = Some(of_kinds(&["clean", "dark"]));
+    let within = |names: &[&str]| kinds::several(&galleries[0].view(), &of_kinds(names)).len();
+    assert_eq!((within(&["a", "b", "c", "d"]), within(&["a", "b", "c", "d", "e"])), (4, 0));
     let found = assemble(identity(), given).unwrap();
     let groups: Vec<_> = found.breakdowns.iter().filter(|one| one.kind == BreakdownKind::Group).collect();
     let titles: Vec<String> = groups.iter().map(|one| one.title()).collect();
@@ -320,6 +326,7 @@ fn predictions_calibration_and_quality_are_there_or_the_reason_is() {
     assert!(prediction.rows.iter().any(|row| row.people == 2_000 && row.measured.is_none()));
     let calibration = found.calibration.unwrap();
     assert!(calibration.slope > 0.0 && calibration.cllr < 0.3 && calibration.cllr_min <= calibration.cllr);
+    assert_eq!((calibration.penalty, calibration.separated), (Some(1e-6), false));
     assert_eq!(
         calibration.folds.iter().map(|fold| (fold.mated > 0, fold.non_mated > 0)).collect::<Vec<_>>(),
         [(true, true); 5]
@@ -332,7 +339,17 @@ fn predictions_calibration_and_quality_are_there_or_the_reason_is() {
     let few = assemble(identity(), findings(&few)).unwrap();
     let calibration = few.calibration.unwrap();
     assert_eq!((calibration.folds.len(), Some(calibration.cllr)), (0, calibration.cllr_in_sample));
-    assert!(few.statements.iter().any(|one| one.text.starts_with("Calibration is in-sample")));
+    let why = calibration.not_crossed.unwrap();
+    assert_eq!(why, "mated comparisons of 30 people are wanted, and there were those of 20");
+    let said = few.statements.iter().find(|one| one.text.starts_with("Calibration is in-sample")).unwrap();
+    assert!(said.text.contains(&why));
+    // All random pairs are of one probe: four folds of people have none.
+    let mut lacking = findings(&galleries);
+    lacking.non_mated_pairs.iter_mut().for_each(|pair| pair.probe = 0);
+    let lacking = assemble(identity(), lacking).unwrap();
+    let why = lacking.calibration.unwrap().not_crossed.unwrap();
+    assert!(why.starts_with("fold ") && why.ends_with(" has no non-mated comparison"), "{why}");
+    assert!(lacking.statements.iter().any(|one| one.text.contains(&why) && !one.text.contains("30 people")));
     // The smallest evaluation there is.
     let one = [trials(PEOPLE, 1, 0)];
     let mut findings = findings(&one);

@@ -27,7 +27,7 @@ pub(super) fn check(evaluation: &Evaluation) -> Result<(), EvaluationError> {
         finite("the Tippett plot", found.tippett.iter().flat_map(|(ratio, one, other)| [*ratio, *one, *other]))?;
         finite("the reliability plot", found.reliability.iter().flat_map(|(one, other, _)| [*one, *other]))?;
         let lines = found.folds.iter().flat_map(|line| [line.slope, line.offset, line.bounds.0, line.bounds.1]);
-        finite("the lines of folds", lines.chain(found.cllr_in_sample))?;
+        finite("the lines of folds", lines.chain(found.cllr_in_sample).chain(found.penalty))?;
         few("folds", found.folds.len(), REPORT_TARGETS_MAX)?;
         finite("the calibration error", found.expected_error.into_iter().map(|error| error.value))?;
     }

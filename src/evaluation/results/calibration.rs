@@ -34,6 +34,16 @@ pub struct Calibration {
     /// data.
     #[serde(default)]
     pub folds: Vec<FoldLine>,
+    /// Why `folds` has none, where that is known.
+    #[serde(default)]
+    pub not_crossed: Option<String>,
+    /// Factor of the penalty on slope²/2, the slope by standard deviation of the scores, that every line here was fitted with; beside it
+    /// are weighted comparisons, natural logarithms, of mean weight 1. Absent where it was on the slope by unit of score, and made slopes too flat.
+    #[serde(default)]
+    pub penalty: Option<f64>,
+    /// Whether a threshold separates mated from non-mated comparisons: then the penalty alone holds the slope.
+    #[serde(default)]
+    pub separated: bool,
 }
 
 /// The line that one fold of people was judged by: log10 LR = `slope` x score + `offset`, no further out than `bounds`.

@@ -72,6 +72,12 @@ pub struct BandFit {
     /// The line that each fold of people was judged by; empty where figures are those of the line above on its own data.
     #[serde(default)]
     pub folds: Vec<FoldLine>,
+    /// Why `folds` has none, where that is known.
+    #[serde(default)]
+    pub not_crossed: Option<String>,
+    /// Whether a threshold separates the band's mated from its non-mated comparisons: then the penalty alone holds the slope.
+    #[serde(default)]
+    pub separated: bool,
 }
 
 /// Batches of one size against one gallery, timed for the sake of it with probes of the evaluation.

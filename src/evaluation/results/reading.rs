@@ -54,6 +54,13 @@ impl Rate {
     pub fn is_supported(&self) -> bool {
         self.supported && self.is_weighed()
     }
+
+    /// A miss rate at a threshold, as it stands beside the FPIR there: nothing is claimed of it where nothing is of that. A threshold that
+    /// was chosen for an FPIR which the data don't support costs other misses than one that keeps it.
+    #[must_use]
+    pub fn beside(self, fpir: Option<&Self>) -> Self {
+        Self { supported: self.supported && fpir.is_some_and(Self::is_supported), ..self }
+    }
 }
 
 impl Evaluation {

@@ -37,16 +37,28 @@ pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
         note(page, &format!("The first {REPORT_ROWS_MAX} of {} bands; evaluation.json has all.", bands.len()));
     }
     let fitted = || bands.iter().filter_map(|band| band.fitted.as_ref());
-    let in_sample = fitted().filter(|fitted| fitted.folds.is_empty()).count();
-    if in_sample > 0 {
-        note(
-            page,
-            &format!("Cllr is in-sample in {in_sample} of {} lines, and cross-fitted in the others.", fitted().count()),
-        );
+    let in_sample = || fitted().filter(|fitted| fitted.folds.is_empty());
+    if in_sample().next().is_some() {
+        let (lines, all) = (in_sample().count(), fitted().count());
+        let mut why: Vec<&str> = in_sample().filter_map(|fitted| fitted.not_crossed.as_deref()).collect();
+        why.sort_unstable();
+        why.dedup();
+        let why = if why.is_empty() { String::new() } else { format!(" ({})", words::shown(&why.join("; "))) };
+        note(page, &format!("Cllr is in-sample in {lines} of {all} lines{why}, and cross-fitted in the others."));
     } else if fitted().next().is_some() {
         note(
             page,
             "Cllr is cross-fitted over folds of people here too; slope, offset and ratios supported are in-sample.",
+        );
+    }
+    let separated = fitted().filter(|fitted| fitted.separated).count();
+    if separated > 0 {
+        note(
+            page,
+            &format!(
+                "In {separated} of {} thirds a threshold separates all mated from all non-mated comparisons: the slope says nothing there.",
+                fitted().count()
+            ),
         );
     }
     let mut reasons: Vec<&str> = bands.iter().filter_map(|band| band.not_fitted.as_deref()).collect();

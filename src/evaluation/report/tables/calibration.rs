@@ -34,6 +34,7 @@ pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
             }
         });
         note(page, &whom(found));
+        note(page, &how(found));
         if let Some(error) = found.expected_error {
             note(
                 page,
@@ -57,13 +58,35 @@ pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
 /// Which data the figures are about.
 fn whom(found: &Calibration) -> String {
     match found.folds.len() {
-        0 => "In-sample: the line was fitted to the very comparisons that it is judged on here, and looks better than it is.".to_owned(),
+        0 => format!(
+            "In-sample: the line was fitted to the very comparisons that it is judged on here, and looks better than it is{}.",
+            found.not_crossed.as_ref().map(|why| format!(" ({})", words::shown(why))).unwrap_or_default()
+        ),
         count => format!(
             "Cross-fitted over {count} folds of people: Cllr, its parts, the expected calibration error and the figures of reliability and \
              of likelihood ratios judge each comparison by a line fitted without the person searched for. Slope, offset and the \
              ratios supported are of the line fitted to all; the best monotonous calibration is found on the ratios it is shown for."
         ),
     }
+}
+
+/// How the line was fitted.
+fn how(found: &Calibration) -> String {
+    let Some(penalty) = found.penalty else {
+        return "These results are of a program that fitted lines with a penalty on the slope by unit of score, which made them too flat: \
+                evaluated again, the same comparisons have better ratios."
+            .to_owned();
+    };
+    let held = if found.separated {
+        " Here one does: any steeper line explains these comparisons as well, so the slope says nothing; the ratios supported do."
+    } else {
+        ""
+    };
+    format!(
+        "Slope and offset are by unit of comparison score. They make the mated and the non-mated comparisons likeliest, each kind \
+         weighing half, with a penalty of {penalty} on half the square of the slope by standard deviation of the scores, so small \
+         that it holds a line only where a threshold separates all mated from all non-mated comparisons.{held}"
+    )
 }
 
 /// Width of equal bins from 0 to 1.

@@ -104,6 +104,11 @@ pub(super) fn rate(page: &mut Markup, rate: Option<&Rate>) {
     });
 }
 
+/// A miss rate at a threshold: claimed only beside a claimed FPIR, also where results of before say otherwise.
+pub(super) fn misses(page: &mut Markup, fnir: Option<&Rate>, fpir: Option<&Rate>) {
+    rate(page, fnir.map(|fnir| fnir.beside(fpir)).as_ref());
+}
+
 /// The lines of a rate's cell.
 pub(super) fn rate_lines(page: &mut Markup, rate: &Rate) {
     let Some(value) = rate.value else {

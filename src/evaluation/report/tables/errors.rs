@@ -2,7 +2,7 @@
 
 use super::super::markup::Markup;
 use super::super::words;
-use super::cells::{bare, figure, head, line, missing, note, part, rate, row, table};
+use super::cells::{bare, figure, head, line, misses, missing, note, part, rate, row, table};
 use super::counts::at_rank;
 use super::wanted;
 use crate::base::limits::REPORT_ROWS_MAX;
@@ -29,7 +29,7 @@ pub(super) fn targets(page: &mut Markup, evaluation: &Evaluation) {
                     figure(page, found.threshold, words::score);
                     rate(page, found.fpir.as_ref());
                     for listed in &ranks {
-                        rate(page, at_rank(&found.fnir, *listed));
+                        misses(page, at_rank(&found.fnir, *listed), found.fpir.as_ref());
                     }
                 });
             }
@@ -62,11 +62,17 @@ fn disjoint(page: &mut Markup, gallery: &GalleryResult) {
                 row(page, &words::target(found.target_fpir), |page| {
                     figure(page, found.disjoint.map(|half| half.threshold), words::score);
                     rate(page, found.disjoint.as_ref().map(|half| &half.fpir));
-                    rate(page, found.disjoint.as_ref().map(|half| &half.fnir));
+                    other_misses(page, found);
                 });
             }
         },
     );
+}
+
+/// Misses of other people, beside their FPIR.
+pub(super) fn other_misses(page: &mut Markup, found: &OperatingRow) {
+    let half = found.disjoint.as_ref();
+    misses(page, half.map(|half| &half.fnir), half.map(|half| &half.fpir));
 }
 
 fn people(gallery: &GalleryResult) -> String {

@@ -4,7 +4,7 @@ use super::super::markup::Markup;
 use super::super::words;
 use super::cells::{count, figure, head, missing, note, note_above, part, row, said, table};
 use super::probes::columns;
-use crate::base::limits::{REPORT_GROUPS_MAX, REPORT_PAIRS_MAX};
+use crate::base::limits::{EVALUATION_KINDS_COMPARED_MAX, REPORT_GROUPS_MAX, REPORT_PAIRS_MAX};
 use crate::evaluation::results::{Breakdown, BreakdownKind, Differences, Evaluation, PairVerdict, Spread, Verdict};
 
 /// Groups of which every pair is listed; of more, a line for each group says the same in less room.
@@ -16,6 +16,7 @@ const SHOWN: f64 = 0.05;
 /// Table 6.
 pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
     part(page, "6", "Errors by group, and how groups differ", |page| {
+        mixture_only(page, evaluation);
         columns(page, evaluation, BreakdownKind::Group, "the manifest has no group column.", differences);
         note(
             page,
@@ -33,6 +34,23 @@ pub(super) fn write(page: &mut Markup, evaluation: &Evaluation) {
              people it is the laxest of them. FNIR is compared at the strictest, where there are most misses.",
         );
     });
+}
+
+/// Of many kinds of probe groups are not compared within each.
+fn mixture_only(page: &mut Markup, evaluation: &Evaluation) {
+    let kinds = evaluation.probe_kinds.len();
+    let mut groups = evaluation.breakdowns.iter().filter(|one| one.kind == BreakdownKind::Group);
+    if kinds <= EVALUATION_KINDS_COMPARED_MAX || groups.next().is_none() {
+        return;
+    }
+    note_above(
+        page,
+        &format!(
+            "Probes are of {kinds} kinds: groups are compared over the mixture of them alone, which no operation has. Within each kind as \
+             well they are compared where there are {EVALUATION_KINDS_COMPARED_MAX} at most; of more there would be too many comparisons to \
+             conclude anything from."
+        ),
+    );
 }
 
 fn differences(page: &mut Markup, column: &Breakdown) {

@@ -2,7 +2,8 @@
 
 use super::super::markup::Markup;
 use super::super::words;
-use super::cells::{figure, head, missing, note, note_above, rate, row, table};
+use super::cells::{figure, head, misses, missing, note, note_above, rate, row, table};
+use super::errors::other_misses;
 use crate::base::limits::REPORT_COLUMNS_MAX;
 use crate::base::text::thousands;
 use crate::evaluation::results::{Evaluation, GalleryResult, KindResult};
@@ -53,9 +54,9 @@ fn of_kind(page: &mut Markup, kind: &KindResult, rates: &GalleryResult) {
             row(page, &words::target(found.target_fpir), |page| {
                 figure(page, found.threshold, words::score);
                 rate(page, found.fpir.as_ref());
-                rate(page, found.fnir.last().map(|row| &row.fnir));
+                misses(page, found.fnir.last().map(|row| &row.fnir), found.fpir.as_ref());
                 rate(page, found.disjoint.as_ref().map(|half| &half.fpir));
-                rate(page, found.disjoint.as_ref().map(|half| &half.fnir));
+                other_misses(page, found);
             });
         }
     });

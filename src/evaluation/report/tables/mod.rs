@@ -49,7 +49,8 @@ fn legend(page: &mut Markup) {
              " percentiles of a bootstrap over people, where people were searched for more than once and there are no fewer. “Supported by \
               the data” stands only where the rule of 3 or of 30 allows the rate to be claimed: without any error, that the true rate is no \
               larger than the one aimed at (95 %); with thirty or more, that it lies within 30 % of the one shown, above or below \
-              (90 %), which is not “at most the one aimed at”. Without these words a rate is an observation.",
+              (90 %), which is not “at most the one aimed at”. FNIR at a threshold has these words only beside an FPIR that has them, for \
+              which the threshold was chosen. Without them a rate is an observation.",
         );
     });
 }

@@ -2,7 +2,7 @@
 
 use super::super::markup::Markup;
 use super::super::words;
-use super::cells::{head, missing, note, part, rate, row, table};
+use super::cells::{head, misses, missing, note, part, rate, row, table};
 use super::groups::PAIRS_IN_FULL;
 use crate::base::limits::{REPORT_COLUMNS_MAX, REPORT_GROUPS_MAX};
 use crate::evaluation::results::{Breakdown, BreakdownKind, Evaluation};
@@ -69,7 +69,7 @@ fn rates(page: &mut Markup, column: &Breakdown) {
             let name = if numbered { format!("{} {}", index + 1, found.value) } else { found.value.clone() };
             row(page, &name, |page| {
                 rate(page, Some(&found.fnir_unthresholded));
-                rate(page, found.fnir.as_ref());
+                misses(page, found.fnir.as_ref(), found.fpir.as_ref());
                 rate(page, found.fpir.as_ref());
                 rate(page, Some(&found.failures));
                 if lost {
