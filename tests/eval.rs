@@ -398,6 +398,15 @@ fn what_cant_be_evaluated_is_named_with_its_line() {
         "{refused}"
     );
     assert!(!place.path("found").exists(), "nothing was begun");
+    fs_err::write(place.path("there.jpg"), "a picture that can't be used").unwrap();
+    fs_err::write(place.path("gone.csv"), "image,subject\nthere.jpg,p\nthere/not.jpg,p\nnor.jpg,q\n").unwrap();
+    let refused = place.bad(&["eval", "accuracy", "--manifest", "gone.csv", "--non-mated", "0.5", "--out", "found"]);
+    assert!(
+        refused.contains("line 3: there is no picture \"there/not.jpg\"")
+            && refused.contains("line 4: there is no picture \"nor.jpg\""),
+        "{refused}"
+    );
+    assert!(!place.path("found").exists(), "nothing was begun");
     fs_err::write(place.path("one.csv"), "image,subject\na.jpg,p\n").unwrap();
     let refused = place.bad(&["eval", "accuracy", "--manifest", "one.csv", "--non-mated", "0", "--out", "found"]);
     assert!(refused.contains("no image is left to search with"), "{refused}");

@@ -38,7 +38,7 @@ pub enum ManifestError {
         reason: String,
     },
     /// Lines that are wrong: the first ones, and how many there are.
-    #[error("{}: {} of its lines are wrong:\n{}", .path.display(), .count, .faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    #[error("{}: {} of its lines are wrong:\n{}", .path.display(), .count, listed(.faults, *.count))]
     Lines {
         /// Which file.
         path: PathBuf,
@@ -53,6 +53,13 @@ pub enum ManifestError {
     /// None at all.
     #[error("{}: no images", .0.display())]
     Empty(PathBuf),
+}
+
+/// The faults that are kept, one a line, and how many there are beside them.
+fn listed(faults: &[Fault], count: usize) -> String {
+    let others = count.saturating_sub(faults.len());
+    let more = (others > 0).then(|| format!("  and {others} more"));
+    faults.iter().map(ToString::to_string).chain(more).collect::<Vec<_>>().join("\n")
 }
 
 /// What is wrong in a line.
@@ -82,6 +89,8 @@ pub enum Role {
 /// One image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageEntry {
+    /// The manifest's line that names it; its number among all where folders were read.
+    pub line: u64,
     /// The file.
     pub path: PathBuf,
     /// As the manifest names it.
@@ -365,6 +374,7 @@ impl Building {
             self.subjects.push(subject.to_owned());
         }
         self.images.push(ImageEntry {
+            line,
             path: folder.join(name),
             name: name.to_owned(),
             subject: number,

@@ -12,6 +12,7 @@ pub mod lists;
 pub mod pairs;
 pub mod pictures;
 pub mod points;
+mod present;
 pub mod samples;
 pub mod searches;
 mod stamp;

@@ -13,7 +13,7 @@ use crate::casework::evaluate::bounds::Wanted;
 use crate::casework::evaluate::extract::{self, Item, MEASURES, Pictures, Taken};
 use crate::casework::evaluate::samples::{Samples, sizes_apart, sizes_joined};
 use crate::casework::evaluate::searches::{self, BatchTimes, Series};
-use crate::casework::evaluate::{JOURNALS, RunFolder, RunKey, Watch, timing};
+use crate::casework::evaluate::{JOURNALS, RunFolder, RunKey, Watch, present, timing};
 use crate::casework::{CaseworkError, Desk};
 use crate::evaluation::assemble::PairScore;
 use crate::evaluation::journal::Journal;
@@ -102,9 +102,15 @@ pub struct PictureRun {
 ///
 /// # Errors
 /// [`CaseworkError`].
-pub(super) fn begin(settings: &Settings, plan: &PicturePlan) -> Result<(RunFolder, Split), CaseworkError> {
+pub(super) async fn begin(
+    settings: &Settings,
+    plan: &Arc<PicturePlan>,
+    watch: &Watch,
+) -> Result<(RunFolder, Split), CaseworkError> {
     let split = plan.protocol.split(&plan.manifest)?;
     wanted(plan, &split).check()?;
+    let (looked, waiting) = (Arc::clone(plan), watch.clone());
+    blocking(move || present::check(&looked.manifest, &waiting)).await??;
     let catalogue = crate::casework::desk::catalogue_of(settings)?;
     let set = catalogue.set(&settings.models.set)?;
     Ok((RunFolder::take(&plan.folder, &key(plan, &set.id()))?, split))
