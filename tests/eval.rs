@@ -147,6 +147,12 @@ fn kinds_are_apart(place: &Place, whole: &Value) {
         assert_eq!((&kind["mated_searches"], &kind["non_mated_searches"]), (&18.into(), &12.into()));
         assert_eq!(kind["rates"]["operating"][0]["fpir"]["trials"], 12);
     }
+    // Pictures of real people that no camera took.
+    place.good(&["eval", "report", "whole"]);
+    let report = fs_err::read_to_string(place.path("whole").join("report.html")).unwrap();
+    let synthetic = report.split("<h3>Synthetic</h3>").nth(1).unwrap().split("<h3>").next().unwrap();
+    assert!(synthetic.contains("30 of 60 probes were degraded by a seeded simulation (preset cctv)"), "{synthetic}");
+    assert!(!synthetic.contains("Nothing in this report"), "{synthetic}");
     let point = |name: &str, more: &[&str]| {
         let make =
             ["eval", "operating-point", "whole", "--target-fpir", "0.1", "--gallery-class", "a test", "--unsupported"];

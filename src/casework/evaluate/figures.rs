@@ -22,10 +22,11 @@ use crate::evaluation::assemble::{Column, Findings, Galleries, QualityMeasure, a
 use crate::evaluation::journal::Journal;
 use crate::evaluation::manifest::Manifest;
 use crate::evaluation::protocol::{Enrolment, Split};
-use crate::evaluation::results::{Evaluation, Identity, Latency, TimedBatches};
+use crate::evaluation::results::{About, Evaluation, Identity, Latency, Statement, TimedBatches};
 use crate::settings::Settings;
 use crate::store::disk::DiskFolder;
 use crate::store::replace_small;
+use crate::vision::degrade::Preset;
 
 /// The evaluation, for programs.
 pub const EVALUATION: &str = "evaluation.json";
@@ -95,12 +96,26 @@ fn work_out(
     let subject = |number: u32| plan.manifest.subjects.get(number as usize).cloned().unwrap_or_default();
     let names = Names { probe: &name, subject: &subject };
     write_columns(&done.run, &exact, &findings, identity.seed, &names)?;
-    let evaluation = assemble(identity, findings)?;
+    let mut evaluation = assemble(identity, findings)?;
+    evaluation.statements.extend(degraded(&plan.degraded, &done.probes));
     let lists: Vec<&Lists<'_>> = std::iter::once(&exact).chain(by_graphs.as_ref().map(|(_, lists)| lists)).collect();
     write_candidates(&done.run, &lists, &names)?;
     write_failures(plan, done)?;
     write(&done.run, &evaluation)?;
     Ok(evaluation)
+}
+
+/// Says of probes that were made poor that no camera took them so.
+fn degraded(presets: &[Preset], probes: &[PictureProbe]) -> Option<Statement> {
+    let names: Vec<&str> = presets.iter().map(|preset| preset.name()).collect();
+    let [_, ..] = names.as_slice() else { return None };
+    let made = probes.iter().filter(|probe| probe.degraded.is_some()).count();
+    let text = format!(
+        "{made} of {} probes were degraded by a seeded simulation (preset {}): they are synthetic pictures of real people. Rates of their          kind, and of any mixture with them, say how the model stands that simulation, and are no evidence about pictures of cameras.",
+        probes.len(),
+        names.join(", ")
+    );
+    Some(Statement { about: About::Synthetic, text })
 }
 
 fn name_of(plan: &PicturePlan, probe: Option<&PictureProbe>) -> String {
@@ -327,6 +342,18 @@ pub fn read(folder: &std::path::Path) -> Result<(Evaluation, String), CaseworkEr
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn degraded_probes_are_said_to_be_synthetic() {
+        let probe = |degraded| PictureProbe { image: 0, degraded, mate: None, measures: None, failure: None };
+        let presets = [Preset::Cctv, Preset::Night];
+        let probes: Vec<PictureProbe> = [None, Some(Preset::Cctv), Some(Preset::Night)].map(probe).into();
+        let said = degraded(&presets, &probes).unwrap();
+        assert_eq!(said.about, About::Synthetic);
+        let wanted = "2 of 3 probes were degraded by a seeded simulation (preset cctv, night): they are synthetic pictures of real people.";
+        assert!(said.text.starts_with(wanted), "{}", said.text);
+        assert_eq!(degraded(&[], &probes[..1]), None);
+    }
 
     #[test]
     fn results_too_large_to_be_any_are_refused_before_they_are_read() {
