@@ -69,7 +69,8 @@ fn work_out(
         of_gallery: &|person| done.split.enrolled.get(person as usize).copied().unwrap_or(u32::MAX),
         of_probe: &subject_of,
     };
-    let source = Source { journal: &journal, samples, list_length: plan.list_length, who, watch };
+    let (list_length, joined) = (plan.list_length, plan.joins_people());
+    let source = Source { journal: &journal, samples, list_length, who, joined, watch };
     let exact = Lists::exact(&source, &done.sizes);
     let by_graphs = plan.approximate.map(|ef| {
         let whole = done.sizes.last().copied().unwrap_or(0);
@@ -79,7 +80,7 @@ fn work_out(
     let searched: Vec<&PictureProbe> = done.probes.iter().collect();
     let name = |probe: u32| name_of(plan, done.probes.get(probe as usize));
     let mut groups = groups(&plan.manifest, &searched);
-    source.count_templates(&mut groups);
+    source.count_candidates(&mut groups);
     let findings = Findings {
         galleries: &exact,
         failures_to_enrol: done.not_enrolled.len() as u64,

@@ -53,6 +53,13 @@ pub struct PicturePlan {
     pub program: Program,
 }
 
+impl PicturePlan {
+    /// Whether a person stands on a list once, with however many pictures.
+    pub(super) fn joins_people(&self) -> bool {
+        self.protocol.enrolment != Enrolment::Unconsolidated
+    }
+}
+
 /// A search with a picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PictureProbe {
@@ -135,12 +142,11 @@ pub(super) async fn run(
 
 fn wanted(plan: &PicturePlan, split: &Split) -> Wanted {
     let most = split.gallery.iter().map(Vec::len).max().unwrap_or(1);
-    let joined = plan.protocol.enrolment != Enrolment::Unconsolidated;
     let probes = (split.mated.len() + split.non_mated.len()) as u64;
     Wanted {
         sizes: split.sizes.len(),
         list_length: plan.list_length,
-        images_joined: if joined { most } else { 1 },
+        images_joined: if plan.joins_people() { most } else { 1 },
         searches: probes * (1 + plan.degraded.len() as u64),
     }
 }
@@ -188,7 +194,7 @@ async fn run_at(
         let series = Series {
             people,
             list_length: plan.list_length,
-            join_people: plan.protocol.enrolment != Enrolment::Unconsolidated,
+            join_people: plan.joins_people(),
             mode: Mode::Exact,
             number: number as u64,
             synthetic: false,
