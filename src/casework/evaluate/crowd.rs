@@ -279,7 +279,7 @@ fn identity(settings: &Settings, plan: &CrowdPlan, back_end: &str) -> Result<Ide
         seed: options.seed,
         hardware: hardware(back_end),
         protocol: vec![
-            line(figures::ENROLMENT, format!("{} synthetic images a person, under one identity", options.images)),
+            line(figures::ENROLMENT, enrolment(options.images)),
             line("mated probes", format!("{}, of the first {} people", options.mated, options.mates_among)),
             line("non-mated probes", format!("{}, each of somebody else who is not enrolled", options.non_mated)),
             line("longest candidate list", plan.list_length.to_string()),
@@ -287,6 +287,13 @@ fn identity(settings: &Settings, plan: &CrowdPlan, back_end: &str) -> Result<Ide
         ],
         exclusions: Vec::new(),
     })
+}
+
+fn enrolment(images: u32) -> String {
+    match images {
+        1 => "one synthetic image a person".to_owned(),
+        several => format!("{several} synthetic images a person, under one identity"),
+    }
 }
 
 #[cfg(test)]

@@ -230,3 +230,9 @@ fn maps_between_groups_count_what_can_be_on_a_list() {
     assert!(templates > 2 * enrolled);
     assert_eq!((candidates(true), candidates(false)), (enrolled, templates));
 }
+
+#[test]
+fn one_image_is_one_image() {
+    assert_eq!(enrolment(1), "one synthetic image a person");
+    assert_eq!(enrolment(3), "3 synthetic images a person, under one identity");
+}
