@@ -191,15 +191,10 @@ fn measures(searched: &[&PictureProbe]) -> Vec<QualityMeasure> {
 
 pub(super) fn latency(back_end: &str, times: &[(u64, BatchTimes)], timed: &[TimedBatches]) -> Option<Latency> {
     let (_, whole) = times.last()?;
-    let batch = whole.iter().map(|(probes, _)| *probes).max()?;
-    // Batches that were filled: a short one says nothing of the others.
-    let mut batch_ms: Vec<f64> = whole.iter().filter(|(probes, _)| *probes == batch).map(|(_, ms)| *ms).collect();
-    batch_ms.sort_by(f64::total_cmp);
-    let (probes, ms) = whole.iter().fold((0, 0.0), |(probes, ms), (count, took)| (probes + count, ms + took));
+    let (batch, batch_ms) = filled(whole)?;
+    let (probes, ms) = whole.iter().fold((0, 0.0), |(probes, ms), one| (probes + one.probes, ms + one.ms));
     let median = |times: &BatchTimes| {
-        let batch = times.iter().map(|(probes, _)| *probes).max()?;
-        let mut ms: Vec<f64> = times.iter().filter(|(probes, _)| *probes == batch).map(|(_, ms)| *ms).collect();
-        ms.sort_by(f64::total_cmp);
+        let (batch, ms) = filled(times)?;
         Some((batch, *ms.get(ms.len() / 2)?))
     };
     let by_size = times.iter().filter_map(|(people, times)| median(times).map(|(batch, ms)| (*people, batch, ms)));
@@ -211,6 +206,18 @@ pub(super) fn latency(back_end: &str, times: &[(u64, BatchTimes)], timed: &[Time
         by_size: by_size.collect(),
         timed: timed.to_vec(),
     })
+}
+
+/// Milliseconds of the batches that were filled, ascending, and the median of what was scored in them: a probe without a template takes
+/// its place in a batch, and no time. A short batch says nothing of the others, nor does one of which no probe had a template.
+fn filled(times: &BatchTimes) -> Option<(usize, Vec<f64>)> {
+    let scored = || times.iter().filter(|one| one.probes > 0);
+    let most = scored().map(|one| one.searches).max()?;
+    let (mut probes, mut ms): (Vec<usize>, Vec<f64>) =
+        scored().filter(|one| one.searches == most).map(|one| (one.probes, one.ms)).unzip();
+    probes.sort_unstable();
+    ms.sort_by(f64::total_cmp);
+    Some((*probes.get(probes.len() / 2)?, ms))
 }
 
 fn identity(
@@ -343,6 +350,20 @@ pub fn read(folder: &std::path::Path) -> Result<(Evaluation, String), CaseworkEr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::casework::evaluate::searches::BatchTime;
+
+    #[test]
+    fn batches_with_probes_that_gave_no_template_are_timed_too() {
+        let batch = |searches, probes, ms| BatchTime { searches, probes, ms };
+        // Eight filled ones, none with quite as many templates as another, one without any, and the rest of the probes.
+        let mut times: BatchTimes = (0..8).map(|more| batch(512, 500 + more, 10.0 - more as f64)).collect();
+        times.extend([batch(512, 0, 0.0), batch(100, 100, 1.0)]);
+        let found = latency("cpu", &[(100, times.clone()), (900, times)], &[]).unwrap();
+        assert_eq!((found.batch, found.batch_ms.len()), (504, 8));
+        assert!(found.batch_ms.is_sorted() && found.batch_ms[0] == 3.0);
+        assert_eq!(found.by_size, [(100, 504, 7.0), (900, 504, 7.0)]);
+        assert_eq!(latency("cpu", &[(100, vec![batch(512, 0, 0.0)])], &[]), None);
+    }
 
     #[test]
     fn degraded_probes_are_said_to_be_synthetic() {
