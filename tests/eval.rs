@@ -147,6 +147,12 @@ fn kinds_are_apart(place: &Place, whole: &Value) {
         assert_eq!((&kind["mated_searches"], &kind["non_mated_searches"]), (&18.into(), &12.into()));
         assert_eq!(kind["rates"]["operating"][0]["fpir"]["trials"], 12);
     }
+    // Pictures of real people that no camera took.
+    place.good(&["eval", "report", "whole"]);
+    let report = fs_err::read_to_string(place.path("whole").join("report.html")).unwrap();
+    let synthetic = report.split("<h3>Synthetic</h3>").nth(1).unwrap().split("<h3>").next().unwrap();
+    assert!(synthetic.contains("30 of 60 probes were degraded by a seeded simulation (preset cctv)"), "{synthetic}");
+    assert!(!synthetic.contains("Nothing in this report"), "{synthetic}");
     let point = |name: &str, more: &[&str]| {
         let make =
             ["eval", "operating-point", "whole", "--target-fpir", "0.1", "--gallery-class", "a test", "--unsupported"];
@@ -395,6 +401,15 @@ fn what_cant_be_evaluated_is_named_with_its_line() {
     let refused = place.bad(&["eval", "accuracy", "--manifest", "bad.csv", "--out", "found"]);
     assert!(
         refused.contains("2 of its lines are wrong") && refused.contains("line 3:") && refused.contains("line 4:"),
+        "{refused}"
+    );
+    assert!(!place.path("found").exists(), "nothing was begun");
+    fs_err::write(place.path("there.jpg"), "a picture that can't be used").unwrap();
+    fs_err::write(place.path("gone.csv"), "image,subject\nthere.jpg,p\nthere/not.jpg,p\nnor.jpg,q\n").unwrap();
+    let refused = place.bad(&["eval", "accuracy", "--manifest", "gone.csv", "--non-mated", "0.5", "--out", "found"]);
+    assert!(
+        refused.contains("line 3: there is no picture \"there/not.jpg\"")
+            && refused.contains("line 4: there is no picture \"nor.jpg\""),
         "{refused}"
     );
     assert!(!place.path("found").exists(), "nothing was begun");

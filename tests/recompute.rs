@@ -7,6 +7,8 @@ mod columns;
 #[path = "report/document.rs"]
 mod document;
 mod faces;
+#[path = "recompute/groups.rs"]
+mod groups;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -185,7 +187,7 @@ fn where_every_picture_is_enrolled_by_itself_they_follow_too() {
     }
     fs_err::write(folder.path().join("pictures.csv"), manifest).unwrap();
     let measure = ["eval", "accuracy", "--manifest", "pictures.csv", "--enrol", "unconsolidated", "--out", "found"];
-    good(folder.path(), &measure);
+    good(folder.path(), &[&measure[..], &["--degrade", "cctv"]].concat());
     good(folder.path(), &["eval", "report", "found"]);
     let found = folder.path().join("found");
     let page = parse(&fs_err::read_to_string(found.join("report.html")).unwrap()).unwrap();
@@ -194,11 +196,15 @@ fn where_every_picture_is_enrolled_by_itself_they_follow_too() {
     let whole = &galleries[&12];
     let (mated, non_mated) = (part(whole, true), part(whole, false));
     let thresholds = rates(&page, &mated, &non_mated);
-    assert_eq!((mated.len(), non_mated.len(), thresholds.len()), (12, 12, 1));
+    assert_eq!((mated.len(), non_mated.len(), thresholds.len()), (24, 24, 1), "as they are, and degraded");
     let further = mated.iter().filter(|search| search.above(thresholds[0]) > search.others_above(thresholds[0]) + 1);
     assert!(further.count() > 6, "lists with both pictures of the person sought");
     workload(&page, &mated, &non_mated, &thresholds);
-    // Six measures and a column whose name and values are awkward in a table.
+    // Two kinds, six measures, and over all and in each kind a column whose name and values are awkward in a table.
+    for part in ["By kind of probe; ", "By hat, or \"none\" (degraded: cctv); "] {
+        let tables = page.all("table").into_iter().map(|table| table.attribute("aria-label"));
+        assert!(tables.filter(|name| name.starts_with(part)).count() == 1, "{part}");
+    }
     let held = columns::breakdowns(&page, &found);
     assert!(held > 100, "{held} rates of tenths and groups");
 }

@@ -1,6 +1,7 @@
 //! What an evaluation is made of: images, whose they are, and what is known of each. Read from a CSV file, or from folders laid
 //! out as those of Labeled Faces in the Wild.
 
+mod people;
 mod rows;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -10,7 +11,8 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use sha2::{Digest, Sha256};
 
-use self::rows::{Rows, one_fault};
+use self::people::read_groups;
+use self::rows::Rows;
 use crate::base::hex;
 use crate::base::limits::{
     EVALUATION_FAULTS_MAX, EVALUATION_GROUP_COLUMNS_MAX, EVALUATION_IMAGES_MAX, EVALUATION_TYPES_MAX,
@@ -38,7 +40,7 @@ pub enum ManifestError {
         reason: String,
     },
     /// Lines that are wrong: the first ones, and how many there are.
-    #[error("{}: {} of its lines are wrong:\n{}", .path.display(), .count, .faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    #[error("{}: {} of its lines are wrong:\n{}", .path.display(), .count, listed(.faults, *.count))]
     Lines {
         /// Which file.
         path: PathBuf,
@@ -53,6 +55,13 @@ pub enum ManifestError {
     /// None at all.
     #[error("{}: no images", .0.display())]
     Empty(PathBuf),
+}
+
+/// The faults that are kept, one a line, and how many there are beside them.
+fn listed(faults: &[Fault], count: usize) -> String {
+    let others = count.saturating_sub(faults.len());
+    let more = (others > 0).then(|| format!("  and {others} more"));
+    faults.iter().map(ToString::to_string).chain(more).collect::<Vec<_>>().join("\n")
 }
 
 /// What is wrong in a line.
@@ -82,6 +91,8 @@ pub enum Role {
 /// One image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageEntry {
+    /// The manifest's line that names it; its number among all where folders were read.
+    pub line: u64,
     /// The file.
     pub path: PathBuf,
     /// As the manifest names it.
@@ -201,24 +212,6 @@ fn is_picture(path: &Path) -> bool {
     ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
 }
 
-/// Names of the group columns, and each subject's values.
-type Groups = (Vec<String>, HashMap<String, Vec<String>>);
-
-fn read_groups(path: &Path, source: impl Read) -> Result<Groups, ManifestError> {
-    let mut rows = Rows::new(path, source, false)?;
-    let names: Vec<String> = rows.headers.iter().skip(1).map(str::to_owned).collect();
-    let mut values = HashMap::new();
-    while rows.next().map_err(|fault| one_fault(path, fault))? {
-        let record = &rows.record;
-        let subject = record.get(0).unwrap_or_default().to_owned();
-        values.insert(subject, record.iter().skip(1).map(str::to_owned).collect());
-        if values.len() > EVALUATION_IMAGES_MAX {
-            return Err(ManifestError::TooMany(path.to_owned()));
-        }
-    }
-    Ok((names, values))
-}
-
 /// A manifest in the making.
 struct Building {
     path: PathBuf,
@@ -323,12 +316,7 @@ impl Building {
     }
 
     fn try_add(&mut self, line: u64, folder: &Path, cells: &[String]) -> Result<(), String> {
-        if let Some(long) = cells.iter().find(|cell| cell.chars().count() > CELL_CHARS_MAX) {
-            return Err(format!("a cell of {} characters: at most {CELL_CHARS_MAX}", long.chars().count()));
-        }
-        if cells.iter().any(|cell| cell.chars().any(char::is_control)) {
-            return Err("a control character".to_owned());
-        }
+        cells.iter().try_for_each(|cell| is_cell(cell))?;
         let known = self.known;
         let cell = |column: usize| {
             known.get(column).copied().flatten().and_then(|place| cells.get(place)).map_or("", String::as_str)
@@ -365,6 +353,7 @@ impl Building {
             self.subjects.push(subject.to_owned());
         }
         self.images.push(ImageEntry {
+            line,
             path: folder.join(name),
             name: name.to_owned(),
             subject: number,
@@ -420,6 +409,15 @@ impl Building {
 fn cell_into(digest: &mut Sha256, cell: &str) {
     digest.update((cell.len() as u64).to_le_bytes());
     digest.update(cell.as_bytes());
+}
+
+/// Whether a text may stand in a cell; what is wrong with it otherwise.
+fn is_cell(text: &str) -> Result<(), String> {
+    let chars = text.chars().count();
+    if chars > CELL_CHARS_MAX {
+        return Err(format!("a cell of {chars} characters: at most {CELL_CHARS_MAX}"));
+    }
+    if text.chars().any(char::is_control) { Err("a control character".to_owned()) } else { Ok(()) }
 }
 
 fn is_day(text: &str) -> bool {

@@ -250,6 +250,7 @@ mod tests {
     fn manifest(images: &[(u32, Option<Role>, &str)]) -> Manifest {
         let people = images.iter().map(|(subject, ..)| subject + 1).max().unwrap_or(0);
         let entry = |(place, (subject, role, captured)): (usize, &(u32, Option<Role>, &str))| ImageEntry {
+            line: place as u64 + 2,
             path: format!("{place}.jpg").into(),
             name: format!("{place}.jpg"),
             subject: *subject,

@@ -326,7 +326,7 @@ pub struct Histograms {
 pub struct Latency {
     /// Back end and kernel.
     pub back_end: String,
-    /// Probes scored together.
+    /// Probes scored together; where some of a batch gave no template, the median over batches.
     pub batch: usize,
     /// Milliseconds of each batch, sorted.
     pub batch_ms: Vec<f64>,

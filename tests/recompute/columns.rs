@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::document::Element;
+use super::groups::{Seen, differences};
 use super::{rows, says};
 
 /// A file's rows by the names of its columns.
@@ -40,11 +41,11 @@ fn parts(all: &[Row], measure: &str, count: usize) -> Vec<Option<usize>> {
     values.into_iter().map(|value| value.map(|value| ends.iter().filter(|end| **end < value).count())).collect()
 }
 
-/// Tables 5 and 6. The threshold of a table is that of `evaluation.json`. Gives how many rates were held against the page.
+/// Tables 5 and 6. The threshold of a table is that of `evaluation.json`. Gives how many figures were held against the page.
 pub(crate) fn breakdowns(page: &Element, found: &Path) -> usize {
     let whole = file(&found.join("probes.csv"));
     let results: Value = serde_json::from_slice(&fs_err::read(found.join("evaluation.json")).unwrap()).unwrap();
-    let mut held = 0;
+    let (mut held, mut seen) = (0, Seen::default());
     for table in results["breakdowns"].as_array().unwrap() {
         let name = table["column"].as_str().unwrap();
         let (part, column) = match table["kind"].as_str().unwrap() {
@@ -77,32 +78,47 @@ pub(crate) fn breakdowns(page: &Element, found: &Path) -> usize {
         for (cells, value) in printed.iter().zip(values) {
             held += of_part(cells, &searches[&value], (fnir_at, fpir_at));
         }
+        if part == "table-6" {
+            let rates = |which: usize| {
+                let of = |of: &[&Row]| {
+                    let (searches, event) = &events(of, (fnir_at, fpir_at))[which];
+                    let events = searches.iter().filter(|row| event(row)).count();
+                    (!searches.is_empty()).then(|| events as f64 / searches.len() as f64)
+                };
+                searches.iter().filter_map(|(value, rows)| Some((value.clone(), of(rows)?))).collect()
+            };
+            held += differences(page, table, &title, [rates(1), rates(2)], &mut seen);
+        }
     }
     held
 }
 
 /// What is counted.
-type Event<'e> = Box<dyn Fn(&Row) -> bool + 'e>;
+type Event = Box<dyn Fn(&Row) -> bool>;
 
-/// The cells of one value of a column; a cell that is empty rests on no search.
-fn of_part(cells: &[&Element], of: &[&Row], (fnir_at, fpir_at): (f64, f64)) -> usize {
+/// What the cells of one value of a column count, and among which searches.
+fn events<'r>(of: &[&'r Row], (fnir_at, fpir_at): (f64, f64)) -> Vec<(Vec<&'r Row>, Event)> {
     let is = |row: &Row, name: &str| row[name] == "true";
-    let found = |row: &Row, at: f64| {
+    let found = move |row: &Row, at: f64| {
         number(row, "mate_rank").is_some() && score(row, "mate_score").is_some_and(|found| found >= at)
     };
-    let returns = |row: &Row| score(row, "best_score").is_some_and(|found| found >= fpir_at);
+    let returns = move |row: &Row| score(row, "best_score").is_some_and(|found| found >= fpir_at);
     let mated: Vec<&Row> = of.iter().copied().filter(|row| is(row, "mated")).collect();
     let non_mated: Vec<&Row> = of.iter().copied().filter(|row| !is(row, "mated")).collect();
-    let mut wanted: Vec<(&[&Row], Event<'_>)> = vec![
-        (&mated, Box::new(|row| !found(row, f64::NEG_INFINITY))),
-        (&mated, Box::new(|row| !found(row, fnir_at))),
-        (&non_mated, Box::new(returns)),
-        (of, Box::new(|row| !is(row, "extracted"))),
-    ];
-    if cells.len() == 5 {
-        wanted.push((&mated, Box::new(|row| !is(row, "mate_enrolled"))));
-    }
-    assert_eq!(cells.len(), wanted.len());
+    vec![
+        (mated.clone(), Box::new(move |row| !found(row, f64::NEG_INFINITY))),
+        (mated.clone(), Box::new(move |row| !found(row, fnir_at))),
+        (non_mated, Box::new(returns)),
+        (of.to_vec(), Box::new(move |row| !is(row, "extracted"))),
+        (mated, Box::new(move |row| !is(row, "mate_enrolled"))),
+    ]
+}
+
+/// The cells of one value of a column; a cell that is empty rests on no search.
+fn of_part(cells: &[&Element], of: &[&Row], at: (f64, f64)) -> usize {
+    let wanted = events(of, at);
+    // Where everybody's mate is enrolled there is no column of those who are not.
+    assert!((wanted.len() - 1..=wanted.len()).contains(&cells.len()));
     let mut held = 0;
     for (cell, (searches, event)) in cells.iter().zip(wanted) {
         if searches.is_empty() {
@@ -192,7 +208,7 @@ fn ratios<'r>(pairs: impl Iterator<Item = &'r Row>, line: impl Fn(&Row) -> Line)
 }
 
 #[track_caller]
-fn close(cell: &Element, wanted: f64) {
+pub(crate) fn close(cell: &Element, wanted: f64) {
     let found = cell.figures()[0];
     assert!((found - wanted).abs() <= 1e-6 * wanted.abs().max(1.0), "{found} printed, {wanted} computed");
 }

@@ -59,6 +59,13 @@ pub struct CrowdPlan {
     pub program: Program,
 }
 
+impl CrowdPlan {
+    /// Whether a person stands on a list once, with however many images.
+    fn joins_people(&self) -> bool {
+        self.options.images > 1
+    }
+}
+
 /// Makes galleries, searches, and works the figures out; or answers from an evaluation that was finished before.
 ///
 /// # Errors
@@ -137,7 +144,7 @@ async fn run_at(
         let series = Series {
             people,
             list_length: plan.list_length,
-            join_people: plan.options.images > 1,
+            join_people: plan.joins_people(),
             mode: Mode::Exact,
             number: number as u64,
             synthetic: true,
@@ -174,13 +181,14 @@ fn work_out(
     let Made { sizes, latency, identity } = made;
     let journal = Journal::open(&run.file(searches::JOURNAL)).map_err(store)?;
     let who = People { of_gallery: &|person| person, of_probe: &|probe| samples.subject_of(probe) };
-    let source = Source { journal: &journal, samples, list_length: plan.list_length, who, watch };
+    let (list_length, joined) = (plan.list_length, plan.joins_people());
+    let source = Source { journal: &journal, samples, list_length, who, joined, watch };
     let lists = Lists::exact(&source, &sizes);
     // Nobody's mate is outside the whole gallery: all searches are of it.
     let probes: Vec<u32> = (0..samples.probes()).collect();
     let name = |probe: u32| format!("synthetic probe {probe}");
     let mut groups: Vec<Column> = samples.groups(&probes).into_iter().collect();
-    source.count_templates(&mut groups);
+    source.count_candidates(&mut groups);
     let findings = Findings {
         galleries: &lists,
         failures_to_enrol: samples.failures_to_enrol(),
@@ -271,7 +279,7 @@ fn identity(settings: &Settings, plan: &CrowdPlan, back_end: &str) -> Result<Ide
         seed: options.seed,
         hardware: hardware(back_end),
         protocol: vec![
-            line(figures::ENROLMENT, format!("{} synthetic images a person, under one identity", options.images)),
+            line(figures::ENROLMENT, enrolment(options.images)),
             line("mated probes", format!("{}, of the first {} people", options.mated, options.mates_among)),
             line("non-mated probes", format!("{}, each of somebody else who is not enrolled", options.non_mated)),
             line("longest candidate list", plan.list_length.to_string()),
@@ -279,6 +287,13 @@ fn identity(settings: &Settings, plan: &CrowdPlan, back_end: &str) -> Result<Ide
         ],
         exclusions: Vec::new(),
     })
+}
+
+fn enrolment(images: u32) -> String {
+    match images {
+        1 => "one synthetic image a person".to_owned(),
+        several => format!("{several} synthetic images a person, under one identity"),
+    }
 }
 
 #[cfg(test)]

@@ -22,10 +22,11 @@ use crate::evaluation::assemble::{Column, Findings, Galleries, QualityMeasure, a
 use crate::evaluation::journal::Journal;
 use crate::evaluation::manifest::Manifest;
 use crate::evaluation::protocol::{Enrolment, Split};
-use crate::evaluation::results::{Evaluation, Identity, Latency, TimedBatches};
+use crate::evaluation::results::{About, Evaluation, Identity, Latency, Statement, TimedBatches};
 use crate::settings::Settings;
 use crate::store::disk::DiskFolder;
 use crate::store::replace_small;
+use crate::vision::degrade::Preset;
 
 /// The evaluation, for programs.
 pub const EVALUATION: &str = "evaluation.json";
@@ -68,7 +69,8 @@ fn work_out(
         of_gallery: &|person| done.split.enrolled.get(person as usize).copied().unwrap_or(u32::MAX),
         of_probe: &subject_of,
     };
-    let source = Source { journal: &journal, samples, list_length: plan.list_length, who, watch };
+    let (list_length, joined) = (plan.list_length, plan.joins_people());
+    let source = Source { journal: &journal, samples, list_length, who, joined, watch };
     let exact = Lists::exact(&source, &done.sizes);
     let by_graphs = plan.approximate.map(|ef| {
         let whole = done.sizes.last().copied().unwrap_or(0);
@@ -78,7 +80,7 @@ fn work_out(
     let searched: Vec<&PictureProbe> = done.probes.iter().collect();
     let name = |probe: u32| name_of(plan, done.probes.get(probe as usize));
     let mut groups = groups(&plan.manifest, &searched);
-    source.count_templates(&mut groups);
+    source.count_candidates(&mut groups);
     let findings = Findings {
         galleries: &exact,
         failures_to_enrol: done.not_enrolled.len() as u64,
@@ -95,12 +97,26 @@ fn work_out(
     let subject = |number: u32| plan.manifest.subjects.get(number as usize).cloned().unwrap_or_default();
     let names = Names { probe: &name, subject: &subject };
     write_columns(&done.run, &exact, &findings, identity.seed, &names)?;
-    let evaluation = assemble(identity, findings)?;
+    let mut evaluation = assemble(identity, findings)?;
+    evaluation.statements.extend(degraded(&plan.degraded, &done.probes));
     let lists: Vec<&Lists<'_>> = std::iter::once(&exact).chain(by_graphs.as_ref().map(|(_, lists)| lists)).collect();
     write_candidates(&done.run, &lists, &names)?;
     write_failures(plan, done)?;
     write(&done.run, &evaluation)?;
     Ok(evaluation)
+}
+
+/// Says of probes that were made poor that no camera took them so.
+fn degraded(presets: &[Preset], probes: &[PictureProbe]) -> Option<Statement> {
+    let names: Vec<&str> = presets.iter().map(|preset| preset.name()).collect();
+    let [_, ..] = names.as_slice() else { return None };
+    let made = probes.iter().filter(|probe| probe.degraded.is_some()).count();
+    let text = format!(
+        "{made} of {} probes were degraded by a seeded simulation (preset {}): they are synthetic pictures of real people. Rates of their          kind, and of any mixture with them, say how the model stands that simulation, and are no evidence about pictures of cameras.",
+        probes.len(),
+        names.join(", ")
+    );
+    Some(Statement { about: About::Synthetic, text })
 }
 
 fn name_of(plan: &PicturePlan, probe: Option<&PictureProbe>) -> String {
@@ -175,15 +191,10 @@ fn measures(searched: &[&PictureProbe]) -> Vec<QualityMeasure> {
 
 pub(super) fn latency(back_end: &str, times: &[(u64, BatchTimes)], timed: &[TimedBatches]) -> Option<Latency> {
     let (_, whole) = times.last()?;
-    let batch = whole.iter().map(|(probes, _)| *probes).max()?;
-    // Batches that were filled: a short one says nothing of the others.
-    let mut batch_ms: Vec<f64> = whole.iter().filter(|(probes, _)| *probes == batch).map(|(_, ms)| *ms).collect();
-    batch_ms.sort_by(f64::total_cmp);
-    let (probes, ms) = whole.iter().fold((0, 0.0), |(probes, ms), (count, took)| (probes + count, ms + took));
+    let (batch, batch_ms) = filled(whole)?;
+    let (probes, ms) = whole.iter().fold((0, 0.0), |(probes, ms), one| (probes + one.probes, ms + one.ms));
     let median = |times: &BatchTimes| {
-        let batch = times.iter().map(|(probes, _)| *probes).max()?;
-        let mut ms: Vec<f64> = times.iter().filter(|(probes, _)| *probes == batch).map(|(_, ms)| *ms).collect();
-        ms.sort_by(f64::total_cmp);
+        let (batch, ms) = filled(times)?;
         Some((batch, *ms.get(ms.len() / 2)?))
     };
     let by_size = times.iter().filter_map(|(people, times)| median(times).map(|(batch, ms)| (*people, batch, ms)));
@@ -195,6 +206,18 @@ pub(super) fn latency(back_end: &str, times: &[(u64, BatchTimes)], timed: &[Time
         by_size: by_size.collect(),
         timed: timed.to_vec(),
     })
+}
+
+/// Milliseconds of the batches that were filled, ascending, and the median of what was scored in them: a probe without a template takes
+/// its place in a batch, and no time. A short batch says nothing of the others, nor does one of which no probe had a template.
+fn filled(times: &BatchTimes) -> Option<(usize, Vec<f64>)> {
+    let scored = || times.iter().filter(|one| one.probes > 0);
+    let most = scored().map(|one| one.searches).max()?;
+    let (mut probes, mut ms): (Vec<usize>, Vec<f64>) =
+        scored().filter(|one| one.searches == most).map(|one| (one.probes, one.ms)).unzip();
+    probes.sort_unstable();
+    ms.sort_by(f64::total_cmp);
+    Some((*probes.get(probes.len() / 2)?, ms))
 }
 
 fn identity(
@@ -327,6 +350,32 @@ pub fn read(folder: &std::path::Path) -> Result<(Evaluation, String), CaseworkEr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::casework::evaluate::searches::BatchTime;
+
+    #[test]
+    fn batches_with_probes_that_gave_no_template_are_timed_too() {
+        let batch = |searches, probes, ms| BatchTime { searches, probes, ms };
+        // Eight filled ones, none with quite as many templates as another, one without any, and the rest of the probes.
+        let mut times: BatchTimes = (0..8).map(|more| batch(512, 500 + more, 10.0 - more as f64)).collect();
+        times.extend([batch(512, 0, 0.0), batch(100, 100, 1.0)]);
+        let found = latency("cpu", &[(100, times.clone()), (900, times)], &[]).unwrap();
+        assert_eq!((found.batch, found.batch_ms.len()), (504, 8));
+        assert!(found.batch_ms.is_sorted() && found.batch_ms[0] == 3.0);
+        assert_eq!(found.by_size, [(100, 504, 7.0), (900, 504, 7.0)]);
+        assert_eq!(latency("cpu", &[(100, vec![batch(512, 0, 0.0)])], &[]), None);
+    }
+
+    #[test]
+    fn degraded_probes_are_said_to_be_synthetic() {
+        let probe = |degraded| PictureProbe { image: 0, degraded, mate: None, measures: None, failure: None };
+        let presets = [Preset::Cctv, Preset::Night];
+        let probes: Vec<PictureProbe> = [None, Some(Preset::Cctv), Some(Preset::Night)].map(probe).into();
+        let said = degraded(&presets, &probes).unwrap();
+        assert_eq!(said.about, About::Synthetic);
+        let wanted = "2 of 3 probes were degraded by a seeded simulation (preset cctv, night): they are synthetic pictures of real people.";
+        assert!(said.text.starts_with(wanted), "{}", said.text);
+        assert_eq!(degraded(&[], &probes[..1]), None);
+    }
 
     #[test]
     fn results_too_large_to_be_any_are_refused_before_they_are_read() {

@@ -66,7 +66,7 @@ pub async fn evaluate_pictures(
     keep: bool,
     watch: &Watch,
 ) -> Result<Done, CaseworkError> {
-    let (run, split) = pictures::begin(settings, plan)?;
+    let (run, split) = pictures::begin(settings, plan, watch).await?;
     let asked = json!({ "--title": said.title, "--data-source": said.data, "--calibrate": plan.calibrate });
     let done = if let Some(evaluation) = run.finished(&asked)? {
         let (run, plan, watch, pictures) = (run.clone(), Arc::clone(plan), watch.clone(), evaluation.clone());

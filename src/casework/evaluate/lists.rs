@@ -38,23 +38,27 @@ pub struct Source<'a> {
     pub list_length: usize,
     /// Their numbers.
     pub who: People<'a>,
+    /// Whether a person stands on a list once, with however many templates.
+    pub joined: bool,
     /// Who waits.
     pub watch: &'a Watch,
 }
 
 impl Source<'_> {
-    /// Puts down how many templates of each value are enrolled, in the whole gallery.
-    pub fn count_templates(&self, columns: &mut [Column]) {
+    /// Puts down how many candidates of each value there can be, in the whole gallery: the templates, or the people where lists name each
+    /// of them once.
+    pub fn count_candidates(&self, columns: &mut [Column]) {
         for column in columns {
-            let mut templates = vec![0; column.values.len()];
+            let mut candidates = vec![0; column.values.len()];
             for person in 0..self.samples.people() {
                 let group = column.of_subjects.get(&(self.who.of_gallery)(person)).copied();
-                if let Some(count) = group.and_then(|group| templates.get_mut(usize::from(group))) {
+                if let Some(count) = group.and_then(|group| candidates.get_mut(usize::from(group))) {
                     let rows = self.samples.rows_of_person(person);
-                    *count += rows.end.saturating_sub(rows.start);
+                    let templates = rows.end.saturating_sub(rows.start);
+                    *count += if self.joined { templates.min(1) } else { templates };
                 }
             }
-            column.templates = templates;
+            column.templates = candidates;
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod lists;
 pub mod pairs;
 pub mod pictures;
 pub mod points;
+mod present;
 pub mod samples;
 pub mod searches;
 mod stamp;
@@ -73,10 +74,10 @@ impl RunFolder {
     pub fn take(path: &Path, key: &RunKey) -> Result<Self, CaseworkError> {
         DiskFolder::create(path).map_err(GalleryError::from)?;
         keep_private(path).map_err(GalleryError::from)?;
-        let mut entries = fs::read_dir(path).map_err(io)?.filter_map(Result::ok);
-        if !path.join(RUN).is_file() && entries.any(|entry| entry.file_name() != LOCK) {
-            let what = "it is not empty, and no evaluation was begun in it".to_owned();
-            return Err(CaseworkError::OtherRun { path: path.to_owned(), what });
+        // Nothing is put into somebody else's folder, not even a lock. A run has its lock before anything else is in the folder, so
+        // that where there is one, only whoever holds it knows what is being made.
+        if holds_something_else(path)? && !path.join(LOCK).is_file() {
+            return Err(not_empty(path));
         }
         let run = Self { path: path.to_owned(), _lock: Arc::new(lock(path)?) };
         // Under the lock: whoever had it may just have begun.
@@ -84,6 +85,8 @@ impl RunFolder {
             if run.read()?.key != *key {
                 return Err(run.other("it holds an evaluation of other data, of another model or by other rules"));
             }
+        } else if holds_something_else(path)? {
+            return Err(not_empty(path));
         } else {
             run.write(&RunFile::new(key.clone()))?;
         }
@@ -142,6 +145,17 @@ impl RunFolder {
     }
 }
 
+/// Whether there is anything in a folder in which no run was begun.
+fn holds_something_else(folder: &Path) -> Result<bool, CaseworkError> {
+    let mut entries = fs::read_dir(folder).map_err(io)?.filter_map(Result::ok);
+    Ok(!folder.join(RUN).is_file() && entries.any(|entry| entry.file_name() != LOCK))
+}
+
+fn not_empty(folder: &Path) -> CaseworkError {
+    let what = "it is not empty, and no evaluation was begun in it".to_owned();
+    CaseworkError::OtherRun { path: folder.to_owned(), what }
+}
+
 fn lock(folder: &Path) -> Result<fs::File, CaseworkError> {
     let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(folder.join(LOCK)).map_err(io)?;
     match file.try_lock() {
@@ -190,5 +204,63 @@ impl Watch {
     /// [`EvaluationError::Interrupted`].
     pub fn figures_at(&self, step: &'static str, done: u64, total: u64) -> Result<(), EvaluationError> {
         self.at(step, done, total).map_err(|_| EvaluationError::Interrupted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> RunKey {
+        RunKey { data_sha256: "d".to_owned(), model_sha256: "m".to_owned(), settings: serde_json::json!({}) }
+    }
+
+    #[test]
+    fn whoever_comes_while_a_run_is_begun_hears_of_the_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run");
+        fs::create_dir(&path).unwrap();
+        // As a run leaves it between its lock and its run.json.
+        let at_work = lock(&path).unwrap();
+        fs::write(path.join("run.json.draft"), "{").unwrap();
+        let refused = RunFolder::take(&path, &key()).unwrap_err();
+        assert!(matches!(refused, CaseworkError::RunInUse(_)), "{refused}");
+        drop(at_work);
+        // Nobody is at work, and no run was begun: what is there is somebody's.
+        let refused = RunFolder::take(&path, &key()).unwrap_err();
+        assert!(refused.to_string().contains("is not empty"), "{refused}");
+        fs::remove_file(path.join("run.json.draft")).unwrap();
+        drop(RunFolder::take(&path, &key()).unwrap());
+        RunFolder::take(&path, &key()).unwrap();
+    }
+
+    #[test]
+    fn of_many_that_begin_at_once_one_is_at_work_and_others_hear_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        for turn in 0..20 {
+            let path = folder.path().join(format!("run {turn}"));
+            let gate = std::sync::Barrier::new(8);
+            let take = || {
+                gate.wait();
+                RunFolder::take(&path, &key())
+            };
+            let all: Vec<Result<RunFolder, CaseworkError>> = std::thread::scope(|scope| {
+                let started: Vec<_> = (0..8).map(|_| scope.spawn(take)).collect();
+                started.into_iter().map(|one| one.join().unwrap()).collect()
+            });
+            assert_eq!(all.iter().filter(|one| one.is_ok()).count(), 1);
+            for refused in all.into_iter().filter_map(Result::err) {
+                assert!(matches!(refused, CaseworkError::RunInUse(_)), "{refused}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_put_into_a_folder_of_somebody_elses() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("letter.txt"), "dear").unwrap();
+        let refused = RunFolder::take(folder.path(), &key()).unwrap_err();
+        assert!(refused.to_string().contains("is not empty"), "{refused}");
+        assert!(!folder.path().join(LOCK).exists());
     }
 }

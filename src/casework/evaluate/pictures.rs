@@ -13,7 +13,7 @@ use crate::casework::evaluate::bounds::Wanted;
 use crate::casework::evaluate::extract::{self, Item, MEASURES, Pictures, Taken};
 use crate::casework::evaluate::samples::{Samples, sizes_apart, sizes_joined};
 use crate::casework::evaluate::searches::{self, BatchTimes, Series};
-use crate::casework::evaluate::{JOURNALS, RunFolder, RunKey, Watch, timing};
+use crate::casework::evaluate::{JOURNALS, RunFolder, RunKey, Watch, present, timing};
 use crate::casework::{CaseworkError, Desk};
 use crate::evaluation::assemble::PairScore;
 use crate::evaluation::journal::Journal;
@@ -51,6 +51,13 @@ pub struct PicturePlan {
     pub folder: PathBuf,
     /// What measures, for the identity card.
     pub program: Program,
+}
+
+impl PicturePlan {
+    /// Whether a person stands on a list once, with however many pictures.
+    pub(super) fn joins_people(&self) -> bool {
+        self.protocol.enrolment != Enrolment::Unconsolidated
+    }
 }
 
 /// A search with a picture.
@@ -102,9 +109,15 @@ pub struct PictureRun {
 ///
 /// # Errors
 /// [`CaseworkError`].
-pub(super) fn begin(settings: &Settings, plan: &PicturePlan) -> Result<(RunFolder, Split), CaseworkError> {
+pub(super) async fn begin(
+    settings: &Settings,
+    plan: &Arc<PicturePlan>,
+    watch: &Watch,
+) -> Result<(RunFolder, Split), CaseworkError> {
     let split = plan.protocol.split(&plan.manifest)?;
     wanted(plan, &split).check()?;
+    let (looked, waiting) = (Arc::clone(plan), watch.clone());
+    blocking(move || present::check(&looked.manifest, &waiting)).await??;
     let catalogue = crate::casework::desk::catalogue_of(settings)?;
     let set = catalogue.set(&settings.models.set)?;
     Ok((RunFolder::take(&plan.folder, &key(plan, &set.id()))?, split))
@@ -129,12 +142,11 @@ pub(super) async fn run(
 
 fn wanted(plan: &PicturePlan, split: &Split) -> Wanted {
     let most = split.gallery.iter().map(Vec::len).max().unwrap_or(1);
-    let joined = plan.protocol.enrolment != Enrolment::Unconsolidated;
     let probes = (split.mated.len() + split.non_mated.len()) as u64;
     Wanted {
         sizes: split.sizes.len(),
         list_length: plan.list_length,
-        images_joined: if joined { most } else { 1 },
+        images_joined: if plan.joins_people() { most } else { 1 },
         searches: probes * (1 + plan.degraded.len() as u64),
     }
 }
@@ -182,7 +194,7 @@ async fn run_at(
         let series = Series {
             people,
             list_length: plan.list_length,
-            join_people: plan.protocol.enrolment != Enrolment::Unconsolidated,
+            join_people: plan.joins_people(),
             mode: Mode::Exact,
             number: number as u64,
             synthetic: false,

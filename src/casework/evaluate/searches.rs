@@ -64,8 +64,19 @@ pub struct Series {
     pub synthetic: bool,
 }
 
-/// How long batches took: (probes, milliseconds).
-pub type BatchTimes = Vec<(usize, f64)>;
+/// How long batches took.
+pub type BatchTimes = Vec<BatchTime>;
+
+/// How long one batch took.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BatchTime {
+    /// Searches in it.
+    pub searches: usize,
+    /// Those that had a template, and were scored.
+    pub probes: usize,
+    /// Milliseconds.
+    pub ms: f64,
+}
 
 /// Makes the gallery of the first `people` people where it isn't there.
 ///
@@ -161,7 +172,7 @@ pub async fn search(
             scored.map_err(CaseworkError::from)?.lists
         }
         .into_iter();
-        times.push((count, began.elapsed().as_secs_f64() * 1e3));
+        times.push(BatchTime { searches: templates.len(), probes: count, ms: began.elapsed().as_secs_f64() * 1e3 });
         let searched = (first..end).zip(&templates).map(|(probe, template)| {
             let list = template.as_ref().and_then(|_| lists.next());
             finder.searched(probe, template.as_ref(), list, series)

@@ -50,7 +50,8 @@ pub struct Column {
     pub of_searches: Vec<Option<u16>>,
     /// Value of each enrolled subject, by the subject's number in the candidates.
     pub of_subjects: BTreeMap<u32, u16>,
-    /// Templates enrolled of each value, in the whole gallery.
+    /// Candidates of each value that a list of the whole gallery could have, were it long enough: templates, or people where a list
+    /// names each of them once.
     pub templates: Vec<u64>,
 }
 

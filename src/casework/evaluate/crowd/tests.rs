@@ -47,7 +47,8 @@ async fn searched(plan: &CrowdPlan, settings: &Settings) -> Trials {
     let journal = Journal::open(&run.file(searches::JOURNAL)).unwrap();
     let subject_of = |probe| samples.mate_of(probe).unwrap_or(people + probe);
     let who = People { of_gallery: &|person| person, of_probe: &subject_of };
-    let source = Source { journal: &journal, samples: samples.as_ref(), list_length, who, watch: &watch };
+    let source =
+        Source { journal: &journal, samples: samples.as_ref(), list_length, who, joined: false, watch: &watch };
     Lists::exact(&source, &[people]).load(0).unwrap().into_owned()
 }
 
@@ -205,4 +206,33 @@ async fn a_stop_while_figures_are_worked_out_loses_nothing() {
     let found = run(&settings, &CrowdPlan { keep: true, ..plan.clone() }, &again).await.unwrap().evaluation;
     assert_eq!(found.counts.non_mated_searches, 400);
     assert!(fs_err::read(plan.folder.join(searches::JOURNAL)).unwrap() == searched, "nothing was searched again");
+}
+
+/// Three images a person under one identity are one candidate, and three candidates where each is enrolled by itself.
+#[test]
+fn maps_between_groups_count_what_can_be_on_a_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut asked = plan(folder.path(), Preset::LfrNpl.parameters(), 50, (20, 20));
+    asked.options.parameters = asked.options.parameters.lifelike(2).unwrap();
+    asked.options.images = 3;
+    assert!(asked.joins_people());
+    let samples = SyntheticSamples::new(asked.options.clone(), 2).unwrap();
+    let journal = Journal::open(&folder.path().join("journal")).unwrap();
+    let (subject_of, watch) = (|probe| probe, Watch::default());
+    let candidates = |joined| {
+        let who = People { of_gallery: &|person| person, of_probe: &subject_of };
+        let source = Source { journal: &journal, samples: &samples, list_length: 20, who, joined, watch: &watch };
+        let mut columns: Vec<Column> = samples.groups(&[0]).into_iter().collect();
+        source.count_candidates(&mut columns);
+        columns[0].templates.iter().sum::<u64>()
+    };
+    let (enrolled, templates) = (samples.enrolled_of(50), samples.rows_of(50));
+    assert!(templates > 2 * enrolled);
+    assert_eq!((candidates(true), candidates(false)), (enrolled, templates));
+}
+
+#[test]
+fn one_image_is_one_image() {
+    assert_eq!(enrolment(1), "one synthetic image a person");
+    assert_eq!(enrolment(3), "3 synthetic images a person, under one identity");
 }
