@@ -46,10 +46,13 @@ fn openable(path: &Path) -> Result<(), Error> {
 
 /// The name as the manifest has it: the system's words have the whole path.
 fn in_words(name: &str, error: &Error) -> String {
-    match error.kind() {
-        ErrorKind::NotFound => format!("there is no picture {name:?}"),
-        ErrorKind::InvalidInput => format!("{name:?} is no file"),
-        other => format!("the picture {name:?} can't be opened: {other}"),
+    let kind = error.kind();
+    if kind == ErrorKind::NotFound {
+        format!("there is no picture {name:?}")
+    } else if kind == ErrorKind::InvalidInput {
+        format!("{name:?} is no file")
+    } else {
+        format!("the picture {name:?} can't be opened: {kind}")
     }
 }
 
