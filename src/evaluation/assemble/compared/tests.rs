@@ -142,7 +142,7 @@ fn many_tests_get_enough_permutations_to_show_something() {
 
 #[test]
 fn misses_are_compared_at_the_strictest_threshold() {
-    let (trials, column) = searched(1_500, &[(0.9, [2, 7]), (0.6, [100, 180])]);
+    let (trials, column) = searched(1_500, &[(0.9, [2, 7]), (0.8, [2, 19]), (0.7, [20, 40]), (0.6, [73, 137])]);
     let found = concluded(&trials, &[column]);
     let (groups, strictest) = (&found.breakdowns[0], &found.breakdowns[0].at_targets[0]);
     assert_eq!(groups.of_fnir(), Some((strictest.threshold, 0.003)));
