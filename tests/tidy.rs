@@ -17,6 +17,8 @@ mod tidy {
     pub(crate) mod words;
 }
 
+use std::collections::BTreeSet;
+
 use tidy::source::{Fault, Source};
 use tidy::tree::Tree;
 use tidy::{danger, explained, layers, owners, shape, words};
@@ -42,4 +44,20 @@ fn of_source(source: &Source) -> Vec<Fault> {
     let rules =
         [layers::check, owners::check, danger::check, shape::functions, explained::module_doc, explained::public_docs];
     rules.iter().flat_map(|rule| rule(source)).collect()
+}
+
+/// A page that says which test breaks a rule of law must not name one that is not there.
+#[test]
+fn governance_names_tests_that_there_are() {
+    let tree = Tree::read();
+    let page = tree.files.iter().find(|file| file.path == "docs/GOVERNANCE.md").expect("docs/GOVERNANCE.md");
+    let page = std::str::from_utf8(&page.bytes).unwrap();
+    let is_name = |word: &&str| word.contains('_') && word.chars().all(|one| one.is_ascii_lowercase() || one == '_');
+    let named: BTreeSet<&str> = page.split('`').skip(1).step_by(2).filter(is_name).collect();
+    assert!(named.len() >= 20, "only {} tests are named: the page was not read", named.len());
+    let rust = tree.files.iter().filter(|file| file.ending() == "rs");
+    let texts: Vec<_> = rust.map(|file| String::from_utf8_lossy(&file.bytes)).collect();
+    let is_there = |name: &&str| texts.iter().any(|text| text.contains(&format!("fn {name}(")));
+    let lacking: Vec<&str> = named.into_iter().filter(|name| !is_there(name)).collect();
+    assert!(lacking.is_empty(), "docs/GOVERNANCE.md names tests that there are not: {lacking:?}");
 }
