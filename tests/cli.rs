@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod faces;
+mod program;
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use faces::{frll, models_dir};
 use serde_json::Value;
@@ -17,28 +18,24 @@ impl Desk {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = program::command(self.folder.path(), arguments);
+        command.env("BERTILLON_MODELS", std::path::absolute(models_dir()).unwrap());
+        command
+    }
+
     fn run(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bertillon"));
-        command.args(arguments).current_dir(self.folder.path()).env_remove("BERTILLON_DATA");
-        command.env("BERTILLON_MODELS", fs_err::canonicalize(models_dir()).unwrap_or_else(|_| models_dir()));
-        command.output().unwrap()
+        self.command(arguments).output().unwrap()
     }
 
     /// What a successful command printed.
     fn good(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.success(), "{arguments:?}: {said}");
-        String::from_utf8(output.stdout).unwrap()
+        program::good(self.command(arguments))
     }
 
     /// What a command that must fail said.
     fn bad(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(!output.status.success(), "{arguments:?} should fail");
-        assert!(!said.contains("panicked"), "{said}");
-        said
+        program::bad(self.command(arguments))
     }
 
     /// A folder `people` with pictures of the first London people, a subfolder each, and their smiling pictures apart.
@@ -237,9 +234,7 @@ fn reading_works_beside_a_writer_and_writing_does_not() {
     let desk = Desk::new();
     let Some(probes) = desk.people(2) else { return };
     desk.good(&["enrol", "custody", "people"]);
-    let mut server = Command::new(env!("CARGO_BIN_EXE_bertillon"));
-    server.args(["serve", "--port", "0"]).current_dir(desk.folder.path()).env("BERTILLON_MODELS", models_dir());
-    let mut server = server.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut server = desk.command(&["serve", "--port", "0"]).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = String::new();
     let mut lines = std::io::BufReader::new(server.stderr.take().unwrap());
     while !said.contains("answers at") {
@@ -291,12 +286,9 @@ fn a_benchmark_measures_and_leaves_nothing() {
 fn a_benchmarks_worker_agrees_with_the_oracle() {
     use std::io::Write;
     let desk = Desk::new();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bertillon"));
     let gallery =
         ["bench", "worker", "--gallery-size", "3000", "--dimension", "48", "--scratch", "s", "--back-end", "cpu"];
-    command.args(gallery).current_dir(desk.folder.path()).env_remove("BERTILLON_DATA");
-    command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
-    let mut worker = command.spawn().unwrap();
+    let mut worker = desk.command(&gallery).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let asked = r#"{"op": "search", "first": 5, "count": 4, "k": 9, "lists": true}"#;
     let lines =
         format!("{asked}\n{}\n{{\"op\": \"read\"}}\n{{\"op\": \"dance\"}}\n", asked.replace("search", "oracle"));
@@ -316,11 +308,9 @@ fn a_benchmarks_worker_agrees_with_the_oracle() {
 fn a_benchmark_that_is_interrupted_leaves_nothing() {
     let desk = Desk::new();
     let scratch = desk.folder.path().join("s");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bertillon"));
     // Three million rows take longer to make than this test waits.
-    command.args(["bench", "latency", "--gallery-size", "3000000", "--dimension", "256", "--scratch", "s", "--keep"]);
-    command.current_dir(desk.folder.path()).env_remove("BERTILLON_DATA").stderr(std::process::Stdio::piped());
-    let mut running = command.spawn().unwrap();
+    let long = ["bench", "latency", "--gallery-size", "3000000", "--dimension", "256", "--scratch", "s", "--keep"];
+    let mut running = desk.command(&long).stderr(Stdio::piped()).spawn().unwrap();
     let begun = std::time::Instant::now();
     while !scratch.join("synthetic-v1-3000000x256-seed1/gallery/synthetic").is_dir() {
         assert!(begun.elapsed().as_secs() < 60 && running.try_wait().unwrap().is_none(), "the gallery is never begun");

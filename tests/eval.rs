@@ -7,6 +7,7 @@ mod eval {
     mod frll;
 }
 mod faces;
+mod program;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -49,11 +50,8 @@ impl Place {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bertillon"));
-        command.args(arguments).current_dir(self.folder.path()).env("BERTILLON_DATA", self.path("data"));
-        // Relative in the environment of the tests.
+        let mut command = program::on_cpu(self.folder.path(), arguments);
         command.env("BERTILLON_MODELS", std::path::absolute(models_dir()).unwrap());
-        command.env("BERTILLON_SCORING_BACK_END", "cpu").stdin(Stdio::null());
         command
     }
 
@@ -62,15 +60,11 @@ impl Place {
     }
 
     fn good(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        program::good(self.command(arguments))
     }
 
     fn bad(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert!(!output.status.success(), "{arguments:?} should fail");
-        String::from_utf8(output.stderr).unwrap()
+        program::bad(self.command(arguments))
     }
 
     fn evaluation(&self, out: &str) -> Value {

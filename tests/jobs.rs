@@ -1,6 +1,8 @@
 //! Long work in the background, through the built program: a real server, commands beside it, and a kill in between.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod program;
+
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -27,10 +29,7 @@ impl Place {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bertillon"));
-        command.args(arguments).current_dir(self.folder.path()).env("BERTILLON_DATA", self.folder.path().join("data"));
-        command.env("BERTILLON_SCORING_BACK_END", "cpu").stdin(Stdio::null());
-        command
+        program::on_cpu(self.folder.path(), arguments)
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
@@ -38,9 +37,7 @@ impl Place {
     }
 
     fn good(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        program::good(self.command(arguments))
     }
 
     fn json(&self, arguments: &[&str]) -> Value {
@@ -49,9 +46,7 @@ impl Place {
 
     /// What a command that must fail said.
     fn bad(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert!(!output.status.success(), "{arguments:?} should fail");
-        String::from_utf8(output.stderr).unwrap()
+        program::bad(self.command(arguments))
     }
 
     /// Writes `rows` templates and their subjects, and gives the command that imports them.

@@ -9,11 +9,12 @@ mod document;
 mod faces;
 #[path = "recompute/groups.rs"]
 mod groups;
+mod program;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use document::{Element, parse};
 use faces::{frll, lacking, models_dir};
@@ -23,11 +24,8 @@ const TARGETS: [f64; 6] = [0.1, 0.03, 0.01, 0.003, 0.001, 1.0 / 6_000.0];
 const PRIORS: [f64; 3] = [0.02, 0.1, 0.5];
 
 fn bertillon(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bertillon"));
-    command.args(arguments).current_dir(folder).env("BERTILLON_DATA", folder.join("data"));
-    // Relative in the environment of the tests.
-    command.env("BERTILLON_MODELS", std::path::absolute(models_dir()).unwrap());
-    command.env("BERTILLON_SCORING_BACK_END", "cpu").stdin(Stdio::null()).output().unwrap()
+    let mut command = program::on_cpu(folder, arguments);
+    command.env("BERTILLON_MODELS", std::path::absolute(models_dir()).unwrap()).output().unwrap()
 }
 
 /// One search, as the file has it.

@@ -15,6 +15,7 @@ use crate::audit::chain::Wrong;
 use crate::audit::{Caller, Chain, Checkpoint, Detail, Fault, Happening, Kind, Outcome, StoredCheckpoint, StoredEvent};
 use crate::base::clock;
 use crate::base::limits::{AUDIT_ANCHORS_MAX, AUDIT_CHECKPOINT_BYTES_MAX};
+use crate::casework::folder::unreadable;
 use crate::casework::keys::{public_key, signing_key};
 use crate::casework::{CaseworkError, Desk};
 use crate::crypto::PublicKey;
@@ -442,8 +443,4 @@ async fn export_checkpoints(book: &AuditBook, end: u64, to: &Path) -> Result<u64
 
 fn read<T>(result: Result<T, RecordsError>) -> Result<T, CaseworkError> {
     Ok(result.map_err(GalleryError::from)?)
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> CaseworkError {
-    CaseworkError::Unreadable { path: path.to_owned(), reason: error.to_string() }
 }

@@ -89,7 +89,8 @@ fn name_by_path(inside: &Path) -> Result<String, String> {
     name.map(|name| name.to_string_lossy().into_owned()).ok_or_else(|| "no name to take the subject from".to_owned())
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> CaseworkError {
+/// A file or folder that can't be read.
+pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> CaseworkError {
     CaseworkError::Unreadable { path: path.to_owned(), reason: error.to_string() }
 }
 

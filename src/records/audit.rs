@@ -1,6 +1,8 @@
 //! The audit log in the records: an event is the last thing in the transaction of what it tells of, so that there is no deed
 //! without its event and no event without its deed.
 
+use std::path::Path;
+
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
 
@@ -9,7 +11,7 @@ use crate::base::clock;
 use crate::base::hex;
 use crate::base::limits::AUDIT_PAGE_MAX;
 use crate::crypto::random;
-use crate::records::{Change, Records, RecordsError};
+use crate::records::{Change, Records, RecordsError, sql_error};
 
 /// Which events are looked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,16 +32,9 @@ impl Change {
     /// # Errors
     /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
     pub async fn tell(&mut self, caller: &Caller, happening: &Happening) -> Result<(), RecordsError> {
-        append(&mut self.transaction, caller, happening).await.map_err(|error| self.unappended(error))?;
+        append(&mut self.transaction, caller, happening).await.map_err(|error| error.at(&self.path))?;
         self.told.push(caller.clone());
         Ok(())
-    }
-
-    fn unappended(&self, error: AppendError) -> RecordsError {
-        match error {
-            AppendError::Sql(source) => self.sql()(source),
-            AppendError::Log(what) => RecordsError::Damaged { path: self.path.clone(), what },
-        }
     }
 }
 
@@ -49,6 +44,16 @@ pub(super) enum AppendError {
     Sql(sqlx::Error),
     /// The log can't be gone on with, in words.
     Log(String),
+}
+
+impl AppendError {
+    /// The same of the records at `path`.
+    pub(super) fn at(self, path: &Path) -> RecordsError {
+        match self {
+            Self::Sql(source) => sql_error(path)(source),
+            Self::Log(what) => RecordsError::Damaged { path: path.to_owned(), what },
+        }
+    }
 }
 
 impl From<sqlx::Error> for AppendError {
@@ -147,10 +152,7 @@ impl AuditBook {
     /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
     pub async fn head(&self) -> Result<Chain, RecordsError> {
         let mut connection = self.0.pool.acquire().await.map_err(self.0.sql())?;
-        head(&mut connection).await.map_err(|error| match error {
-            AppendError::Sql(source) => self.0.sql()(source),
-            AppendError::Log(what) => self.0.damaged(what),
-        })
+        head(&mut connection).await.map_err(|error| error.at(&self.0.path))
     }
 
     /// Whether there are events with numbers that no event has: nobody finds them by walking from the first.

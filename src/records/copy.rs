@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::audit::{Caller, Detail, Happening, Kind, Object};
 use crate::base::ids::{GalleryName, TemplateId};
-use crate::records::audit::{AppendError, append};
+use crate::records::audit::append;
 use crate::records::jobs::end_job;
 use crate::records::{COPY_SCHEMA_MIN, GalleryRecord, JobState, Records, RecordsError, sql_error};
 
@@ -170,10 +170,7 @@ impl Records {
         let restored =
             Happening::new(Kind::GalleryRestored).of(name).about(job.iter().map(|(job, _)| Object::Job(*job)));
         let restored = restored.with("erased_since", Detail::Number(erased.len() as u64));
-        append(&mut connection, caller, &restored).await.map_err(|error| match error {
-            AppendError::Sql(source) => self.sql()(source),
-            AppendError::Log(what) => self.damaged(what),
-        })?;
+        append(&mut connection, caller, &restored).await.map_err(|error| error.at(&self.path))?;
         sqlx::query("COMMIT").execute(&mut *connection).await.map_err(self.sql())?;
         caller.was_recorded();
         Ok(())

@@ -36,6 +36,30 @@ const LEVEL: f64 = 0.05;
 
 /// A target and its threshold.
 type At = (f64, Threshold);
+
+/// Searches whose groups are compared: all of them, or those with probes of one kind.
+pub(super) struct Searched<'v, 'a> {
+    view: &'v View<'a>,
+    kind: Option<&'v str>,
+    /// Every target that has a threshold of its own in these searches, strictest first.
+    targets: Vec<At>,
+}
+
+impl<'v, 'a> Searched<'v, 'a> {
+    /// All of them.
+    pub(super) fn all(view: &'v View<'a>) -> Self {
+        let at = |target: f64| Some((target, for_target(view, target).ok()?.threshold()?));
+        let mut targets: Vec<At> = AMONG.into_iter().filter_map(at).collect();
+        targets.dedup_by_key(|(_, threshold)| *threshold);
+        Self { view, kind: None, targets }
+    }
+
+    /// Those with probes of one kind.
+    pub(super) fn of_kind(kind: &'v str, part: &'v View<'a>) -> Self {
+        Self { kind: Some(kind), ..Self::all(part) }
+    }
+}
+
 /// A table each of FNIR and FPIR, where at least two groups have such searches.
 type Tables = [Option<Table>; 2];
 const NAMES: [&str; 2] = ["FNIR", "FPIR"];
@@ -133,41 +157,27 @@ fn tables(
 
 /// Compares the groups of a column.
 pub(super) fn column(
-    view: &View,
+    searched: &Searched,
     column: &Column,
     resampling: Resampling,
     go_on: &dyn Fn() -> Result<(), EvaluationError>,
 ) -> Result<Compared, EvaluationError> {
     go_on()?;
-    let at = |target: f64| Some((target, for_target(view, target).ok()?.threshold()?));
-    let mut targets: Vec<At> = AMONG.into_iter().filter_map(at).collect();
-    targets.dedup_by_key(|(_, threshold)| *threshold);
-    let place = chosen(&targets, &people(view, column));
+    let Searched { view, kind, targets } = searched;
+    let place = chosen(targets, &people(view, column));
     let (fnir_at, fpir_at) = (targets.first().copied(), place.and_then(|place| targets.get(place).copied()));
     let threshold = |at: Option<At>| at.map(|(_, threshold)| threshold);
     let rows = rows(view, &column.values, &column.of_searches, (threshold(fnir_at), threshold(fpir_at)))?;
     let mut breakdown = breakdown(&column.name, BreakdownKind::Group, fpir_at, rows);
     breakdown.fnir_at = fnir_at.map(|(target, threshold)| (f64::from(threshold.get()), target));
-    let heat_map = threshold(fpir_at).map(|threshold| heat_map(view, column, threshold)).transpose()?.flatten();
+    breakdown.probe_kind = kind.map(str::to_owned);
+    // One map for each column is enough to look at.
+    let mapped_at = threshold(fpir_at).filter(|_| kind.is_none());
+    let heat_map = mapped_at.map(|threshold| heat_map(view, column, threshold)).transpose()?.flatten();
     let at_all = targets.iter().map(|&at| Ok((at, tables(view, column, at.1, resampling, go_on)?)));
     let tables = at_all.collect::<Result<Vec<_>, EvaluationError>>()?;
     let pairs_at = [(!tables.is_empty()).then_some(0), place];
     Ok(Compared { breakdown, tables, pairs_at, heat_map })
-}
-
-/// Compares the groups of a column in the probes of one kind.
-pub(super) fn column_of_kind(
-    part: &View,
-    kind: &str,
-    one: &Column,
-    resampling: Resampling,
-    go_on: &dyn Fn() -> Result<(), EvaluationError>,
-) -> Result<Compared, EvaluationError> {
-    let mut found = column(part, one, resampling, go_on)?;
-    found.breakdown.probe_kind = Some(kind.to_owned());
-    // One map for each column is enough to look at.
-    found.heat_map = None;
-    Ok(found)
 }
 
 /// Corrects p-values over everything that was compared, and puts verdicts and statements down.

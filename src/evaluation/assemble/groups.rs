@@ -72,11 +72,12 @@ pub(super) fn rows(
         };
         // Misses are claimed beside the FPIR of their own threshold only.
         let beside = alarms(fnir_at)?;
+        let fpir = if fpir_at == fnir_at { beside } else { alarms(fpir_at)? };
         rows.push(BreakdownRow {
             value: value.clone(),
             fnir_unthresholded: if mated { at(Threshold::NONE)? } else { nothing() },
             fnir: fnir_at.filter(|_| mated).map(at).transpose()?.map(|fnir| fnir.beside(beside.as_ref())),
-            fpir: alarms(fpir_at)?,
+            fpir,
             failures: rate(&failed, None)?,
             mates_not_enrolled: mated.then(|| rate(&lost()?, None)).transpose()?,
             fan: fan_at

@@ -9,42 +9,42 @@ use crate::evaluation::assemble::groups::part;
 use crate::evaluation::assemble::{Column, Tell, tables};
 use crate::evaluation::results::{About, KindResult, Statement};
 
-/// Every kind that has a search, in the column's order; with rates of its own where there is more than one.
-pub(super) fn of(
-    view: &View,
-    column: &Column,
-    groups: &[Column],
-    resampling: Resampling,
-    tell: Tell<'_>,
-) -> Result<Vec<KindResult>, EvaluationError> {
+/// The searches of each kind that has any, in the column's order.
+pub(super) fn parts<'c, 'a>(view: &View<'a>, column: &'c Column) -> Result<Vec<(&'c str, View<'a>)>, EvaluationError> {
     if column.values.len() > EVALUATION_VALUES_MAX {
         let found = column.values.len();
         return Err(EvaluationError::TooMany { what: "kinds of probe", found, most: EVALUATION_VALUES_MAX });
     }
-    let parts: Vec<(&String, View)> =
-        column.values.iter().enumerate().map(|(value, name)| (name, part(view, &column.of_searches, value))).collect();
-    let there: Vec<_> = parts.iter().filter(|(_, part)| part.searches().next().is_some()).collect();
-    let several = there.len() > 1;
-    let one = |(name, part): &&(&String, View)| {
+    let parts = column.values.iter().enumerate();
+    let parts = parts.map(|(value, name)| (name.as_str(), part(view, &column.of_searches, value)));
+    Ok(parts.filter(|(_, part)| part.searches().next().is_some()).collect())
+}
+
+/// Every kind, with rates of its own where there is more than one.
+pub(super) fn of(
+    parts: &[(&str, View)],
+    groups: &[Column],
+    resampling: Resampling,
+    tell: Tell<'_>,
+) -> Result<Vec<KindResult>, EvaluationError> {
+    let several = parts.len() > 1;
+    let one = |(name, part): &(&str, View)| {
         let people = part.trials().enrolled_subjects();
         let how = tables::How { seed: resampling.seed, resampling: Some(resampling), groups, tell };
         let rates = several.then(|| tables::gallery(part, people, &how));
         Ok(KindResult {
-            kind: (*name).clone(),
+            kind: (*name).to_owned(),
             mated_searches: part.mated().count() as u64,
             non_mated_searches: part.non_mated().count() as u64,
             rates: rates.transpose()?,
         })
     };
-    there.iter().map(one).collect()
+    parts.iter().map(one).collect()
 }
 
-/// Kinds that groups are compared within: all that have searches where there are several, but not more than a few.
-pub(super) fn several<'c, 'a>(view: &View<'a>, column: &'c Column) -> Vec<(&'c str, View<'a>)> {
-    let parts = column.values.iter().enumerate();
-    let parts = parts.map(|(value, name)| (name.as_str(), part(view, &column.of_searches, value)));
-    let there: Vec<_> = parts.filter(|(_, part)| part.searches().next().is_some()).collect();
-    if (2..=EVALUATION_KINDS_COMPARED_MAX).contains(&there.len()) { there } else { Vec::new() }
+/// Kinds that groups are compared within: all of them where there are several, but not more than a few.
+pub(super) fn compared<P>(parts: &[P]) -> &[P] {
+    if (2..=EVALUATION_KINDS_COMPARED_MAX).contains(&parts.len()) { parts } else { &[] }
 }
 
 /// What is to be known of rates over several kinds.

@@ -17,6 +17,7 @@ mod tables;
 mod wanted;
 
 use std::collections::BTreeMap;
+use std::iter;
 
 pub use bands::BANDS;
 pub use crossfit::of_search;
@@ -28,6 +29,7 @@ use crate::evaluation::accuracy::paired::compare;
 use crate::evaluation::accuracy::rates::failures;
 use crate::evaluation::accuracy::trials::{Kind, Rank, Search, Threshold, Trials, View};
 use crate::evaluation::arithmetic::bootstrap::Resampling;
+use crate::evaluation::assemble::compared::Searched;
 use crate::evaluation::assemble::sizes::{BySize, by_size};
 use crate::evaluation::results::{
     About, ApproximatePairs, Breakdown, Calibration, CalibrationBand, Counts, Evaluation, GalleryResult, HeatMap,
@@ -166,12 +168,11 @@ fn parts(
     statements: &mut Vec<Statement>,
 ) -> Result<Parts, EvaluationError> {
     let mut parts = Parts::default();
-    if let Some(column) = &found.kinds {
-        parts.probe_kinds = kinds::of(view, column, &found.groups, resampling, found.tell)?;
-        statements.extend(kinds::statement(&parts.probe_kinds));
-        if parts.probe_kinds.len() > 1 {
-            parts.breakdowns.push(groups::by_kind(view, column, threshold)?);
-        }
+    let of_kinds = found.kinds.as_ref().map(|column| kinds::parts(view, column)).transpose()?.unwrap_or_default();
+    parts.probe_kinds = kinds::of(&of_kinds, &found.groups, resampling, found.tell)?;
+    statements.extend(kinds::statement(&parts.probe_kinds));
+    for column in found.kinds.iter().filter(|_| of_kinds.len() > 1) {
+        parts.breakdowns.push(groups::by_kind(view, column, threshold)?);
     }
     let columns = (found.kinds.iter().count() + found.measures.len()) as u64;
     let told = |breakdowns: &[Breakdown]| (found.tell)("breakdowns", breakdowns.len() as u64, columns);
@@ -179,15 +180,13 @@ fn parts(
         told(&parts.breakdowns)?;
         parts.breakdowns.extend(groups::by_quality(view, measure, threshold)?);
     }
-    let kinds: Vec<(&str, View)> = found.kinds.iter().flat_map(|kinds| kinds::several(view, kinds)).collect();
-    let (mut compared, all) = (Vec::new(), (found.groups.len() * (1 + kinds.len())) as u64);
+    let by_kind = kinds::compared(&of_kinds).iter().map(|(kind, part)| Searched::of_kind(kind, part));
+    let searched: Vec<Searched> = iter::once(Searched::all(view)).chain(by_kind).collect();
+    let (mut compared, all) = (Vec::new(), (found.groups.len() * searched.len()) as u64);
     let resampling = Resampling { replicates: compared::permutations(all as usize), ..resampling };
-    for column in &found.groups {
-        let go_on = |done: usize| move || (found.tell)("groups", done as u64, all);
-        compared.push(compared::column(view, column, resampling, &go_on(compared.len()))?);
-        for (kind, part) in &kinds {
-            compared.push(compared::column_of_kind(part, kind, column, resampling, &go_on(compared.len()))?);
-        }
+    for (column, searched) in found.groups.iter().flat_map(|column| searched.iter().map(move |one| (column, one))) {
+        let done = compared.len() as u64;
+        compared.push(compared::column(searched, column, resampling, &|| (found.tell)("groups", done, all))?);
     }
     let mut said = compared::conclude(compared)?;
     statements.append(&mut said.statements);

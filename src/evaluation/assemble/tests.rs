@@ -301,7 +301,7 @@ fn groups_are_compared_within_each_kind_of_probe() {
         templates: Vec::new(),
     };
     given.kinds = Some(of_kinds(&["clean", "dark"]));
-    let within = |names: &[&str]| kinds::several(&galleries[0].view(), &of_kinds(names)).len();
+    let within = |names: &[&str]| kinds::compared(&kinds::parts(&galleries[0].view(), &of_kinds(names)).unwrap()).len();
     assert_eq!((within(&["a", "b", "c", "d"]), within(&["a", "b", "c", "d", "e"])), (4, 0));
     let found = assemble(identity(), given).unwrap();
     let groups: Vec<_> = found.breakdowns.iter().filter(|one| one.kind == BreakdownKind::Group).collect();

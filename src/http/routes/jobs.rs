@@ -18,6 +18,7 @@ use crate::http::identity::Sender;
 use crate::http::job_shapes::JobShape;
 use crate::http::problem::{Problem, ProblemShape};
 use crate::http::reception::Reception;
+use crate::http::routes::length;
 use crate::rights::Permission;
 
 /// Jobs.
@@ -78,10 +79,7 @@ pub async fn list(
     Sender(caller): Sender,
     asked: Query<JobsAsked>,
 ) -> Result<Json<JobsShape>, Problem> {
-    let last = asked.last.unwrap_or(50) as usize;
-    if !(1..=JOBS_KEPT_MAX).contains(&last) {
-        return Err(Problem::malformed(format!("\"last\" is from 1 to {JOBS_KEPT_MAX}.")));
-    }
+    let last = length(asked.last, JOBS_KEPT_MAX)?;
     let desk = Arc::clone(&reception.desk);
     let mut found = reception.run(async move { jobs::newest(&desk, last).await }).await?;
     found.retain(|job| caller.may(Permission::JobRead, Some(&job.asked.gallery)));

@@ -27,6 +27,16 @@ use crate::http::identity;
 use crate::http::problem::Problem;
 use crate::rights::Permission;
 
+/// How many of a list are shown: those asked for, from one to `most`.
+fn length(asked: Option<u32>, most: usize) -> Result<usize, Problem> {
+    let last = asked.unwrap_or(50) as usize;
+    if (1..=most).contains(&last) {
+        Ok(last)
+    } else {
+        Err(Problem::malformed(format!("\"last\" is from 1 to {most}.")))
+    }
+}
+
 /// Where the browsable page is.
 pub const DOCS: &str = "/api/docs/";
 /// Where the OpenAPI document is.

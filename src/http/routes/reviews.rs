@@ -17,6 +17,7 @@ use crate::http::identity::Sender;
 use crate::http::problem::{Problem, ProblemShape};
 use crate::http::reception::Reception;
 use crate::http::review_shapes::{LeadShape, LeadsShape, ReviewShape, StandShape, ViewShape};
+use crate::http::routes::length;
 
 /// Reviews.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -108,7 +109,7 @@ pub async fn list(
     asked: Query<ReviewsAsked>,
 ) -> Result<Json<ReviewsShape>, Problem> {
     let ReviewsAsked { state, last } = asked.into_inner();
-    let last = length(last)?;
+    let last = length(last, REVIEW_PAGE_MAX)?;
     let found =
         within(&reception, caller, move |room: ReviewRoom| async move { room.list(state.as_deref(), last).await })
             .await?;
@@ -227,7 +228,7 @@ pub async fn leads(
     Sender(caller): Sender,
     asked: Query<LeadsAsked>,
 ) -> Result<Json<LeadsShape>, Problem> {
-    let last = length(asked.last)?;
+    let last = length(asked.last, REVIEW_PAGE_MAX)?;
     let found = within(&reception, caller, move |room: ReviewRoom| async move { room.leads(last).await }).await?;
     Ok(Json(LeadsShape::new(&found)))
 }
@@ -268,15 +269,6 @@ where
         act(room).await
     };
     reception.run(case).await
-}
-
-fn length(last: Option<u32>) -> Result<usize, Problem> {
-    let last = last.unwrap_or(50) as usize;
-    if (1..=REVIEW_PAGE_MAX).contains(&last) {
-        Ok(last)
-    } else {
-        Err(Problem::malformed(format!("\"last\" is from 1 to {REVIEW_PAGE_MAX}.")))
-    }
 }
 
 fn number(text: &str) -> Result<i64, Problem> {

@@ -30,7 +30,9 @@ fn searched(people: usize, tops: &[(f32, [usize; 2])]) -> (Trials, Column) {
 
 fn concluded(trials: &Trials, columns: &[Column]) -> Conclusions {
     let resampling = Resampling { replicates: 200, ..Resampling::usual(1) };
-    let compared = columns.iter().map(|one| column(&trials.view(), one, resampling, &|| Ok(())).unwrap()).collect();
+    let view = trials.view();
+    let all = Searched::all(&view);
+    let compared = columns.iter().map(|one| column(&all, one, resampling, &|| Ok(())).unwrap()).collect();
     conclude(compared).unwrap()
 }
 
