@@ -322,3 +322,38 @@ fn a_benchmark_that_is_interrupted_leaves_nothing() {
     assert!(!output.status.success() && said.contains("nothing was left behind"), "{said}");
     assert!(!scratch.exists(), "{said}");
 }
+
+/// One account, two keys: without a key the account is nobody here, and with the proposer's own it is refused.
+#[test]
+fn two_people_at_one_account_adopt_a_policy_by_their_keys() {
+    let desk = Desk::new();
+    desk.good(&["gallery", "create", "custody", "--purpose", "tests"]);
+    let key = |name: &str, role: &str| {
+        desk.good(&["user", "add", name, "--role", role]);
+        let file = format!("{name}.key");
+        desk.good(&["key", "create", name, "--to", &file]);
+        fs_err::read_to_string(desk.folder.path().join(file)).unwrap()
+    };
+    let (ann, bob) = (key("ann", "supervisor"), key("bob", "supervisor"));
+    let ours = desk.good(&["policy", "show", "--toml"]).replace("searches_per_day = 500", "searches_per_day = 40");
+    fs_err::write(desk.folder.path().join("ours.toml"), ours).unwrap();
+    let by = |key: &str, arguments: &[&str]| {
+        let mut command = desk.command(arguments);
+        command.env("BERTILLON_KEY", key);
+        command
+    };
+    let propose = ["policy", "propose", "ours.toml", "--reason", "we are few"];
+    assert!(desk.bad(&propose).contains("BERTILLON_KEY"), "who owns the folder is no user");
+    assert!(program::bad(by("bert_nobody", &propose)).contains("nobody has the key"));
+    assert!(program::good(by(&ann, &propose)).contains("policy approve 1"));
+    let refused = program::bad(by(&ann, &["policy", "approve", "1"]));
+    assert!(refused.contains("whoever proposed it"), "{refused}");
+    assert!(program::good(by(&bob, &["policy", "proposal", "1"])).contains("searches_per_day"));
+    assert!(json(&desk.good(&["policy", "show", "--json"]))["policy"]["volume"]["searches_per_day"] == 500);
+    assert!(program::good(by(&bob, &["policy", "approve", "1"])).contains("in force"));
+    let shown = json(&desk.good(&["policy", "show", "--json"]));
+    assert_eq!(shown["policy"]["volume"]["searches_per_day"], 40);
+    let history = json(&program::good(by(&bob, &["policy", "history", "--json"])));
+    assert_eq!((&history[0]["sha256"], &history[0]["proposal"]), (&shown["sha256"], &1.into()));
+    assert!(desk.good(&["audit", "verify"]).contains("follow each other as they were written"));
+}

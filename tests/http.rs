@@ -6,6 +6,7 @@ mod faces;
 mod http {
     mod approximate;
     mod audit;
+    mod governing;
     mod operating_points;
     mod reviews;
     mod rights;

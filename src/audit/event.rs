@@ -39,6 +39,8 @@ pub enum Object {
     Review(i64),
     /// A lead, by its number.
     Lead(i64),
+    /// A proposal, by its number.
+    Proposal(i64),
 }
 
 impl Object {
@@ -50,6 +52,7 @@ impl Object {
             Self::Key(id) => format!("key:{id}"),
             Self::Review(id) => format!("review:{id}"),
             Self::Lead(id) => format!("lead:{id}"),
+            Self::Proposal(id) => format!("proposal:{id}"),
             Self::Templates(first, last) if first == last => format!("template:{first}"),
             Self::Templates(first, last) => format!("templates:{first}-{last}"),
         }

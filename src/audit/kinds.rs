@@ -117,6 +117,20 @@ kinds! {
     ImportVoided = "import.voided" of Erasure,
     /// A server ended.
     ServerStopped = "server.stopped" of Config,
+    /// A policy or an operating point was proposed.
+    ProposalMade = "proposal.made" of Config,
+    /// Somebody approved a proposal; what it leads to stands in the state.
+    ProposalApproved = "proposal.approved" of Config,
+    /// Somebody rejected a proposal.
+    ProposalRejected = "proposal.rejected" of Config,
+    /// Whoever made a proposal took it back.
+    ProposalWithdrawn = "proposal.withdrawn" of Config,
+    /// Proposals were listed.
+    ProposalListed = "proposal.listed" of Consultation,
+    /// One proposal was shown.
+    ProposalRead = "proposal.read" of Consultation,
+    /// The policy in force, or those that were, were shown.
+    PolicyRead = "policy.read" of Consultation,
     /// A user was added.
     UserAdded = "user.added" of Config,
     /// Users were listed.

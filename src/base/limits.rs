@@ -178,6 +178,12 @@ pub const REVIEW_PAGE_MAX: usize = 500;
 pub const REVIEW_TRIES_MAX: usize = 8;
 /// Most outcomes of one lead.
 pub const LEAD_OUTCOMES_MAX: usize = 64;
+/// Proposals that may wait for approval.
+pub const PROPOSALS_OPEN_MAX: usize = 100;
+/// Proposals or policies that are read at once.
+pub const PROPOSAL_PAGE_MAX: usize = 500;
+/// Days that a proposal may wait.
+pub const PROPOSAL_DAYS: u64 = 30;
 
 /// Largest HTTP body of one request.
 pub const REQUEST_BYTES_MAX: usize = 256 << 20;

@@ -13,6 +13,7 @@ pub mod evaluate;
 pub mod eyes;
 pub mod faces;
 pub mod folder;
+pub mod governing;
 pub mod jobs;
 pub mod keys;
 pub mod npy;
@@ -28,6 +29,7 @@ pub use desk::Desk;
 use std::path::PathBuf;
 
 use crate::base::ids::{GalleryName, IdError, ModelId};
+use crate::base::limits::RECORD_TEXT_BYTES_MAX;
 use crate::evaluation::EvaluationError;
 use crate::evaluation::manifest::ManifestError;
 use crate::evaluation::protocol::ProtocolError;
@@ -35,7 +37,7 @@ use crate::evaluation::synthetic::SyntheticError;
 use crate::gallery::GalleryError;
 use crate::graph::GraphError;
 use crate::identify::IdentifyError;
-use crate::records::PeopleError;
+use crate::records::{PeopleError, RecordsError};
 use crate::rights::Permission;
 use crate::vision::VisionError;
 
@@ -148,6 +150,9 @@ pub enum CaseworkError {
     /// A review, or a lead.
     #[error(transparent)]
     Review(#[from] review::ReviewError),
+    /// A proposal, or what is in force.
+    #[error(transparent)]
+    Governing(#[from] governing::GoverningError),
     /// A key that is missing, damaged or can't be read.
     #[error("the key {}: {reason}", .path.display())]
     Key {
@@ -179,6 +184,18 @@ pub enum CaseworkError {
 
 fn in_gallery(gallery: Option<&GalleryName>) -> String {
     gallery.map(|name| format!(" in the gallery {:?}", name.as_str())).unwrap_or_default()
+}
+
+impl From<RecordsError> for CaseworkError {
+    fn from(error: RecordsError) -> Self {
+        Self::Gallery(error.into())
+    }
+}
+
+/// A reason as it is kept; `None` for one that is blank or longer than any reason is.
+fn reason_of(said: &str) -> Option<String> {
+    let said = said.trim();
+    (1..=RECORD_TEXT_BYTES_MAX).contains(&said.len()).then(|| said.to_owned())
 }
 
 impl CaseworkError {

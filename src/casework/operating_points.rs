@@ -1,7 +1,7 @@
 //! The operating points of a data folder: files that name a threshold and the evaluation behind it. A search may name one, or a
 //! false positive rate, and gets its threshold from here.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 
 use fs_err as fs;
@@ -9,6 +9,7 @@ use fs_err as fs;
 use crate::base::hex;
 use crate::base::ids::{GalleryName, ModelId};
 use crate::base::limits::{OPERATING_POINT_BYTES_MAX, OPERATING_POINTS_MAX, RECORD_TEXT_BYTES_MAX};
+use crate::casework::governing::points;
 use crate::casework::{CaseworkError, Desk};
 use crate::evaluation::operating_point::OperatingPoint;
 use crate::gallery::GalleryError;
@@ -84,6 +85,8 @@ pub struct Cited {
     pub point: OperatingPoint,
     /// sha256 of its JSON.
     pub sha256: String,
+    /// Who approved it; nobody yet where it is empty.
+    pub approved_by: Vec<String>,
 }
 
 impl Cited {
@@ -92,9 +95,16 @@ impl Cited {
     pub fn in_words(&self) -> String {
         let synthetic = if self.point.synthetic { ", from synthetic data" } else { "" };
         let supported = if self.point.is_supported() { "" } else { ", not supported by the data" };
-        let Self { point, sha256 } = self;
+        let Self { point, sha256, approved_by } = self;
+        let approved = match approved_by.len() {
+            0 => "not approved".to_owned(),
+            people => format!("approved by {people}"),
+        };
         let probes = point.probes_in_words();
-        format!("{} (sha256 {sha256}), probes {probes}, FPIR {}{supported}{synthetic}", point.name, point.target_fpir)
+        format!(
+            "{} (sha256 {sha256}), probes {probes}, FPIR {}{supported}{synthetic}, {approved}",
+            point.name, point.target_fpir
+        )
     }
 }
 
@@ -131,6 +141,20 @@ pub fn install(settings: &Settings, point: &OperatingPoint) -> Result<PathBuf, C
     Ok(path.join(file))
 }
 
+/// One point of a data folder.
+///
+/// # Errors
+/// [`CaseworkError::OperatingPoint`] where there is none of that name, or it can't be read; what the system says.
+pub fn one(data: &Path, name: &str) -> Result<OperatingPoint, CaseworkError> {
+    GalleryName::from_str(name)?;
+    let path = data.join(FOLDER);
+    if !path.join(format!("{name}{ENDING}")).is_file() {
+        let said = format!("there is no operating point {name:?}: `bertillon eval operating-point` makes them");
+        return Err(CaseworkError::OperatingPoint(said));
+    }
+    read(&DiskFolder::open(&path).map_err(GalleryError::from)?, name)
+}
+
 /// All points of the data folder, by name.
 ///
 /// # Errors
@@ -161,24 +185,51 @@ fn read(folder: &DiskFolder, name: &str) -> Result<OperatingPoint, CaseworkError
     if point.name == name { Ok(point) } else { Err(bad("it is of another name: it was renamed")) }
 }
 
-/// The point that a choice means for a gallery; `None` where it names none.
+/// The point that a choice means for a gallery; `None` where it names none. With `approved_only` one that people approved.
 ///
 /// # Errors
-/// [`CaseworkError::OperatingPoint`] where none fits, with those that there are.
+/// [`CaseworkError::OperatingPoint`] where none fits, with those that there are; [`GoverningError::Changed`] for one that was changed
+/// after it was approved.
+///
+/// [`GoverningError::Changed`]: crate::casework::governing::GoverningError::Changed
 pub async fn resolve(
     desk: &Desk,
     gallery: &GalleryName,
     choice: &ThresholdChoice,
+    approved_only: bool,
 ) -> Result<Option<Cited>, CaseworkError> {
     if matches!(choice, ThresholdChoice::None | ThresholdChoice::Score(_)) {
         return Ok(None);
     }
-    let points = all(&desk.settings)?;
+    let mut points = all(&desk.settings)?;
     let snapshot = desk.vault.snapshot(gallery).await?;
     let asked = Asked { model: snapshot.model(), templates: snapshot.live() };
+    if let (true, ThresholdChoice::TargetFpir(..)) = (approved_only, choice) {
+        let mut there = Vec::with_capacity(points.len());
+        for point in points {
+            if approvers(desk, &point).await?.is_empty() {
+                continue;
+            }
+            there.push(point);
+        }
+        points = there;
+    }
     let point = pick(&points, choice, &asked)?;
+    let approved_by = approvers(desk, point).await?;
+    if approved_only && approved_by.is_empty() {
+        let said = format!(
+            "the operating point {:?} was approved by nobody: `bertillon policy propose --point` proposes it to others",
+            point.name
+        );
+        return Err(CaseworkError::OperatingPoint(said));
+    }
     let sha256 = point.sha256().map_err(|error| CaseworkError::OperatingPoint(error.to_string()))?;
-    Ok(Some(Cited { point: point.clone(), sha256 }))
+    Ok(Some(Cited { point: point.clone(), sha256, approved_by }))
+}
+
+async fn approvers(desk: &Desk, point: &OperatingPoint) -> Result<Vec<String>, CaseworkError> {
+    let statement = points::approved(&desk.vault, &desk.settings.data.folder, point).await?;
+    Ok(statement.map(|statement| statement.approved_by).unwrap_or_default())
 }
 
 /// The gallery that a point is to fit.

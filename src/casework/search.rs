@@ -9,10 +9,11 @@ use crate::base::text::printable;
 use crate::casework::enrol::{blocking, hash, in_parallel, in_words};
 use crate::casework::eyes::Eyes;
 use crate::casework::faces::{FaceChoice, choose};
-use crate::casework::operating_points::{Cited, ThresholdChoice, resolve};
+use crate::casework::governing::{InForce, in_force};
+use crate::casework::operating_points::{Cited, Scope, ThresholdChoice, resolve};
 use crate::casework::{CaseworkError, Desk};
 use crate::identify::{Approximation, Candidate, Filter, Identification, ListRule, Question, identify};
-use crate::policy::{NotAdmitted, Policy, Stated};
+use crate::policy::{NotAdmitted, Policy, Stated, TwoPersonAct};
 use crate::records::{FaceBox, RecordedCandidate, SearchRecord, Statement};
 use crate::rights::Permission;
 use crate::vector::scorer::Work;
@@ -156,10 +157,13 @@ pub struct Answer {
 pub async fn search(desk: &Desk, request: SearchRequest, seen: impl FnOnce()) -> Result<Answer, CaseworkError> {
     let mut total = Stopwatch::start();
     // Before anybody's face is looked at.
-    let statement = admit(desk, &request).await?;
-    exact_for_points(&request.threshold, request.mode)?;
-    let operating_point = resolve(desk, &request.gallery, &request.threshold).await?;
-    let threshold = match &request.threshold {
+    let policy = in_force(&desk.vault).await?;
+    let statement = admit(desk, &request, &policy).await?;
+    let chosen = chosen_threshold(&request, &policy.policy);
+    exact_for_points(&chosen, request.mode)?;
+    let approved_only = request.caller.identity().is_some() && policy.policy.takes_two(TwoPersonAct::OperatingPoint);
+    let operating_point = resolve(desk, &request.gallery, &chosen, approved_only).await?;
+    let threshold = match &chosen {
         ThresholdChoice::Score(score) => Some(*score),
         ThresholdChoice::None | ThresholdChoice::Point(..) | ThresholdChoice::TargetFpir(..) => {
             operating_point.as_ref().map(|cited| cited.point.search_threshold())
@@ -227,19 +231,37 @@ fn exact_for_points(threshold: &ThresholdChoice, mode: ModeChoice) -> Result<(),
     }
 }
 
+/// The threshold that is asked for; to users who ask for none, the policy may have one.
+fn chosen_threshold(request: &SearchRequest, policy: &Policy) -> ThresholdChoice {
+    let default = &policy.thresholds.default_point;
+    match &request.threshold {
+        ThresholdChoice::None if request.caller.identity().is_some() && !default.is_empty() => {
+            ThresholdChoice::Point(default.clone(), Scope::default())
+        }
+        asked => asked.clone(),
+    }
+}
+
 /// Holds what the search states against the policy, by the roles of whoever asks. Who is no user (the account that owns the
 /// data folder) may state nothing; whoever states something must state what the policy wants. A refusal is told.
-async fn admit(desk: &Desk, request: &SearchRequest) -> Result<Option<Statement>, CaseworkError> {
+async fn admit(
+    desk: &Desk,
+    request: &SearchRequest,
+    InForce { policy, sha256: policy_sha256, .. }: &InForce,
+) -> Result<Option<Statement>, CaseworkError> {
     let caller = &request.caller;
     if request.stated.count() == 0 && caller.identity().is_none() {
         return Ok(None);
     }
-    let policy = Policy::builtin().map_err(|error| CaseworkError::Stopped(error.to_string()))?;
-    let policy_sha256 = policy.sha256().map_err(CaseworkError::Stopped)?;
+    let policy_sha256 = *policy_sha256;
     let roles = caller.identity().map(|_user| caller.roles_for(Permission::SearchRun, Some(&request.gallery)));
     let admitted = policy.admit(&request.stated, &request.gallery, roles).and_then(|most| {
         let asked = u32::try_from(request.people).unwrap_or(u32::MAX);
-        if asked > most { Err(NotAdmitted::ListLength { most }) } else { Ok(()) }
+        if asked > most {
+            return Err(NotAdmitted::ListLength { most });
+        }
+        let bare = matches!(request.threshold, ThresholdChoice::Score(_));
+        if bare { policy.admit_threshold(roles) } else { Ok(()) }
     });
     match admitted {
         Ok(()) => {
@@ -374,7 +396,6 @@ fn stages_of(stages: &Stages, answer: &Answer) -> Vec<(String, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::casework::operating_points::Scope;
 
     #[test]
     fn an_operating_point_is_for_exact_searches_and_a_score_for_any() {

@@ -2,12 +2,18 @@
 
 use std::sync::OnceLock;
 
+use anyhow::{Result, bail};
+
 use crate::audit::{Caller, Detail, Happening, Kind, Outcome};
+use crate::casework::Desk;
+use crate::casework::access::api_keys::{self, Known};
 use crate::gallery::{Access, Vault, VaultOptions};
 use crate::settings::Settings;
 
 /// Where the operating system keeps the names of its accounts.
 const ACCOUNTS: &str = "/etc/passwd";
+/// A key of whoever types, in the environment: arguments are seen by others.
+const KEY: &str = "BERTILLON_KEY";
 
 /// Who asks, as the operating system has it: the account that the program runs as, whatever the environment says. Whoever can
 /// write the data folder owns it, and is not bound by roles (docs/ROLES.md).
@@ -16,6 +22,21 @@ const ACCOUNTS: &str = "/etc/passwd";
 pub fn caller() -> Caller {
     static CALLER: OnceLock<Caller> = OnceLock::new();
     CALLER.get_or_init(look).clone()
+}
+
+/// The user whose key the environment has, else [`caller`]: for what takes two people, which one account can't be.
+///
+/// # Errors
+/// When the key counts for nobody.
+pub async fn person(desk: &Desk) -> Result<Caller> {
+    let Ok(key) = std::env::var(KEY) else { return Ok(caller()) };
+    match api_keys::recognise(desk, key.trim()).await? {
+        Known::Yes(_, identity) => Ok(caller().being(identity)),
+        Known::Never => bail!("nobody has the key in {KEY}"),
+        Known::Revoked => bail!("the key in {KEY} was revoked: ask an administrator for a new one"),
+        Known::Expired(at) => bail!("the key in {KEY} counted until {at}: ask an administrator for a new one"),
+        Known::OwnerOut => bail!("the user whose key stands in {KEY} may not come in: ask an administrator"),
+    }
 }
 
 fn look() -> Caller {

@@ -16,6 +16,7 @@ pub mod models;
 pub mod policy;
 pub mod print;
 pub mod progress;
+mod proposal;
 pub mod review;
 pub mod search;
 pub mod secret;
@@ -67,7 +68,7 @@ pub fn run(commit: Option<&'static str>) -> Result<()> {
         Command::Audit(command) => runtime.block_on(audit::run(settings, command)),
         Command::User(command) => runtime.block_on(user::run(settings, command)),
         Command::Key(command) => runtime.block_on(key::run(settings, command)),
-        Command::Policy(command) => policy::run(&command),
+        Command::Policy(command) => runtime.block_on(policy::run(settings, command)),
         Command::Review(command) => runtime.block_on(review::run(settings, command)),
         Command::Lead(command) => runtime.block_on(review::run_lead(settings, command)),
         Command::Jobs(command) => runtime.block_on(jobs::run(settings, command)),

@@ -1,4 +1,4 @@
-//! `bertillon policy`. Looks at files only: no data folder is opened, so nothing is told to the audit log.
+//! `bertillon policy`. `check` and `diff` look at files only: no data folder is opened, and nothing is told to the audit log.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -7,9 +7,17 @@ use anyhow::{Result, bail};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use crate::audit::{Happening, Kind};
 use crate::base::hex;
+use crate::casework::governing::in_force;
+use crate::casework::{CaseworkError, Desk};
+use crate::cli::as_whom::caller;
 use crate::cli::print;
+use crate::cli::proposal::{self, ProposalCommand};
+use crate::gallery::{Access, GalleryError};
+use crate::policy::parse::BUILTIN as BUILTIN_TEXT;
 use crate::policy::{Policy, Weight};
+use crate::settings::Settings;
 
 /// What stands for the built-in policy where a file can be named.
 const BUILTIN: &str = "builtin";
@@ -17,9 +25,9 @@ const BUILTIN: &str = "builtin";
 /// The rules as data: who may search what for what, what must be stated, how long things are kept, what takes two people.
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
-    /// Show a policy: the built-in one, which is in force, or a file.
+    /// Show the policy in force, or a file.
     Show {
-        /// The file.
+        /// The file; `builtin` for the built-in policy.
         file: Option<PathBuf>,
         /// Print a whole file, to begin one of your own with.
         #[arg(long, conflicts_with = "json")]
@@ -46,32 +54,29 @@ pub enum PolicyCommand {
         #[arg(long)]
         json: bool,
     },
+    /// What is proposed, and comes into force when others approve it.
+    #[command(flatten)]
+    Proposal(ProposalCommand),
 }
 
 /// Carries out one of the policy commands.
 ///
 /// # Errors
-/// When a file is no policy, and for `check` when it contradicts itself.
-pub fn run(command: &PolicyCommand) -> Result<()> {
+/// When a file is no policy, for `check` when it contradicts itself, and when a proposal is refused.
+pub async fn run(settings: Settings, command: PolicyCommand) -> Result<()> {
     match command {
-        PolicyCommand::Show { file, toml, json } => {
-            let policy = named(file.as_deref().unwrap_or(Path::new(BUILTIN)))?;
-            if *toml {
-                return match file {
-                    None => print::line(crate::policy::parse::BUILTIN.trim_end()),
-                    Some(_) => print::line(toml_of(&policy)?.trim_end()),
-                };
-            }
-            if *json {
-                return print::json(&json!({ "sha256": hash(&policy)?, "policy": policy }));
-            }
-            print::line(&in_words(&policy)?)
+        PolicyCommand::Show { file: None, toml, json } => show_in_force(settings, toml, json).await,
+        PolicyCommand::Show { file: Some(file), toml, json } => {
+            let policy = named(&file)?;
+            let text = if file == Path::new(BUILTIN) { BUILTIN_TEXT.to_owned() } else { toml_of(&policy)? };
+            show(&policy, text, toml, json)
         }
-        PolicyCommand::Check { file, json } => check(file, *json),
+        PolicyCommand::Check { file, json } => check(&file, json),
+        PolicyCommand::Proposal(command) => proposal::run(settings, command).await,
         PolicyCommand::Diff { before, after, json } => {
-            let (before, after) = (named(before)?, named(after)?);
+            let (before, after) = (named(&before)?, named(&after)?);
             let changes = before.changes_to(&after).map_err(anyhow::Error::msg)?;
-            if *json {
+            if json {
                 let shown = json!({ "before": hash(&before)?, "after": hash(&after)?, "changes": changes });
                 return print::json(&shown);
             }
@@ -81,6 +86,30 @@ pub fn run(command: &PolicyCommand) -> Result<()> {
             }
         }
     }
+}
+
+/// The policy in force where there is a data folder; where there is none yet, the built-in one will be.
+async fn show_in_force(settings: Settings, toml: bool, json: bool) -> Result<()> {
+    let desk = match Desk::open(settings, Access::Reader).await {
+        Err(CaseworkError::Gallery(GalleryError::NoData(_))) => {
+            return show(&Policy::builtin()?, BUILTIN_TEXT.to_owned(), toml, json);
+        }
+        opened => opened?,
+    };
+    let now = in_force(&desk.vault).await?;
+    desk.vault.acting_for(&caller()).tell(&Happening::new(Kind::PolicyRead)).await?;
+    let text = if now.number == 0 { BUILTIN_TEXT.to_owned() } else { toml_of(&now.policy)? };
+    show(&now.policy, text, toml, json)
+}
+
+fn show(policy: &Policy, text: String, toml: bool, json: bool) -> Result<()> {
+    if toml {
+        return print::line(text.trim_end());
+    }
+    if json {
+        return print::json(&json!({ "sha256": hash(policy)?, "policy": policy }));
+    }
+    print::line(&in_words(policy)?)
 }
 
 fn check(file: &Path, as_json: bool) -> Result<()> {

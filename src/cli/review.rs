@@ -1,5 +1,5 @@
-//! `bertillon review` and `bertillon lead`. Who sits at the terminal is who the operating system says; where there are users,
-//! the user of that name.
+//! `bertillon review` and `bertillon lead`. Who sits at the terminal is the user whose key BERTILLON_KEY has, else who the operating
+//! system says; where there are users, the user of that name.
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -9,7 +9,7 @@ use crate::base::ids::TemplateId;
 use crate::base::text::{NOT_EVIDENCE, printable};
 use crate::casework::review::view::Shown;
 use crate::casework::review::{Finding, Outcome, ReviewRoom, State, View};
-use crate::cli::as_whom::caller;
+use crate::cli::as_whom::person;
 use crate::cli::{desk, print};
 use crate::gallery::Access;
 use crate::http::review_shapes::{LeadShape, LeadsShape, ReviewShape, StandShape, ViewShape};
@@ -133,7 +133,7 @@ pub enum LeadCommand {
 /// When it is refused, or there is no such review or no data folder.
 pub async fn run(settings: Settings, command: ReviewCommand) -> Result<()> {
     let desk = desk(settings, Access::Reader).await?;
-    let room = ReviewRoom::enter(&desk.vault, &caller()).await?;
+    let room = ReviewRoom::enter(&desk.vault, &person(&desk).await?).await?;
     match command {
         ReviewCommand::Open { search, json } => {
             let review = room.open(search).await?;
@@ -173,7 +173,7 @@ pub async fn run(settings: Settings, command: ReviewCommand) -> Result<()> {
 /// When it is refused, or there is no such lead or no data folder.
 pub async fn run_lead(settings: Settings, command: LeadCommand) -> Result<()> {
     let desk = desk(settings, Access::Reader).await?;
-    let room = ReviewRoom::enter(&desk.vault, &caller()).await?;
+    let room = ReviewRoom::enter(&desk.vault, &person(&desk).await?).await?;
     match command {
         LeadCommand::List { last, json } => {
             let found = room.leads(last as usize).await?;

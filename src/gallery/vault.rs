@@ -19,6 +19,7 @@ use crate::gallery::shelf::Shelf;
 use crate::gallery::snapshot::Snapshot;
 use crate::gallery::tail::Committed;
 use crate::gallery::traffic::Traffic;
+use crate::records::governing::GoverningBook;
 use crate::records::review::ReviewBook;
 use crate::records::{AuditBook, GalleryRecord, JobBook, PeopleBook, Records, ReferenceImage, SearchRecord};
 use crate::segment::{Precision, check_model_name};
@@ -172,6 +173,12 @@ impl Vault {
     #[must_use]
     pub fn review_book(&self) -> ReviewBook {
         self.inner.records.review_book(&self.caller)
+    }
+
+    /// Policies and proposals, for the caller.
+    #[must_use]
+    pub fn governing_book(&self) -> GoverningBook {
+        self.inner.records.governing_book(&self.caller)
     }
 
     async fn open_galleries(&self) -> Result<(), GalleryError> {

@@ -35,6 +35,9 @@ impl From<CaseworkError> for Problem {
                 Self::not_found("no-job", "No such job", detail)
             }
             CaseworkError::Review(error) => error.into(),
+            CaseworkError::Governing(error) => {
+                Self::conflict("governing", "What is in force can't be used", error.to_string())
+            }
             CaseworkError::NotAdmitted(error) if error.is_forbidden() => {
                 Self::forbidden(error.kind(), "The policy does not allow this", error.to_string())
             }

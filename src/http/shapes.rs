@@ -437,11 +437,13 @@ pub struct OperatingPointShape {
     pub supported: bool,
     /// Whether it was measured on synthetic templates: then it says nothing about people.
     pub synthetic: bool,
+    /// Users who approved it for use here; empty where nobody did.
+    pub approved_by: Vec<String>,
 }
 
 impl From<&Cited> for OperatingPointShape {
     fn from(cited: &Cited) -> Self {
-        let Cited { point, sha256 } = cited;
+        let Cited { point, sha256, approved_by } = cited;
         let both = |(low, high)| [low, high];
         Self {
             name: point.name.clone(),
@@ -455,6 +457,7 @@ impl From<&Cited> for OperatingPointShape {
             measured: point.measured_in_words(),
             supported: point.is_supported(),
             synthetic: point.synthetic,
+            approved_by: approved_by.clone(),
         }
     }
 }

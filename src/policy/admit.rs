@@ -103,6 +103,14 @@ pub enum NotAdmitted {
         /// How long it may be.
         most: u32,
     },
+    /// Whoever asks may not choose a threshold by its number. 403.
+    #[error(
+        "a threshold by its number may be chosen by {allowed} under this policy: name an operating point or a target FPIR"
+    )]
+    Threshold {
+        /// Which roles may.
+        allowed: String,
+    },
     /// Whoever asks has no role that may. 403.
     #[error(
         "the policy does not allow searches for {purpose} to any of the roles of whoever asks; it does to {allowed}"
@@ -120,7 +128,11 @@ impl NotAdmitted {
     #[must_use]
     pub fn is_forbidden(&self) -> bool {
         match self {
-            Self::Gallery { .. } | Self::Seriousness { .. } | Self::ListLength { .. } | Self::Role { .. } => true,
+            Self::Gallery { .. }
+            | Self::Seriousness { .. }
+            | Self::ListLength { .. }
+            | Self::Threshold { .. }
+            | Self::Role { .. } => true,
             Self::Missing(_) | Self::TooLong { .. } | Self::Unknown { .. } => false,
         }
     }
@@ -135,6 +147,7 @@ impl NotAdmitted {
             Self::Gallery { .. } => "purpose-not-allowed",
             Self::Seriousness { .. } => "not-serious-enough",
             Self::ListLength { .. } => "list-too-long",
+            Self::Threshold { .. } => "threshold-not-allowed",
             Self::Role { .. } => "role-not-allowed",
         }
     }
@@ -168,6 +181,22 @@ impl Policy {
         }
         self.serious_enough(name, purpose, stated, gallery)?;
         self.longest_list(name, purpose, roles)
+    }
+
+    /// Whether whoever asks may choose a threshold by its number: `roles` are theirs, `None` for who is bound by none.
+    ///
+    /// # Errors
+    /// [`NotAdmitted::Threshold`].
+    pub fn admit_threshold(&self, roles: Option<Roles>) -> Result<(), NotAdmitted> {
+        let raw = &self.thresholds.raw_roles;
+        if roles.is_none_or(|roles| roles.any_of(raw)) {
+            return Ok(());
+        }
+        let allowed = match raw.as_slice() {
+            [] => "nobody".to_owned(),
+            some => some.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", "),
+        };
+        Err(NotAdmitted::Threshold { allowed })
     }
 
     fn serious_enough(

@@ -280,6 +280,12 @@ impl Policy {
         Ok(Sha256::new().chain_update(HASHED).chain_update(self.value()?.to_string()).finalize().into())
     }
 
+    /// Whether an act takes two people.
+    #[must_use]
+    pub fn takes_two(&self, act: TwoPersonAct) -> bool {
+        self.two_person.acts.contains(&act)
+    }
+
     /// What it says, with the keys of all objects in ascending order.
     fn value(&self) -> Result<serde_json::Value, String> {
         serde_json::to_value(self).map_err(|error| error.to_string())

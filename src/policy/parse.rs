@@ -49,6 +49,19 @@ fn in_lines(findings: &[Finding]) -> String {
     shown.chain(more).collect()
 }
 
+/// What stands in a file; no more of it than a policy may have and a byte.
+///
+/// # Errors
+/// [`PolicyError::Unreadable`].
+pub fn text_of(path: &Path) -> Result<String, PolicyError> {
+    let unreadable = |reason: String| PolicyError::Unreadable { path: path.to_owned(), reason };
+    let file = fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
+    let mut text = String::new();
+    let limit = POLICY_BYTES_MAX as u64 + 1;
+    file.take(limit).read_to_string(&mut text).map_err(|error| unreadable(error.to_string()))?;
+    Ok(text)
+}
+
 impl Policy {
     /// The policy of those who adopted none.
     ///
@@ -63,12 +76,7 @@ impl Policy {
     /// # Errors
     /// [`PolicyError::Unreadable`], [`PolicyError::Form`].
     pub fn read(path: &Path) -> Result<Self, PolicyError> {
-        let unreadable = |reason: String| PolicyError::Unreadable { path: path.to_owned(), reason };
-        let file = fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
-        let mut text = String::new();
-        let limit = POLICY_BYTES_MAX as u64 + 1;
-        file.take(limit).read_to_string(&mut text).map_err(|error| unreadable(error.to_string()))?;
-        Self::parse(&text, &path.display().to_string())
+        Self::parse(&text_of(path)?, &path.display().to_string())
     }
 
     /// Reads a text; `place` is where it stands, for errors.

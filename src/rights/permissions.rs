@@ -32,6 +32,12 @@ pub enum Permission {
     JobRead,
     /// Cancel jobs.
     JobCancel,
+    /// See the policies that are and were in force, and what was proposed.
+    PolicyRead,
+    /// Propose a policy or an operating point.
+    PolicyPropose,
+    /// Approve or reject what others proposed.
+    PolicyApprove,
     /// Read the audit log.
     AuditRead,
     /// Add users, change their roles, lock them; make and revoke keys.
@@ -42,7 +48,7 @@ use Role::{Administrator, Auditor, Evaluator, Examiner, Supervisor, Verifier};
 
 impl Permission {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::StatusRead,
         Self::GalleryRead,
         Self::GalleryCreate,
@@ -55,6 +61,9 @@ impl Permission {
         Self::ReviewDecide,
         Self::JobRead,
         Self::JobCancel,
+        Self::PolicyRead,
+        Self::PolicyPropose,
+        Self::PolicyApprove,
         Self::AuditRead,
         Self::UserManage,
     ];
@@ -75,6 +84,9 @@ impl Permission {
             Self::ReviewDecide => "review.decide",
             Self::JobRead => "job.read",
             Self::JobCancel => "job.cancel",
+            Self::PolicyRead => "policy.read",
+            Self::PolicyPropose => "policy.propose",
+            Self::PolicyApprove => "policy.approve",
             Self::AuditRead => "audit.read",
             Self::UserManage => "user.manage",
         }
@@ -85,14 +97,16 @@ impl Permission {
     pub const fn roles(self) -> &'static [Role] {
         match self {
             Self::StatusRead => &Role::ALL,
-            Self::GalleryRead => &[Examiner, Verifier, Supervisor, Evaluator, Auditor, Administrator],
+            Self::GalleryRead | Self::PolicyRead => {
+                &[Examiner, Verifier, Supervisor, Evaluator, Auditor, Administrator]
+            }
             Self::GalleryCreate | Self::GalleryMaintain | Self::JobCancel | Self::UserManage => &[Administrator],
             Self::ReferenceEnrol => &[Supervisor, Administrator],
-            Self::ReferenceErase => &[Supervisor],
-            Self::SearchRun => &[Examiner, Supervisor, Evaluator],
-            Self::SearchThreshold => &[Evaluator],
+            Self::ReferenceErase | Self::PolicyApprove => &[Supervisor],
+            // A bare threshold: to those of them whom the policy in force allows it.
+            Self::SearchRun | Self::SearchThreshold => &[Examiner, Supervisor, Evaluator],
             Self::ReviewRead | Self::ReviewDecide => &[Examiner, Verifier, Supervisor],
-            Self::JobRead => &[Supervisor, Evaluator, Administrator],
+            Self::JobRead | Self::PolicyPropose => &[Supervisor, Evaluator, Administrator],
             Self::AuditRead => &[Auditor],
         }
     }
@@ -123,7 +137,10 @@ mod tests {
         assert_eq!(Permission::AuditRead.roles(), [Auditor]);
         let of = |role: Role| Permission::ALL.into_iter().filter(move |may| may.roles().contains(&role));
         let auditor: Vec<_> = of(Auditor).collect();
-        assert_eq!(auditor, [Permission::StatusRead, Permission::GalleryRead, Permission::AuditRead]);
+        assert_eq!(
+            auditor,
+            [Permission::StatusRead, Permission::GalleryRead, Permission::PolicyRead, Permission::AuditRead]
+        );
         assert!(!of(Administrator).any(|may| [Permission::SearchRun, Permission::ReferenceErase].contains(&may)));
         assert_eq!(of(Role::Submitter).collect::<Vec<_>>(), [Permission::StatusRead]);
         for may in Permission::ALL {

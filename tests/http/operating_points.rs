@@ -10,7 +10,7 @@ use super::server::{Form, Server};
 use crate::{SEARCHES, enrol, people, subjects, with_gallery};
 
 /// A point for the tests' model set; made up, and says so.
-fn point(name: &str, target_fpir: f64, threshold: f64, templates: (u64, u64)) -> OperatingPoint {
+pub(super) fn point(name: &str, target_fpir: f64, threshold: f64, templates: (u64, u64)) -> OperatingPoint {
     let set = Catalogue::builtin().unwrap().set("mtcnn-dlib").unwrap().id();
     let rate = Rate {
         events: 3,

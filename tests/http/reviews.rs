@@ -19,7 +19,7 @@ const REVIEWS: &str = "/api/v1/reviews";
 const SEARCHES: &str = "/api/v1/galleries/custody/searches";
 
 /// A server whose gallery "custody", of a model that nobody has, was searched once by "xena".
-fn searched() -> (Server, i64) {
+pub(super) fn searched() -> (Server, i64) {
     let data = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let search = runtime.block_on(async {
@@ -63,7 +63,7 @@ fn searched() -> (Server, i64) {
     (Server::start_on(data, |_| ()), search)
 }
 
-fn refused(answer: &Answer, status: u16, kind: &str) {
+pub(super) fn refused(answer: &Answer, status: u16, kind: &str) {
     answer.refused(status);
     assert_eq!(answer.json()["type"], format!("urn:bertillon:problem:{kind}"));
 }

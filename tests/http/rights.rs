@@ -53,7 +53,7 @@ impl Beside {
         self.runtime.block_on(self.desk.vault.audit_book().head()).unwrap().seq()
     }
 
-    fn execute(&self, data: &Path, statement: &'static str) {
+    pub(super) fn execute(&self, data: &Path, statement: &'static str) {
         let options = SqliteConnectOptions::new().filename(data.join("records.sqlite"));
         self.runtime.block_on(async {
             let pool = SqlitePool::connect_with(options).await.unwrap();

@@ -33,8 +33,8 @@ pub enum ReviewError {
     Nobody,
     /// Somebody whom the operating system knows, and the records do not.
     #[error(
-        "there are users here, and {0:?} is none of them who may come in: `bertillon user add` makes one of that name, or review \
-         over the API by your key"
+        "there are users here, and {0:?} is none of them who may come in: `bertillon user add` makes one of that name, or set \
+         BERTILLON_KEY to a key of yours"
     )]
     NoUser(String),
     /// A reason that is none.

@@ -3,7 +3,7 @@
 use crate::audit::{Detail, Happening, Kind, Object};
 use crate::casework::CaseworkError;
 use crate::casework::review::machine::Act;
-use crate::casework::review::{ReviewError, ReviewRoom, told};
+use crate::casework::review::{ReviewError, ReviewRoom};
 use crate::records::review::LeadRecord;
 
 /// What came of a lead.
@@ -61,7 +61,7 @@ impl ReviewRoom {
     /// [`ReviewError::Refused`] without a role that reviews, and what the records say.
     pub async fn leads(&self, limit: usize) -> Result<Vec<LeadRecord>, CaseworkError> {
         self.may_look(Kind::LeadListed).await?;
-        let found = told(self.book.leads(self.within().as_ref(), limit).await)?;
+        let found = self.book.leads(self.within().as_ref(), limit).await?;
         let happening = Happening::new(Kind::LeadListed).about(found.iter().map(|lead| Object::Lead(lead.id)));
         self.vault.tell(&happening).await?;
         Ok(found)
@@ -72,7 +72,7 @@ impl ReviewRoom {
     /// # Errors
     /// [`ReviewError`], and what the records say.
     pub async fn outcome(&self, lead: i64, outcome: Outcome) -> Result<LeadRecord, CaseworkError> {
-        let found = told(self.book.lead(lead).await)?.ok_or(ReviewError::NoLead(lead))?;
+        let found = self.book.lead(lead).await?.ok_or(ReviewError::NoLead(lead))?;
         let loaded = self.load(found.review, None).await?;
         let happening = Happening::new(Kind::LeadOutcome).of(&found.gallery).about([Object::Lead(lead)]);
         if let Err(refusal) = self.step(&loaded, Act::Outcome) {
@@ -80,7 +80,7 @@ impl ReviewRoom {
         }
         let word = outcome.as_str();
         let happening = happening.with("outcome", Detail::Word(word));
-        told(self.book.add_outcome(lead, word, &self.person.0, &happening).await)?;
-        told(self.book.lead(lead).await)?.ok_or_else(|| ReviewError::NoLead(lead).into())
+        self.book.add_outcome(lead, word, &self.person.0, &happening).await?;
+        self.book.lead(lead).await?.ok_or_else(|| ReviewError::NoLead(lead).into())
     }
 }

@@ -21,8 +21,9 @@ use crate::base::ids::GalleryName;
 use crate::base::limits::{RECORD_TEXT_BYTES_MAX, REVIEW_TRIES_MAX};
 use crate::casework::CaseworkError;
 use crate::casework::access::users::{self, Behind};
+use crate::casework::governing::in_force;
 use crate::crypto::random;
-use crate::gallery::{GalleryError, Vault};
+use crate::gallery::Vault;
 use crate::policy::{Policy, Role, Roles};
 use crate::records::review::{
     Advance, ClaimRecord, DecisionRecord, NewLead, ReviewBook, ReviewRecord, Reviewable, SearchFacts,
@@ -48,7 +49,7 @@ impl ReviewRoom {
     /// # Errors
     /// [`ReviewError::Nobody`] for a caller without a name, [`ReviewError::NoUser`] where there are users and they are none.
     pub async fn enter(vault: &Vault, caller: &Caller) -> Result<Self, CaseworkError> {
-        let policy = Policy::builtin().map_err(|error| CaseworkError::Stopped(error.to_string()))?;
+        let policy = in_force(vault).await?.policy;
         let known = match users::behind(vault, caller).await? {
             Behind::Themselves => caller.clone(),
             Behind::User(identity) => caller.being(*identity),
@@ -96,7 +97,7 @@ impl ReviewRoom {
         if !may(None) {
             return Err(self.refused(about(), Refusal::NotAllowed).await?);
         }
-        let facts = match told(self.book.reviewable(search).await)? {
+        let facts = match self.book.reviewable(search).await? {
             Reviewable::NoSearch => return Err(ReviewError::NoSearch(search).into()),
             Reviewable::Reviewed(review) => return Err(ReviewError::Reviewed { search, review }.into()),
             Reviewable::Yes(facts) if !may(Some(&facts.gallery)) => {
@@ -108,7 +109,7 @@ impl ReviewRoom {
             Reviewable::Yes(facts) => facts,
         };
         let policy = self.policy.sha256().map_err(CaseworkError::Stopped)?;
-        match told(self.book.open(search, &facts.gallery, &self.person.0, policy).await)? {
+        match self.book.open(search, &facts.gallery, &self.person.0, policy).await? {
             Some(review) => Ok(review),
             None => Err(ReviewError::Overtaken.into()),
         }
@@ -159,7 +160,7 @@ impl ReviewRoom {
                 return Ok(view);
             }
             let advance = self.advance(&loaded, &next, (Act::See, None), Some(&view));
-            if told(self.book.advance(&advance, happening).await)? {
+            if self.book.advance(&advance, happening).await? {
                 return Ok(view);
             }
         }
@@ -173,7 +174,7 @@ impl ReviewRoom {
     pub async fn list(&self, state: Option<&str>, limit: usize) -> Result<Vec<ReviewRecord>, CaseworkError> {
         self.may_look(Kind::ReviewListed).await?;
         let within = self.within();
-        let mut found = told(self.book.newest(state, within.as_ref(), limit).await)?;
+        let mut found = self.book.newest(state, within.as_ref(), limit).await?;
         let now = clock::now_rfc3339();
         for review in &mut found {
             if review.claim.as_ref().is_some_and(|claim| claim.until <= now) {
@@ -199,7 +200,7 @@ impl ReviewRoom {
                 happening = happening.about(finding.candidate().map(|id| Object::Templates(id, id)));
             }
             let advance = self.advance(&loaded, &next, (act, reason.clone()), None);
-            if told(self.book.advance(&advance, happening).await)? {
+            if self.book.advance(&advance, happening).await? {
                 return Ok(next);
             }
         }
@@ -261,9 +262,9 @@ impl ReviewRoom {
     }
 
     async fn load(&self, review: i64, act: Option<Act>) -> Result<Loaded, CaseworkError> {
-        let record = told(self.book.one(review).await)?.ok_or(ReviewError::NoReview(review))?;
+        let record = self.book.one(review).await?.ok_or(ReviewError::NoReview(review))?;
         let lost = || CaseworkError::Stopped(format!("review {review} is of a search that is not there"));
-        let facts = told(self.book.search(record.search).await)?.ok_or_else(lost)?;
+        let facts = self.book.search(record.search).await?.ok_or_else(lost)?;
         let SearchFacts { gallery, actor, candidates, .. } = &facts;
         let ids: Vec<_> = candidates.iter().map(|candidate| candidate.template).collect();
         // Whoever was erased since is no candidate any more.
@@ -319,13 +320,5 @@ fn about(loaded: &Loaded, act: Act) -> Happening {
 }
 
 fn reason_of(reason: &str) -> Result<String, ReviewError> {
-    let reason = reason.trim();
-    if reason.is_empty() || reason.len() > RECORD_TEXT_BYTES_MAX {
-        return Err(ReviewError::Reason { most: RECORD_TEXT_BYTES_MAX });
-    }
-    Ok(reason.to_owned())
-}
-
-fn told<T>(result: Result<T, crate::records::RecordsError>) -> Result<T, CaseworkError> {
-    Ok(result.map_err(GalleryError::from)?)
+    crate::casework::reason_of(reason).ok_or(ReviewError::Reason { most: RECORD_TEXT_BYTES_MAX })
 }
