@@ -21,6 +21,7 @@ pub mod operating_points;
 pub mod review;
 pub mod search;
 pub mod statistics;
+pub mod subjects;
 pub mod worker;
 
 pub use desk::Desk;
@@ -148,6 +149,9 @@ pub enum CaseworkError {
     /// A review, or a lead.
     #[error(transparent)]
     Review(#[from] review::ReviewError),
+    /// A subject, an image, a hold.
+    #[error(transparent)]
+    Subject(#[from] crate::records::subjects::SubjectError),
     /// A key that is missing, damaged or can't be read.
     #[error("the key {}: {reason}", .path.display())]
     Key {

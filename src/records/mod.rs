@@ -12,6 +12,7 @@ mod people;
 pub mod review;
 mod searches;
 mod statements;
+pub mod subjects;
 mod taken_back;
 mod templates;
 
@@ -36,7 +37,11 @@ pub use searches::{FaceBox, RecordedCandidate, SearchRecord};
 pub use statements::Statement;
 pub use templates::{NewDetail, ReferenceImage, TemplateState};
 
-const SCHEMA_VERSION: i64 = 10;
+const SCHEMA_VERSION: i64 = 11;
+/// The first schema with subjects.
+const SUBJECTS_SINCE: i64 = 11;
+/// Subjects and images for references of before schema 11.
+const BACKFILL: &str = include_str!("migrations/0011_backfill.sql");
 /// The oldest schema in which a copy of a gallery is what it is now.
 const COPY_SCHEMA_MIN: i64 = 5;
 const BUSY_WAIT: Duration = Duration::from_secs(10);
@@ -137,7 +142,12 @@ impl Records {
             migration(7, "people", include_str!("migrations/0007_people.sql")),
             migration(8, "review", include_str!("migrations/0008_review.sql")),
             migration(9, "statement", include_str!("migrations/0009_statement.sql")),
-            migration(SCHEMA_VERSION, "audit whole", include_str!("migrations/0010_audit_whole.sql")),
+            migration(10, "audit whole", include_str!("migrations/0010_audit_whole.sql")),
+            migration(
+                SUBJECTS_SINCE,
+                "subjects",
+                concat!(include_str!("migrations/0011_subjects.sql"), include_str!("migrations/0011_backfill.sql")),
+            ),
         ];
         let migrated = Migrator::with_migrations(migrations).run(&records.pool).await;
         migrated.map_err(|source| RecordsError::Schema { path: path.to_owned(), source: Box::new(source) })?;
