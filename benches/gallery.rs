@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use bertillon::base::ids::{GalleryName, ModelId, TemplateId};
 use bertillon::gallery::{Access, Enrolment, Erase, NewReference, Vault, VaultOptions};
+use bertillon::policy::DatedFacts;
 use bertillon::segment::Precision;
 use bertillon::vector::dimension::Dimension;
 use bertillon::vector::template::Template;
@@ -46,6 +47,7 @@ fn reference(key: u64) -> NewReference {
         template: Template::from_raw(&raw).expect("noise has a direction"),
         model: model(),
         attributes: Vec::new(),
+        about: DatedFacts::default(),
     }
 }
 

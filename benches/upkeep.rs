@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use bertillon::base::ids::{GalleryName, ModelId, TemplateId};
 use bertillon::gallery::{Access, Erase, GalleryError, ImportedReference, TemplateImport, Vault, VaultOptions};
+use bertillon::policy::DatedFacts;
 use bertillon::records::{FaceBox, RecordedCandidate, SearchRecord};
 use bertillon::scoring::compose::{Engine, compose};
 use bertillon::segment::Precision;
@@ -95,7 +96,12 @@ async fn import_people(vault: &Vault, name: &GalleryName, from: u64) {
             return Err("enough".to_owned());
         }
         let subject = format!("person {}", from + row).parse().map_err(|_| "a subject".to_owned())?;
-        Ok(ImportedReference { subject, source: format!("row {row}"), attributes: Vec::new() })
+        Ok(ImportedReference {
+            subject,
+            source: format!("row {row}"),
+            attributes: Vec::new(),
+            about: DatedFacts::default(),
+        })
     };
     let refused = vault.import_templates(import, fill, describe, |_| ()).await;
     assert!(matches!(refused, Err(GalleryError::ImportRow { .. })), "{refused:?}");

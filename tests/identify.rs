@@ -6,12 +6,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bertillon::audit::Caller;
 use bertillon::base::ids::{GalleryName, ModelId, SubjectRef};
+use bertillon::casework::subjects::SubjectRoom;
 use bertillon::evaluation::random::Stream;
 use bertillon::gallery::{Access, Enrolment, Erase, NewReference, Vault, VaultOptions};
 use bertillon::identify::rank::rank_of;
 use bertillon::identify::{Filter, Identification, IdentifyError, ListRule, Mode, Question, identify};
 use bertillon::kernel;
+use bertillon::policy::DatedFacts;
 use bertillon::records::Attribute;
 use bertillon::scoring::batcher::{BatchOptions, Batcher};
 use bertillon::scoring::{CertifiedScorer, CpuPass};
@@ -98,6 +101,7 @@ impl Room {
                     template: template.clone(),
                     model: model(1),
                     attributes: attributes(number),
+                    about: DatedFacts::default(),
                 });
             }
         }
@@ -277,4 +281,52 @@ async fn who_is_erased_is_on_no_list() {
     let found = room.ask(&probe, 100, None).await.unwrap();
     assert_eq!(shown(&found), room.oracle(&probe, 100, -1.0));
     assert_eq!(found.lists[0].len(), 9);
+}
+
+/// Kept and not searched: the list is the oracle's without them, full and exact, with conditions and without, from the moment of
+/// the restriction until it is lifted, and through sealing, merging, an import's publication and a restart.
+#[tokio::test]
+async fn who_is_restricted_is_on_no_list_and_comes_back() {
+    let room = Room::new(crowd(80, |number| 1 + number % 3)).await;
+    let caller = Caller::new("supervisor 3", "a test", None);
+    let subjects = SubjectRoom::enter(&room.vault, &caller, &name()).await.unwrap();
+    let hidden = ["person 7", "person 20", "person 79"];
+    let seen: Keep = |_, subject| !["person 7", "person 20", "person 79"].contains(&subject);
+    let older = room.vault.snapshot(&name()).await.unwrap();
+    for who in hidden {
+        subjects.restrict(&who.parse().unwrap(), true, "a complaint").await.unwrap();
+    }
+    assert!(subjects.restrict(&"person 7".parse().unwrap(), true, "again").await.is_err());
+    assert_eq!(room.vault.snapshot(&name()).await.unwrap().live(), older.live(), "nothing is erased by it");
+    drop(older);
+    let check = async |vault: &Vault, keep: Keep| {
+        let asked = Room { _folder: tempfile::tempdir().unwrap(), vault: vault.clone(), people: room.people.clone() };
+        for probe in [7, 20, 33, 79].map(template) {
+            for people in [1, 5, 100] {
+                let found = asked.ask(&probe, people, None).await.unwrap();
+                assert_eq!(shown(&found), asked.oracle_part(&probe, people, -1.0, keep));
+                let rule = ListRule { people, threshold: None };
+                let part = asked.ask_part(&probe, rule, "subject=person 7,person 33,person 20,person 4").await.unwrap();
+                let both = |number: u64, subject: &str| {
+                    keep(number, subject) && ["person 7", "person 33", "person 20", "person 4"].contains(&subject)
+                };
+                assert_eq!(shown(&part), asked.oracle_part(&probe, people, -1.0, both));
+            }
+        }
+    };
+    check(&room.vault, seen).await;
+    room.vault.seal(&name()).await.unwrap();
+    check(&room.vault, seen).await;
+    room.vault.erase(&name(), Erase::Subject("person 50".parse().unwrap()), |_| ()).await.unwrap();
+    room.vault.compact(&name(), true, |_, _| std::ops::ControlFlow::Continue(())).await.unwrap();
+    let seen_still: Keep = |_, subject| !["person 7", "person 20", "person 79", "person 50"].contains(&subject);
+    check(&room.vault, seen_still).await;
+    // Another process, which opens the files anew.
+    let reader = Vault::open(room._folder.path(), Access::Reader, VaultOptions::default()).await.unwrap();
+    check(&reader, seen_still).await;
+    reader.close().await;
+    for who in hidden {
+        subjects.restrict(&who.parse().unwrap(), false, "settled").await.unwrap();
+    }
+    check(&room.vault, |_, subject| subject != "person 50").await;
 }

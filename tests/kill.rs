@@ -21,6 +21,7 @@ use bertillon::base::ids::{GalleryName, ModelId, TemplateId};
 use bertillon::gallery::{
     Access, Enrolment, Erase, ImportedReference, NewReference, TemplateImport, Vault, VaultOptions,
 };
+use bertillon::policy::DatedFacts;
 use bertillon::records::Attribute;
 use bertillon::segment::Precision;
 use bertillon::vector::codec::{Code, put_f32};
@@ -96,6 +97,7 @@ fn reference(key: u64, batch: u64) -> NewReference {
         template: template(key),
         model: model(),
         attributes: vec![Attribute::new("shop", &source(key)).unwrap()],
+        about: DatedFacts::default(),
     }
 }
 
@@ -214,7 +216,8 @@ async fn act(vault: &Vault, what: &Try) -> Option<TemplateId> {
             };
             let describe = move |row: u64| {
                 let new = reference(people[row as usize], people[0]);
-                Ok(ImportedReference { subject: new.subject, source: new.source, attributes: new.attributes })
+                let NewReference { subject, source, attributes, about, .. } = new;
+                Ok(ImportedReference { subject, source, attributes, about })
             };
             let import = TemplateImport { gallery: name(), model: model(), count, job: None };
             Some(vault.import_templates(import, fill, describe, |_| ()).await.unwrap().first)

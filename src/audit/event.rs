@@ -41,6 +41,16 @@ pub enum Object {
     Lead(i64),
     /// A proposal, by its number.
     Proposal(i64),
+    /// A subject, by its number.
+    Subject(i64),
+    /// An image's record, by its number.
+    Image(i64),
+    /// Images that went from one subject to another, by the number of the move.
+    Move(i64),
+    /// A legal hold, by its number.
+    Hold(i64),
+    /// An erasure with its certificate, by its number.
+    Erasure(i64),
 }
 
 impl Object {
@@ -53,6 +63,11 @@ impl Object {
             Self::Review(id) => format!("review:{id}"),
             Self::Lead(id) => format!("lead:{id}"),
             Self::Proposal(id) => format!("proposal:{id}"),
+            Self::Subject(id) => format!("subject:{id}"),
+            Self::Image(id) => format!("image:{id}"),
+            Self::Move(id) => format!("move:{id}"),
+            Self::Hold(id) => format!("hold:{id}"),
+            Self::Erasure(id) => format!("erasure:{id}"),
             Self::Templates(first, last) if first == last => format!("template:{first}"),
             Self::Templates(first, last) => format!("templates:{first}-{last}"),
         }

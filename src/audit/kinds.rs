@@ -181,6 +181,40 @@ kinds! {
     LeadListed = "lead.listed" of Consultation,
     /// Somebody said what came of a lead.
     LeadOutcome = "lead.outcome" of Alteration,
+    /// Subjects were listed.
+    SubjectListed = "subject.listed" of Consultation,
+    /// What is known of a subject was shown.
+    SubjectRead = "subject.read" of Consultation,
+    /// Two subjects became one.
+    SubjectMerged = "subject.merged" of Combination,
+    /// Some images of a subject became a subject of their own.
+    SubjectSplit = "subject.split" of Alteration,
+    /// An image was given to another subject.
+    ImageReassigned = "image.reassigned" of Alteration,
+    /// Images went back to the subject that they came from.
+    SubjectMoveUndone = "subject.move_undone" of Alteration,
+    /// What is known of an image was changed.
+    ImageDescribed = "image.described" of Alteration,
+    /// A subject is kept, and in no search any more.
+    SubjectRestricted = "subject.restricted" of Alteration,
+    /// A subject is searched again.
+    SubjectUnrestricted = "subject.unrestricted" of Alteration,
+    /// A subject must not be erased.
+    HoldPlaced = "hold.placed" of Alteration,
+    /// A hold stands no more.
+    HoldLifted = "hold.lifted" of Alteration,
+    /// Holds were listed.
+    HoldListed = "hold.listed" of Consultation,
+    /// What is due or overdue was listed.
+    RetentionListed = "retention.listed" of Consultation,
+    /// Somebody decided about an image that was due.
+    RetentionReviewed = "retention.reviewed" of Alteration,
+    /// What was decided or had expired was erased, as far as it could be.
+    RetentionRun = "retention.run" of Erasure,
+    /// A deletion certificate was signed.
+    CertificateMade = "certificate.made" of Erasure,
+    /// A deletion certificate was shown.
+    CertificateRead = "certificate.read" of Consultation,
     /// Events were shown.
     AuditRead = "audit.read" of Consultation,
     /// The chain was checked.

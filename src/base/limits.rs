@@ -185,6 +185,23 @@ pub const PROPOSAL_PAGE_MAX: usize = 500;
 /// Days that a proposal may wait.
 pub const PROPOSAL_DAYS: u64 = 30;
 
+/// Subjects, images, moves or holds that are read at once.
+pub const SUBJECT_PAGE_MAX: usize = 500;
+/// Images of a subject that a list counts; of more it says so.
+pub const SUBJECT_IMAGES_COUNTED_MAX: usize = 1_000;
+/// Most images that go from one subject to another at once.
+pub const SUBJECT_MOVE_IMAGES_MAX: usize = 10_000;
+/// Longest chain of subjects merged into one another.
+pub const SUBJECT_MERGES_MAX: usize = 256;
+/// Legal holds of one subject that stand.
+pub const HOLDS_OF_SUBJECT_MAX: usize = 64;
+/// Images whose dates are reckoned in one transaction.
+pub const RECKONED_AT_ONCE: usize = 500;
+/// Images that one run of retention erases; the rest is left to the next.
+pub const RETENTION_RUN_MAX: usize = 10_000;
+/// Largest file of a deletion certificate.
+pub const CERTIFICATE_BYTES_MAX: usize = 1 << 20;
+
 /// Largest HTTP body of one request.
 pub const REQUEST_BYTES_MAX: usize = 256 << 20;
 /// Most pictures in one request to enrol or to search.

@@ -2,6 +2,7 @@
 //! and in the headers of files. Knows nothing of faces or files.
 
 pub mod clock;
+pub mod day;
 pub mod fields;
 pub mod hex;
 pub mod ids;

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use fs_err as fs;
 
+use crate::base::day::Day;
 use crate::base::ids::{GalleryName, SubjectRef};
 use crate::base::limits::{
     ATTRIBUTE_NAME_BYTES_MAX, ATTRIBUTE_VALUE_BYTES_MAX, CSV_RECORD_BYTES_MAX, RECORD_TEXT_BYTES_MAX,
@@ -21,6 +22,7 @@ use crate::casework::enrol::blocking;
 use crate::casework::npy::Npy;
 use crate::casework::{CaseworkError, Desk};
 use crate::gallery::{GalleryError, Imported, ImportedReference, TemplateImport, Vault};
+use crate::policy::{DatedFacts, Fact, GalleryPeriods, ImageFacts, Policy};
 use crate::records::{Attribute, AttributeName, check_attributes};
 
 /// What an import that is stopped says of the row it stopped at.
@@ -35,7 +37,8 @@ pub struct BulkImport {
     pub gallery: GalleryName,
     /// The `.npy` file.
     pub templates: PathBuf,
-    /// The CSV file: a column `subject`, perhaps `source`; every other column is an attribute, and an empty field none.
+    /// The CSV file: a column `subject`, perhaps `source`, and what is known of images (`captured_on`, `disposal_outcome`, ...:
+    /// [`Fact`]); every other column is an attribute, and an empty field none.
     pub subjects: PathBuf,
     /// The model set by which they were made, which whoever imports vouches for.
     pub model: String,
@@ -65,14 +68,14 @@ pub async fn import(
         return Err(GalleryError::OtherDimension { gallery, wanted: dimension, found: columns }.into());
     }
     // The whole list is checked before the first template is written.
-    let (path, stopped) = (import.subjects.clone(), Arc::clone(&stop));
+    let (path, gallery, stopped) = (import.subjects.clone(), import.gallery.clone(), Arc::clone(&stop));
     let (checked, mut progress) = blocking(move || {
-        let checked = check_list(&path, rows, &stopped, |done| progress(done, 3 * rows));
+        let checked = check_list((&path, &gallery), rows, &stopped, |done| progress(done, 3 * rows));
         (checked, progress)
     })
     .await?;
     checked?;
-    let mut list = List::open(&import.subjects)?;
+    let mut list = List::open(&import.subjects, &import.gallery)?;
     let (stopped, asked) = (Arc::clone(&stop), Arc::clone(&stop));
     let fill = move |_row: u64, out: &mut [f32]| {
         if stopped.load(Ordering::Relaxed) {
@@ -114,12 +117,12 @@ fn open_templates(path: &Path) -> Result<Npy<BufReader<fs::File>>, CaseworkError
 
 /// Reads a list up to the row that is one too many.
 fn check_list(
-    path: &Path,
+    (path, gallery): (&Path, &GalleryName),
     expected: u64,
     stop: &AtomicBool,
     mut progress: impl FnMut(u64),
 ) -> Result<(), CaseworkError> {
-    let mut list = List::open(path)?;
+    let mut list = List::open(path, gallery)?;
     let mut found = 0;
     while found <= expected && list.next()?.is_some() {
         found += 1;
@@ -145,6 +148,10 @@ struct List {
     columns: Vec<Column>,
     record: csv::StringRecord,
     row: u64,
+    policy: Policy,
+    /// What the policy says of the gallery.
+    periods: Option<GalleryPeriods>,
+    today: Day,
 }
 
 /// What a column is.
@@ -152,6 +159,7 @@ struct List {
 enum Column {
     Subject,
     Source,
+    Fact(Fact),
     Attribute(AttributeName),
 }
 
@@ -161,6 +169,7 @@ impl Column {
         match name {
             "subject" => Ok(Self::Subject),
             "source" => Ok(Self::Source),
+            other if Fact::named(other).is_some() => Ok(Fact::named(other).map_or(Self::Source, Self::Fact)),
             other => other.parse().map(Self::Attribute).map_err(|_| {
                 format!(
                     "a column is `subject`, `source` or an attribute, named by 1 to {ATTRIBUTE_NAME_BYTES_MAX} of a-z, \
@@ -172,7 +181,7 @@ impl Column {
 }
 
 impl List {
-    fn open(path: &Path) -> Result<Self, CaseworkError> {
+    fn open(path: &Path, gallery: &GalleryName) -> Result<Self, CaseworkError> {
         let wrong = |reason: String| CaseworkError::Subjects { path: path.to_owned(), line: 1, reason };
         let file = fs::File::open(path).map_err(|error| wrong(error.to_string()))?;
         let source = RecordLimit::new(file, CSV_RECORD_BYTES_MAX);
@@ -189,7 +198,10 @@ impl List {
         if !columns.contains(&Column::Subject) {
             return Err(wrong("it needs a column `subject`; the first line has the names of the columns".to_owned()));
         }
-        Ok(Self { path: path.to_owned(), reader, columns, record: csv::StringRecord::new(), row: 0 })
+        let policy = Policy::builtin().map_err(|error| CaseworkError::Stopped(error.to_string()))?;
+        let (periods, today) = (policy.periods(gallery).cloned(), Day::today());
+        let (path, record) = (path.to_owned(), csv::StringRecord::new());
+        Ok(Self { path, reader, columns, record, row: 0, policy, periods, today })
     }
 
     /// The next row; none at the end.
@@ -206,6 +218,7 @@ impl List {
         }
         let line = self.record.position().map_or(0, csv::Position::line);
         let (mut subject, mut source, mut attributes) = (None, String::new(), Vec::new());
+        let mut facts = ImageFacts::default();
         for (at, (column, field)) in self.columns.iter().zip(&self.record).enumerate() {
             let wrong = |rule: String| wrong(line, format!("column {}: {rule}", at + 1));
             match column {
@@ -217,6 +230,7 @@ impl List {
                     return Err(wrong(format!("the source has {bytes} bytes, at most {RECORD_TEXT_BYTES_MAX}")));
                 }
                 Column::Source => source = printable(field),
+                Column::Fact(fact) => facts.put(*fact, field).map_err(wrong)?,
                 Column::Attribute(_) if field.is_empty() => {}
                 Column::Attribute(name) => {
                     let attribute = Attribute::new(name.as_str(), field).map_err(|_| {
@@ -233,8 +247,10 @@ impl List {
             source = format!("row {} of an import", self.row);
         }
         check_attributes(&attributes).map_err(|error| wrong(line, error.to_string()))?;
+        self.policy.check_facts(&facts, self.today).map_err(|rule| wrong(line, rule))?;
         self.row += 1;
-        Ok(Some(ImportedReference { subject, source, attributes }))
+        let about = DatedFacts::under(self.periods.as_ref(), facts, self.today);
+        Ok(Some(ImportedReference { subject, source, attributes, about }))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::casework::{CaseworkError, Desk};
 use crate::evaluation::crowd::Crowd;
 use crate::evaluation::statistics::{ImpostorScores, Statistics};
 use crate::identify::{Filter, rank::rank_of};
-use crate::policy::Stated;
+use crate::policy::{ImageFacts, Stated};
 
 /// The demo's gallery.
 pub const GALLERY: &str = "demo";
@@ -149,7 +149,8 @@ fn references(pictures: &Path) -> Result<Vec<NewPicture>, CaseworkError> {
         .filter(|(path, ..)| path.is_file())
         .map(|(path, name, subject)| {
             let subject: SubjectRef = subject.parse()?;
-            Ok(NewPicture { attributes: Vec::new(), source: name.to_owned(), subject, bytes: Bytes::File(path) })
+            let (attributes, facts) = (Vec::new(), ImageFacts::default());
+            Ok(NewPicture { attributes, facts, source: name.to_owned(), subject, bytes: Bytes::File(path) })
         })
         .collect()
 }

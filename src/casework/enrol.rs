@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sha2::{Digest, Sha256};
 
 use crate::audit::Caller;
+use crate::base::day::Day;
 use crate::base::ids::{GalleryName, SubjectRef, TemplateId};
 use crate::base::limits::{ENROL_CHUNK, ENROL_HELD_BYTES_MAX, IMAGE_BYTES_MAX};
 use crate::casework::eyes::Eyes;
@@ -16,6 +17,7 @@ use crate::casework::faces::reference_face;
 use crate::casework::folder::{Picture, Plan};
 use crate::casework::{CaseworkError, Desk};
 use crate::gallery::{Enrolment, NewReference};
+use crate::policy::{DatedFacts, ImageFacts, Policy};
 use crate::records::{Attribute, AttributeError, check_attributes};
 use crate::segment::Precision;
 use crate::vision::VisionError;
@@ -40,6 +42,8 @@ pub struct NewPicture {
     pub bytes: Bytes,
     /// By what searches may be restricted to it.
     pub attributes: Vec<Attribute>,
+    /// What is known of it beside the picture.
+    pub facts: ImageFacts,
 }
 
 /// What became of one picture.
@@ -155,6 +159,7 @@ pub async fn enrol_folder(
             subject: picture.subject.clone(),
             bytes: Bytes::File(picture.path.clone()),
             attributes: picture.attributes.clone(),
+            facts: picture.facts.clone(),
         };
         for settled in enrol_pictures(desk, caller, gallery, chunk.iter().map(picture).collect()).await? {
             done(settled);
@@ -300,6 +305,7 @@ fn prepare_one(vision: &Eyes, picture: &NewPicture, seen: &Seen) -> Prepared {
             template: face.template.clone(),
             model: vision.model().clone(),
             attributes: picture.attributes.clone(),
+            about: DatedFacts { facts: picture.facts.clone(), clock: None },
         };
         Ok((Box::new(reference), remarks))
     });
@@ -318,10 +324,13 @@ async fn settle(
     prepared: Vec<Prepared>,
 ) -> Result<Vec<Enrolled>, CaseworkError> {
     let mut ready = Vec::new();
+    let policy = Policy::builtin().map_err(|error| CaseworkError::Stopped(error.to_string()))?;
+    let (periods, today) = (policy.periods(gallery), Day::today());
     let mut outcomes = Vec::with_capacity(pictures.len());
     for one in prepared {
         outcomes.push(match one {
-            Prepared::Ready { reference, remarks } => {
+            Prepared::Ready { mut reference, remarks } => {
+                reference.about = DatedFacts::under(periods, reference.about.facts, today);
                 ready.push(*reference);
                 Err(remarks)
             }
@@ -373,6 +382,7 @@ mod tests {
                 subject: subject.clone(),
                 bytes: Bytes::File(path),
                 attributes: Vec::new(),
+                facts: ImageFacts::default(),
             }
         };
         let pictures = ["a.jpg", "b.jpg", "c.jpg"].map(picture);

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use crate::base::day::Day;
 use crate::base::ids::SubjectRef;
 use crate::base::limits::{CSV_RECORD_BYTES_MAX, FOLDER_DEPTH_MAX, FOLDER_FILES_MAX};
 use crate::base::record_limit::RecordLimit;
 use crate::base::text::printable;
 use crate::casework::CaseworkError;
+use crate::policy::{Fact, ImageFacts, Policy};
 use crate::records::{Attribute, check_attributes};
 
 const ENDINGS: [&str; 10] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib", "tif", "tiff"];
@@ -23,6 +25,8 @@ pub struct Picture {
     pub subject: SubjectRef,
     /// By what searches may be restricted to it: the further columns of the list of subjects.
     pub attributes: Vec<Attribute>,
+    /// What is known of it: the columns that are called as [`Fact`] says.
+    pub facts: ImageFacts,
 }
 
 /// Pictures to enrol, and files that were passed over, with the reason.
@@ -56,13 +60,16 @@ pub fn plan(folder: &Path, subjects: Option<&Path>, only: Option<&str>) -> Resul
         }
         let named = match &listed {
             Some(listed) => listed.get(&source).cloned().ok_or_else(|| "not in the list of subjects".to_owned()),
-            None => name_by_path(inside).map(|name| (name, Vec::new())),
+            None => name_by_path(inside).map(|subject| Listed { subject, ..Listed::default() }),
         };
-        let read = |(name, attributes): (String, Vec<Attribute>)| {
-            SubjectRef::of_person(&name).map(|subject| (subject, attributes)).map_err(|error| error.to_string())
+        let read = |listed: Listed| {
+            let subject = SubjectRef::of_person(&listed.subject).map_err(|error| error.to_string())?;
+            Ok((subject, listed))
         };
         match named.and_then(read) {
-            Ok((subject, attributes)) => plan.pictures.push(Picture { path, source, subject, attributes }),
+            Ok((subject, Listed { attributes, facts, .. })) => {
+                plan.pictures.push(Picture { path, source, subject, attributes, facts });
+            }
             Err(reason) => plan.passed_over.push((source, reason)),
         }
     }
@@ -139,8 +146,16 @@ fn is_picture(path: &Path) -> bool {
     ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
 }
 
-/// Subject and attributes by file.
-fn read_subjects(path: &Path) -> Result<HashMap<String, (String, Vec<Attribute>)>, CaseworkError> {
+/// What a list says of a file.
+#[derive(Debug, Clone, Default)]
+struct Listed {
+    subject: String,
+    attributes: Vec<Attribute>,
+    facts: ImageFacts,
+}
+
+/// What a list says, by file.
+fn read_subjects(path: &Path) -> Result<HashMap<String, Listed>, CaseworkError> {
     let wrong = |line: u64, reason: String| CaseworkError::Subjects { path: path.to_owned(), line, reason };
     let file = fs_err::File::open(path).map_err(|error| unreadable(path, &error))?;
     let source = RecordLimit::new(file, CSV_RECORD_BYTES_MAX);
@@ -153,7 +168,9 @@ fn read_subjects(path: &Path) -> Result<HashMap<String, (String, Vec<Attribute>)
     let (file_column, subject_column) = (column("file")?, column("subject")?);
     let further = headers.iter().enumerate().filter(|(place, _)| ![file_column, subject_column].contains(place));
     let further: Vec<(usize, &str)> = further.collect();
-    let mut listed: HashMap<String, (String, Vec<Attribute>)> = HashMap::new();
+    let policy = Policy::builtin().map_err(|error| CaseworkError::Stopped(error.to_string()))?;
+    let today = Day::today();
+    let mut listed: HashMap<String, Listed> = HashMap::new();
     let mut record = csv::StringRecord::new();
     loop {
         reader.get_mut().next_record();
@@ -167,12 +184,19 @@ fn read_subjects(path: &Path) -> Result<HashMap<String, (String, Vec<Attribute>)
         if file.is_empty() || subject.is_empty() {
             return Err(wrong(line, "a file or a subject is empty".to_owned()));
         }
-        let values = further.iter().map(|&(place, name)| (name, field(place))).filter(|(_, value)| !value.is_empty());
-        let attributes = values.map(|(name, value)| Attribute::new(name, &value)).collect::<Result<Vec<_>, _>>();
-        let attributes = attributes.and_then(|all| check_attributes(&all).map(|()| all));
-        let attributes = attributes.map_err(|error| wrong(line, error.to_string()))?;
-        let before = listed.insert(file.clone(), (subject.clone(), attributes));
-        if before.is_some_and(|(before, _)| before != subject) {
+        let (mut attributes, mut facts) = (Vec::new(), ImageFacts::default());
+        for &(place, name) in &further {
+            let value = field(place);
+            if let Some(fact) = Fact::named(name) {
+                facts.put(fact, &value).map_err(|rule| wrong(line, format!("{name}: {rule}")))?;
+            } else if !value.is_empty() {
+                attributes.push(Attribute::new(name, &value).map_err(|error| wrong(line, error.to_string()))?);
+            }
+        }
+        check_attributes(&attributes).map_err(|error| wrong(line, error.to_string()))?;
+        policy.check_facts(&facts, today).map_err(|rule| wrong(line, rule))?;
+        let before = listed.insert(file.clone(), Listed { subject: subject.clone(), attributes, facts });
+        if before.is_some_and(|before| before.subject != subject) {
             return Err(wrong(line, format!("{file} is listed for two subjects")));
         }
         if listed.len() > FOLDER_FILES_MAX {

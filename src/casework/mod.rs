@@ -22,6 +22,7 @@ pub mod operating_points;
 pub mod review;
 pub mod search;
 pub mod statistics;
+pub mod subjects;
 pub mod worker;
 
 pub use desk::Desk;
@@ -153,6 +154,9 @@ pub enum CaseworkError {
     /// A proposal, or what is in force.
     #[error(transparent)]
     Governing(#[from] governing::GoverningError),
+    /// A subject, an image, a hold.
+    #[error(transparent)]
+    Subject(#[from] crate::records::subjects::SubjectError),
     /// A key that is missing, damaged or can't be read.
     #[error("the key {}: {reason}", .path.display())]
     Key {

@@ -15,6 +15,7 @@ use crate::cli::key::KeyCommand;
 use crate::cli::policy::PolicyCommand;
 use crate::cli::review::{LeadCommand, ReviewCommand};
 use crate::cli::search::Search;
+use crate::cli::subject::{HoldCommand, SubjectCommand};
 use crate::cli::user::UserCommand;
 use crate::settings::back_end::BackEnd;
 use crate::settings::flags::Flags;
@@ -94,6 +95,8 @@ impl Args {
             | Command::Policy(_)
             | Command::Review(_)
             | Command::Lead(_)
+            | Command::Subject(_)
+            | Command::Hold(_)
             | Command::Models(_)
             | Command::Bench(_)
             | Command::Eval(_)
@@ -156,6 +159,12 @@ pub enum Command {
     /// List leads, and say what came of them.
     #[command(subcommand)]
     Lead(LeadCommand),
+    /// Show subjects and their images, merge, split, restrict them.
+    #[command(subcommand)]
+    Subject(SubjectCommand),
+    /// Order that a subject is not erased.
+    #[command(subcommand)]
+    Hold(HoldCommand),
     /// Measure this machine's speed, on synthetic templates.
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -182,6 +191,8 @@ impl Command {
             Self::Key(_) => Some("key"),
             Self::Review(_) => Some("review"),
             Self::Lead(_) => Some("lead"),
+            Self::Subject(_) => Some("subject"),
+            Self::Hold(_) => Some("hold"),
             Self::Serve(_)
             | Self::Demo(_)
             | Self::Models(_)

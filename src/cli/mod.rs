@@ -21,6 +21,8 @@ pub mod review;
 pub mod search;
 pub mod secret;
 pub mod serve;
+pub mod subject;
+mod subject_shapes;
 pub mod upkeep;
 pub mod user;
 
@@ -71,6 +73,8 @@ pub fn run(commit: Option<&'static str>) -> Result<()> {
         Command::Policy(command) => runtime.block_on(policy::run(settings, command)),
         Command::Review(command) => runtime.block_on(review::run(settings, command)),
         Command::Lead(command) => runtime.block_on(review::run_lead(settings, command)),
+        Command::Subject(command) => runtime.block_on(subject::run(settings, command)),
+        Command::Hold(command) => runtime.block_on(subject::run_hold(settings, command)),
         Command::Jobs(command) => runtime.block_on(jobs::run(settings, command)),
         Command::Bench(command) => runtime.block_on(bench::run(settings, command)),
         Command::Eval(command) => runtime.block_on(eval::run(settings, command, program)),

@@ -14,6 +14,7 @@ use crate::gallery::room::{Guard, Room, blocking, detached};
 use crate::gallery::shelf::Shelf;
 use crate::gallery::tail::TailRow;
 use crate::gallery::vault::{Inner, Vault, check_text};
+use crate::policy::DatedFacts;
 use crate::records::{Attribute, Change, NewDetail, ReferenceImage, check_attributes};
 use crate::segment::Precision;
 use crate::vector::codec::Code;
@@ -40,6 +41,8 @@ pub struct NewReference {
     pub model: ModelId,
     /// By what searches may be restricted to it.
     pub attributes: Vec<Attribute>,
+    /// What is known of the image, and its dates.
+    pub about: DatedFacts,
 }
 
 /// What became of a new reference.
@@ -235,7 +238,8 @@ impl Plan {
                 quality_json: new.quality_json,
                 enrolled_at: enrolled_at.clone(),
             };
-            plan.details.push(NewDetail { id, subject: new.subject, image, attributes: new.attributes });
+            let NewReference { subject, attributes, about, .. } = new;
+            plan.details.push(NewDetail { id, subject, image, attributes, about });
             plan.outcome.push(Enrolment::New(id));
         }
         plan

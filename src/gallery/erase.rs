@@ -91,6 +91,10 @@ impl Inner {
         if !ids.is_empty() {
             let begun = self
                 .commit(&room.name, guard.last_id(), async |change| {
+                    // In the same transaction: a hold that is placed from now on comes too late.
+                    if let Some(hold) = change.hold_on_templates(&room.name, &ids).await? {
+                        return Err(GalleryError::Held { gallery: room.name.clone(), hold });
+                    }
                     for &id in &ids {
                         change.begin_erasure(&room.name, id).await?;
                     }

@@ -102,6 +102,16 @@ pub enum GalleryError {
         /// What was asked for: never a subject's reference.
         what: &'static str,
     },
+    /// What somebody ordered to be kept.
+    #[error(
+        "gallery {gallery}: legal hold {hold} stands on what is to be erased, and nothing was: `bertillon hold list {gallery}` shows it, `bertillon hold lift` ends it"
+    )]
+    Held {
+        /// Which gallery.
+        gallery: GalleryName,
+        /// The hold.
+        hold: i64,
+    },
     /// Readers did not go away in time.
     #[error(
         "{count} template(s) of gallery {gallery} are out of every new search, but {reader} still reads them after {waited_ms} ms, so their bytes were not overwritten: erase again to finish it; the next start does so too"

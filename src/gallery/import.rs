@@ -20,6 +20,7 @@ use crate::gallery::manifest::{GallerySpec, SegmentEntry, segment_file};
 use crate::gallery::room::{Guard, Room, blocking, detached};
 use crate::gallery::shelf::Shelf;
 use crate::gallery::vault::{Inner, Vault, check_text};
+use crate::policy::DatedFacts;
 use crate::records::{Attribute, Change, JobState, NewDetail, ReferenceImage, check_attributes};
 use crate::segment::{SegmentSpec, SegmentWriter};
 use crate::store::Folder;
@@ -76,6 +77,8 @@ pub struct ImportedReference {
     pub source: String,
     /// By what searches may be restricted to it.
     pub attributes: Vec<Attribute>,
+    /// What is known of the image, and its dates.
+    pub about: DatedFacts,
 }
 
 impl Vault {
@@ -170,7 +173,7 @@ fn check_count(count: u64) -> Result<(), GalleryError> {
 
 /// The reference of an imported row.
 fn detail(gallery: &GalleryName, id: TemplateId, at: &str, of: ImportedReference) -> Result<NewDetail, GalleryError> {
-    let ImportedReference { subject, source, attributes } = of;
+    let ImportedReference { subject, source, attributes, about } = of;
     check_text("source", &source, RECORD_TEXT_BYTES_MAX)?;
     check_attributes(&attributes)?;
     let image = ReferenceImage {
@@ -182,7 +185,7 @@ fn detail(gallery: &GalleryName, id: TemplateId, at: &str, of: ImportedReference
         quality_json: "{}".to_owned(),
         enrolled_at: at.to_owned(),
     };
-    Ok(NewDetail { id, subject, image, attributes })
+    Ok(NewDetail { id, subject, image, attributes, about })
 }
 
 impl Inner {

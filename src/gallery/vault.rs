@@ -21,6 +21,7 @@ use crate::gallery::tail::Committed;
 use crate::gallery::traffic::Traffic;
 use crate::records::governing::GoverningBook;
 use crate::records::review::ReviewBook;
+use crate::records::subjects::SubjectBook;
 use crate::records::{AuditBook, GalleryRecord, JobBook, PeopleBook, Records, ReferenceImage, SearchRecord};
 use crate::segment::{Precision, check_model_name};
 use crate::store::disk::{self, DiskFolder};
@@ -179,6 +180,20 @@ impl Vault {
     #[must_use]
     pub fn governing_book(&self) -> GoverningBook {
         self.inner.records.governing_book(&self.caller)
+    }
+
+    /// Subjects and their images, for the caller.
+    #[must_use]
+    pub fn subject_book(&self) -> SubjectBook {
+        self.inner.records.subject_book(&self.caller)
+    }
+
+    /// Templates that are kept and not searched, ascending, as of now: those of restricted subjects.
+    ///
+    /// # Errors
+    /// What the records say.
+    pub async fn restricted_templates(&self, name: &GalleryName) -> Result<Vec<TemplateId>, GalleryError> {
+        Ok(self.inner.records.restricted_templates(name).await?)
     }
 
     async fn open_galleries(&self) -> Result<(), GalleryError> {

@@ -46,6 +46,7 @@ impl From<CaseworkError> for Problem {
             }
             CaseworkError::NoSuchFace { .. } => Self::unusable("no-such-face", "No such face", error.to_string()),
             CaseworkError::NotAllowed { .. } => Self::not_allowed(error.to_string()),
+            CaseworkError::Subject(error) => Self::conflict("subject", "Not as things stand", error.to_string()),
             // Of users, keys, and folders on this machine, which no request names.
             CaseworkError::People(_)
             | CaseworkError::Access(_)
@@ -99,6 +100,7 @@ impl From<GalleryError> for Problem {
             }
             GalleryError::Text { .. } | GalleryError::Attribute(_) => Self::malformed(error.to_string()),
             GalleryError::BeingErased(_) => Self::conflict("being-erased", "Still being erased", error.to_string()),
+            GalleryError::Held { .. } => Self::conflict("held", "Under legal hold", error.to_string()),
             GalleryError::NothingToErase { .. } => nothing_to_erase(error.to_string()),
             GalleryError::StillRead { .. } | GalleryError::ErasureWaits { .. } => Self::busy(error.to_string()),
             GalleryError::Records(error) if error.is_busy() => {

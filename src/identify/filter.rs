@@ -17,7 +17,7 @@ use crate::base::limits::{FILTER_SUBJECTS_MAX, FILTER_TESTS_MAX, FILTER_VALUES_M
 use crate::gallery::{GalleryError, Snapshot, Vault};
 use crate::records::AttributeName;
 use crate::scoring::batcher::View;
-use crate::vector::filter::restrict;
+use crate::vector::filter::{exclude, restrict};
 use crate::vector::rows::{GalleryRows, Rows};
 
 /// The name under which subjects are asked for.
@@ -71,7 +71,7 @@ impl Filter {
         (!words.is_empty()).then(|| words.join("; "))
     }
 
-    /// What of `snapshot` is to be searched.
+    /// What of `snapshot` is to be searched: what the conditions let through, and nobody who is restricted.
     ///
     /// # Errors
     /// A limit, and what the records say.
@@ -93,9 +93,15 @@ impl Filter {
             };
             ids = Some(ids.map_or_else(|| found.clone(), |ids| in_both(&ids, &found)));
         }
+        // Looked up for each search: whoever was restricted before it began is not in it, whichever process did that.
+        let hidden = vault.restricted_templates(gallery).await?;
         Ok(match ids {
-            None => snapshot,
-            Some(ids) => Arc::new(Restricted { rows: restrict(snapshot.rows(), &ids), _snapshot: snapshot }),
+            None if hidden.is_empty() => snapshot,
+            None => Arc::new(Restricted { rows: exclude(snapshot.rows(), &hidden), _snapshot: snapshot }),
+            Some(mut ids) => {
+                ids.retain(|id| hidden.binary_search(id).is_err());
+                Arc::new(Restricted { rows: restrict(snapshot.rows(), &ids), _snapshot: snapshot })
+            }
         })
     }
 }

@@ -269,7 +269,14 @@ impl Policy {
 }
 
 fn check_periods(found: &mut Findings, place: &str, periods: &GalleryPeriods) {
-    let GalleryPeriods { convicted, not_convicted, under18, review_groups, grace } = periods;
+    let GalleryPeriods { convicted, not_convicted, under18, undecided, review_groups, grace } = periods;
+    if undecided.surely_longer_than(*convicted) {
+        let what = format!("{undecided} is longer than convicted, which is {convicted}");
+        found.wrong(format!("{place}.undecided"), what);
+    }
+    if *undecided == Period::None {
+        found.wrong(format!("{place}.undecided"), "whoever is enrolled would be due at once: give a period");
+    }
     for (key, period) in [("not_convicted", not_convicted), ("under18", under18)] {
         if period.surely_longer_than(*convicted) {
             found.wrong(format!("{place}.{key}"), format!("{period} is longer than convicted, which is {convicted}"));
@@ -347,6 +354,7 @@ mod tests {
             ("approvers = 2", "approvers = 1", "thresholds.approvers"),
             ("acts = [\"policy\", ", "acts = [", "two_person.acts"),
             ("not_convicted = \"delete\"", "not_convicted = \"10y\"", "retention.galleries.\"*\".not_convicted"),
+            ("undecided = \"1y\"", "undecided = \"10y\"", "retention.galleries.\"*\".undecided"),
             ("1 = \"10y\"", "4 = \"10y\"", "retention.galleries.\"*\".review_groups.4"),
             ("grace = \"30d\"", "grace = \"2y\"", "retention.galleries.\"*\".grace"),
             ("lead = \"7y\"", "lead = \"1y\"", "retention.search.lead"),

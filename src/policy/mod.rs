@@ -4,7 +4,9 @@
 
 pub mod admit;
 pub mod check;
+pub mod clocks;
 pub mod diff;
+pub mod facts;
 pub mod parse;
 pub mod periods;
 
@@ -16,6 +18,8 @@ use sha2::{Digest as _, Sha256};
 pub use crate::rights::{Role, Roles};
 pub use admit::{NotAdmitted, Stated};
 pub use check::{Finding, Weight};
+pub use clocks::{Clock, DatedFacts, Standing};
+pub use facts::{Disposal, Fact, ImageFacts, Pose};
 pub use parse::PolicyError;
 pub use periods::Period;
 
@@ -193,6 +197,8 @@ pub struct GalleryPeriods {
     pub not_convicted: Period,
     /// Of those who were under 18 when the picture was taken.
     pub under18: Period,
+    /// As long as nobody knows what became of the matter: until somebody looks.
+    pub undecided: Period,
     /// By review group, `1` to `3`: until the next review.
     #[serde(default)]
     pub review_groups: BTreeMap<String, Period>,

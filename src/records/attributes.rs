@@ -16,7 +16,8 @@ use crate::base::limits::{
     ATTRIBUTE_NAME_BYTES_MAX, ATTRIBUTE_VALUE_BYTES_MAX, ATTRIBUTES_PER_TEMPLATE_MAX, FILTER_SUBJECTS_MAX,
     FILTER_VALUES_MAX,
 };
-use crate::records::templates::{IDS_PER_STATEMENT, push_list, subject_key};
+use crate::records::subjects::{images_subjects, named_subjects};
+use crate::records::templates::{IDS_PER_STATEMENT, push_list};
 use crate::records::{Change, NewDetail, Records, RecordsError};
 
 /// Why a text is no attribute.
@@ -199,27 +200,11 @@ impl Records {
         if subjects.len() > FILTER_SUBJECTS_MAX {
             return Err(RecordsError::TooMany { what: "subjects in one filter", limit: FILTER_SUBJECTS_MAX });
         }
-        let wanted: std::collections::HashSet<&str> = subjects.iter().map(SubjectRef::as_str).collect();
-        let mut keys: Vec<i64> = subjects.iter().map(subject_key).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let mut found = Vec::new();
-        for some in keys.chunks(IDS_PER_STATEMENT) {
-            let mut query = QueryBuilder::<Sqlite>::new(
-                "SELECT t.id, d.subject FROM template t JOIN reference_detail d ON d.gallery = t.gallery \
-                 AND d.template_id = t.id WHERE t.state = 'live' AND t.gallery = ",
-            );
-            query.push_bind(gallery.as_str().to_owned());
-            query.push(" AND t.id <= (SELECT last_template_id FROM gallery WHERE name = ");
-            query.push_bind(gallery.as_str().to_owned()).push(") AND t.subject_key IN (");
-            push_list(&mut query, some.iter().copied());
-            for row in query.build().fetch_all(&self.pool).await.map_err(self.sql())? {
-                if wanted.contains(row.try_get::<&str, _>("subject").map_err(self.sql())?) {
-                    found.push(id_of(row.try_get("id").map_err(self.sql())?));
-                }
-            }
-        }
-        Ok(sorted(found))
+        let mut connection = self.pool.acquire().await.map_err(self.sql())?;
+        let subjects: Vec<&SubjectRef> = subjects.iter().collect();
+        let ids = named_subjects(&mut connection, gallery, &subjects).await.map_err(self.sql())?;
+        let found = images_subjects(&mut connection, gallery, &ids).await.map_err(self.sql())?;
+        Ok(sorted(found.into_iter().map(id_of).collect()))
     }
 
     /// Attributes of those of `ids` that are live and have any, by name.

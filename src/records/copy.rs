@@ -13,10 +13,12 @@ use crate::audit::{Caller, Detail, Happening, Kind, Object};
 use crate::base::ids::{GalleryName, TemplateId};
 use crate::records::audit::append;
 use crate::records::jobs::end_job;
-use crate::records::{COPY_SCHEMA_MIN, GalleryRecord, JobState, Records, RecordsError, sql_error};
+use crate::records::{
+    BACKFILL, COPY_SCHEMA_MIN, GalleryRecord, JobState, Records, RecordsError, SUBJECTS_SINCE, sql_error,
+};
 
 /// Details and attributes go with live references only: of the others nothing but their erasure is known.
-const COPY_OUT: [&str; 5] = [
+const COPY_OUT: [&str; 10] = [
     "INSERT INTO main.gallery SELECT name, purpose, model_name, model_hash, dimension, originals, created_at, $2, \
      snapshot_number, graph_plan FROM source.gallery WHERE name = $1",
     "INSERT INTO main.template SELECT gallery, id, CASE state WHEN 'live' THEN 'live' ELSE 'erased' END, \
@@ -29,6 +31,23 @@ const COPY_OUT: [&str; 5] = [
      ON t.gallery = a.gallery AND t.id = a.template_id WHERE a.gallery = $1 AND t.state = 'live' ORDER BY t.id",
     "INSERT INTO main.reference_attribute SELECT a.* FROM source.reference_attribute a JOIN main.template t \
      ON t.gallery = a.gallery AND t.id = a.template_id WHERE a.gallery = $1 AND t.state = 'live' ORDER BY t.id",
+    // Subjects with an image in the copy, and who was merged into them: whoever is enrolled as these is known to be them.
+    "INSERT INTO main.subject SELECT s.id, s.gallery, s.subject_key, s.state, s.merged_into, s.first_template, s.restricted_at, \
+     s.created_at, s.erased_at FROM source.subject s WHERE s.gallery = $1 AND EXISTS (SELECT 1 FROM source.image i \
+     JOIN main.template t ON t.gallery = i.gallery AND t.id = i.template_id WHERE i.subject_id = s.id AND i.state = 'live' \
+     AND t.state = 'live') ORDER BY s.id",
+    "INSERT INTO main.subject SELECT s.id, s.gallery, s.subject_key, s.state, s.merged_into, s.first_template, s.restricted_at, \
+     s.created_at, s.erased_at FROM source.subject s WHERE s.gallery = $1 AND s.state = 'merged' \
+     AND s.merged_into IN (SELECT id FROM main.subject) AND s.id NOT IN (SELECT id FROM main.subject) ORDER BY s.id",
+    "INSERT INTO main.subject_reference SELECT r.subject_id, r.reference FROM source.subject_reference r \
+     JOIN main.subject s ON s.id = r.subject_id WHERE s.gallery = $1 ORDER BY s.id",
+    "INSERT INTO main.image (id, gallery, template_id, subject_id, state, captured_on, pose, lawful_basis, disposal, disposed_on, under18, review_group, review_on, expires_on, \
+     kept_until, review_due, expires, created_on) SELECT i.id, i.gallery, i.template_id, \
+     i.subject_id, i.state, i.captured_on, i.pose, i.lawful_basis, i.disposal, i.disposed_on, i.under18, i.review_group, \
+     i.review_on, i.expires_on, i.kept_until, i.review_due, i.expires, i.created_on FROM source.image i JOIN main.template t ON t.gallery = i.gallery AND t.id = i.template_id \
+     WHERE i.gallery = $1 AND i.state = 'live' AND t.state = 'live' ORDER BY i.id",
+    "INSERT INTO main.legal_hold SELECT h.id, h.gallery, h.subject_id, h.placed_by, h.placed_at, h.lifted_by, h.lifted_at \
+     FROM source.legal_hold h JOIN main.subject s ON s.id = h.subject_id WHERE h.gallery = $1 AND h.lifted_at IS NULL",
 ];
 
 /// `$1` is the name in the backup, `$2` the new one. Templates in `erased_since` come as erased.
@@ -48,6 +67,25 @@ const COPY_IN: [&str; 5] = [
     "INSERT INTO main.reference_attribute SELECT $2, a.template_id, name, value \
      FROM source.reference_attribute a JOIN main.template t \
      ON t.gallery = $2 AND t.id = a.template_id WHERE a.gallery = $1 AND t.state = 'live' ORDER BY t.id",
+];
+
+/// As [`COPY_IN`], of a copy that has subjects. `$3` to `$5` are the highest numbers of subjects, images and holds that there are.
+const COPY_IN_SUBJECTS: [&str; 5] = [
+    "INSERT INTO main.subject SELECT $3 + s.id, $2, s.subject_key, s.state, $3 + s.merged_into, s.first_template, s.restricted_at, \
+     s.created_at, s.erased_at FROM source.subject s WHERE s.gallery = $1 AND EXISTS (SELECT 1 FROM source.image i \
+     JOIN main.template t ON t.gallery = $2 AND t.id = i.template_id WHERE i.subject_id = s.id AND t.state = 'live') ORDER BY s.id",
+    "INSERT INTO main.subject SELECT $3 + s.id, $2, s.subject_key, s.state, $3 + s.merged_into, s.first_template, s.restricted_at, \
+     s.created_at, s.erased_at FROM source.subject s WHERE s.gallery = $1 AND s.state = 'merged' AND $3 + s.merged_into IN \
+     (SELECT id FROM main.subject WHERE gallery = $2) AND $3 + s.id NOT IN (SELECT id FROM main.subject WHERE gallery = $2) ORDER BY s.id",
+    "INSERT INTO main.subject_reference SELECT s.id, r.reference FROM source.subject_reference r \
+     JOIN main.subject s ON s.id = $3 + r.subject_id AND s.gallery = $2 ORDER BY s.id",
+    "INSERT INTO main.image (id, gallery, template_id, subject_id, state, captured_on, pose, lawful_basis, disposal, disposed_on, under18, review_group, review_on, expires_on, \
+     kept_until, review_due, expires, created_on) SELECT $4 + i.id, $2, i.template_id, \
+     $3 + i.subject_id, i.state, i.captured_on, i.pose, i.lawful_basis, i.disposal, i.disposed_on, i.under18, i.review_group, \
+     i.review_on, i.expires_on, i.kept_until, i.review_due, i.expires, i.created_on FROM source.image i JOIN main.template t ON t.gallery = $2 AND t.id = i.template_id \
+     WHERE i.gallery = $1 AND t.state = 'live' ORDER BY i.id",
+    "INSERT INTO main.legal_hold SELECT $5 + h.id, $2, s.id, h.placed_by, h.placed_at, h.lifted_by, h.lifted_at \
+     FROM source.legal_hold h JOIN main.subject s ON s.id = $3 + h.subject_id AND s.gallery = $2 WHERE h.gallery = $1",
 ];
 
 /// A gallery of a copy that is taken in.
@@ -158,6 +196,7 @@ impl Records {
             let query = sqlx::query(statement).bind(from.as_str()).bind(name.as_str());
             query.execute(&mut *connection).await.map_err(self.sql())?;
         }
+        self.take_in_subjects(&mut connection, from, name).await?;
         // A synthetic template has a row only once it is erased.
         let synthetic = "INSERT INTO main.template (gallery, id, state, erased_at) SELECT $1, template_id, 'erased', \
              erased_at FROM temp.erased_since WHERE template_id NOT IN (SELECT id FROM main.template WHERE gallery = $1) \
@@ -173,6 +212,37 @@ impl Records {
         append(&mut connection, caller, &restored).await.map_err(|error| error.at(&self.path))?;
         sqlx::query("COMMIT").execute(&mut *connection).await.map_err(self.sql())?;
         caller.was_recorded();
+        Ok(())
+    }
+
+    /// Subjects and images of a copy; of an older one, those that its references make.
+    async fn take_in_subjects(
+        &self,
+        connection: &mut SqliteConnection,
+        from: &GalleryName,
+        name: &GalleryName,
+    ) -> Result<(), RecordsError> {
+        let version = "SELECT COALESCE(MAX(version), 0) FROM source._sqlx_migrations WHERE success";
+        let version: i64 = sqlx::query_scalar(version).fetch_one(&mut *connection).await.map_err(self.sql())?;
+        if version < SUBJECTS_SINCE {
+            sqlx::raw_sql(BACKFILL).execute(&mut *connection).await.map_err(self.sql())?;
+            return Ok(());
+        }
+        let mut last = Vec::new();
+        for select in [
+            "SELECT COALESCE(MAX(id), 0) FROM main.subject",
+            "SELECT COALESCE(MAX(id), 0) FROM main.image",
+            "SELECT COALESCE(MAX(id), 0) FROM main.legal_hold",
+        ] {
+            last.push(sqlx::query_scalar::<_, i64>(select).fetch_one(&mut *connection).await.map_err(self.sql())?);
+        }
+        for statement in COPY_IN_SUBJECTS {
+            // Numbers are given as far as a statement has them.
+            let wanted = (3..=5).filter(|number| statement.contains(&format!("${number}"))).max().unwrap_or(2);
+            let query = sqlx::query(statement).bind(from.as_str()).bind(name.as_str());
+            let query = last.iter().take(wanted - 2).fold(query, |query, last| query.bind(*last));
+            query.execute(&mut *connection).await.map_err(self.sql())?;
+        }
         Ok(())
     }
 

@@ -13,6 +13,7 @@ mod people;
 pub mod review;
 mod searches;
 mod statements;
+pub mod subjects;
 mod taken_back;
 mod templates;
 
@@ -38,6 +39,10 @@ pub use statements::Statement;
 pub use templates::{NewDetail, ReferenceImage, TemplateState};
 
 const SCHEMA_VERSION: i64 = 14;
+/// The first schema with subjects.
+const SUBJECTS_SINCE: i64 = 11;
+/// Subjects and images for references of before schema 11.
+const BACKFILL: &str = include_str!("migrations/0011_backfill.sql");
 /// The oldest schema in which a copy of a gallery is what it is now.
 const COPY_SCHEMA_MIN: i64 = 5;
 const BUSY_WAIT: Duration = Duration::from_secs(10);
@@ -139,6 +144,11 @@ impl Records {
             migration(8, "review", include_str!("migrations/0008_review.sql")),
             migration(9, "statement", include_str!("migrations/0009_statement.sql")),
             migration(10, "audit whole", include_str!("migrations/0010_audit_whole.sql")),
+            migration(
+                SUBJECTS_SINCE,
+                "subjects",
+                concat!(include_str!("migrations/0011_subjects.sql"), include_str!("migrations/0011_backfill.sql")),
+            ),
             migration(SCHEMA_VERSION, "governing", include_str!("migrations/0014_governing.sql")),
         ];
         let migrated = Migrator::with_migrations(migrations).run(&records.pool).await;

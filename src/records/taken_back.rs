@@ -74,6 +74,30 @@ impl Change {
                  WHERE gallery = $1 AND template_id BETWEEN $2 AND $3",
                 true,
             ),
+            (
+                "UPDATE subject_reference SET reference = substr($4, 1, octet_length(reference)) WHERE subject_id IN \
+                 (SELECT s.id FROM subject s JOIN image i ON i.subject_id = s.id WHERE i.gallery = $1 \
+                 AND i.template_id BETWEEN $2 AND $3 AND s.first_template BETWEEN $2 AND $3)",
+                true,
+            ),
+            (
+                "UPDATE subject SET state = 'void', subject_key = NULL WHERE first_template BETWEEN $2 AND $3 AND id IN \
+                 (SELECT subject_id FROM image WHERE gallery = $1 AND template_id BETWEEN $2 AND $3)",
+                false,
+            ),
+            (
+                "UPDATE image SET state = 'void', captured_on = NULL, lawful_basis = NULL, disposed_on = NULL, under18 = NULL, \
+                 review_group = NULL, review_on = NULL, expires_on = NULL, review_due = NULL, expires = NULL \
+                 WHERE gallery = $1 AND template_id BETWEEN $2 AND $3",
+                false,
+            ),
+            // Of those that had given their images away, and were enrolled again by it.
+            (
+                "UPDATE subject SET state = 'empty' WHERE state = 'live' AND id IN \
+                 (SELECT subject_id FROM image WHERE gallery = $1 AND template_id BETWEEN $2 AND $3) \
+                 AND NOT EXISTS (SELECT 1 FROM image i WHERE i.subject_id = subject.id AND i.state IN ('live', 'erasing'))",
+                false,
+            ),
             ("DELETE FROM template_attribute WHERE gallery = $1 AND template_id BETWEEN $2 AND $3", false),
             (
                 "UPDATE template SET state = 'void', subject_key = NULL, image_key = NULL \

@@ -8,6 +8,8 @@ use sqlx::{QueryBuilder, Row as _, Sqlite};
 
 use crate::base::hex;
 use crate::base::ids::{GalleryName, SubjectRef, TemplateId};
+use crate::policy::DatedFacts;
+use crate::records::subjects::{images_subjects, named_subjects};
 use crate::records::{Attribute, Change, Records, RecordsError};
 
 /// Ids asked for in one statement: far below what either data base takes.
@@ -24,6 +26,8 @@ pub struct NewDetail {
     pub image: ReferenceImage,
     /// By what searches may be restricted to it; not filled in where references are read.
     pub attributes: Vec<Attribute>,
+    /// What is known of its image; not filled in where references are read.
+    pub about: DatedFacts,
 }
 
 /// The image behind a reference.
@@ -123,20 +127,19 @@ impl Records {
         Ok(found)
     }
 
-    /// Live templates of a subject, ascending.
+    /// Live templates of a subject, ascending; of whom it was merged into, where it was.
     ///
     /// # Errors
-    /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
+    /// [`RecordsError::Sql`].
     pub async fn templates_of(
         &self,
         gallery: &GalleryName,
         subject: &SubjectRef,
     ) -> Result<Vec<TemplateId>, RecordsError> {
-        let mut query = select_details(gallery);
-        query.push(" AND t.state = 'live' AND t.subject_key = ").push_bind(subject_key(subject)).push(" ORDER BY t.id");
-        let rows = query.build().fetch_all(&self.pool).await.map_err(self.sql())?;
-        let details = rows.iter().map(|row| self.detail_of(row)).collect::<Result<Vec<_>, _>>()?;
-        Ok(details.into_iter().filter(|(detail, _)| &detail.subject == subject).map(|(detail, _)| detail.id).collect())
+        let mut connection = self.pool.acquire().await.map_err(self.sql())?;
+        let ids = named_subjects(&mut connection, gallery, &[subject]).await.map_err(self.sql())?;
+        let found = images_subjects(&mut connection, gallery, &ids).await.map_err(self.sql())?;
+        Ok(found.into_iter().map(|id| TemplateId(id as u64)).collect())
     }
 
     /// The state of those of `ids` that have a row: live, erasing or erased.
@@ -224,7 +227,8 @@ impl Records {
         };
         let subject = text("subject")?.parse().map_err(|_| bad("subject"))?;
         let id = TemplateId(u64::try_from(number("id")?).map_err(|_| bad("template"))?);
-        Ok((NewDetail { id, subject, image, attributes: Vec::new() }, text("state")? == "live"))
+        let (attributes, about) = (Vec::new(), DatedFacts::default());
+        Ok((NewDetail { id, subject, image, attributes, about }, text("state")? == "live"))
     }
 }
 
@@ -235,11 +239,10 @@ impl Change {
     /// [`RecordsError::Sql`].
     pub async fn add_references(&mut self, gallery: &GalleryName, new: &[NewDetail]) -> Result<(), RecordsError> {
         for some in new.chunks(IDS_PER_STATEMENT) {
-            let mut templates =
-                QueryBuilder::<Sqlite>::new("INSERT INTO template (gallery, id, state, subject_key, image_key) ");
+            let mut templates = QueryBuilder::<Sqlite>::new("INSERT INTO template (gallery, id, state, image_key) ");
             templates.push_values(some, |mut row, new| {
                 row.push_bind(gallery.as_str()).push_bind(new.id.0 as i64).push_bind("live");
-                row.push_bind(subject_key(&new.subject)).push_bind(image_key(&new.image.sha256));
+                row.push_bind(image_key(&new.image.sha256));
             });
             templates.build().execute(&mut *self.transaction).await.map_err(self.sql())?;
             let mut details = QueryBuilder::<Sqlite>::new(
@@ -247,13 +250,15 @@ impl Change {
                  height_px, enrolled_at) ",
             );
             details.push_values(some, |mut row, new| {
-                row.push_bind(gallery.as_str()).push_bind(new.id.0 as i64).push_bind(new.subject.as_str());
+                // What the subject is called stands in one place, where it can be changed and erased.
+                row.push_bind(gallery.as_str()).push_bind(new.id.0 as i64).push_bind("");
                 row.push_bind(hex::encode(&new.image.sha256)).push_bind(new.image.source.as_str());
                 row.push_bind(new.image.quality_json.as_str()).push_bind(i64::from(new.image.width_px));
                 row.push_bind(i64::from(new.image.height_px)).push_bind(new.image.enrolled_at.as_str());
             });
             details.build().execute(&mut *self.transaction).await.map_err(self.sql())?;
             self.add_attributes(gallery, some).await?;
+            self.add_images(gallery, some).await?;
         }
         Ok(())
     }
@@ -271,6 +276,7 @@ impl Change {
             .execute(&mut *self.transaction)
             .await
             .map_err(self.sql())?;
+        self.begin_image_erasure(gallery, id).await?;
         self.unlist_attributes(gallery, id).await
     }
 
@@ -300,6 +306,7 @@ impl Change {
         }
         self.forget_attributes(gallery, id).await?;
         self.forget_words_about(gallery, id).await?;
+        self.forget_image(gallery, id).await?;
         sqlx::query("UPDATE template SET subject_key = NULL, image_key = NULL WHERE gallery = $1 AND id = $2")
             .bind(gallery.as_str())
             .bind(id.0 as i64)
@@ -332,8 +339,10 @@ impl Change {
 
 fn select_details(gallery: &GalleryName) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(
-        "SELECT t.id, t.state, d.subject, d.image_sha256, d.source, d.quality, d.width_px, d.height_px, d.enrolled_at \
-         FROM template t JOIN reference_detail d ON d.gallery = t.gallery AND d.template_id = t.id WHERE t.gallery = ",
+        "SELECT t.id, t.state, r.reference AS subject, d.image_sha256, d.source, d.quality, d.width_px, d.height_px, \
+         d.enrolled_at FROM template t JOIN reference_detail d ON d.gallery = t.gallery AND d.template_id = t.id \
+         JOIN image i ON i.gallery = t.gallery AND i.template_id = t.id \
+         JOIN subject_reference r ON r.subject_id = i.subject_id WHERE t.gallery = ",
     );
     query.push_bind(gallery.as_str().to_owned());
     // Later ones belong to an import under way.

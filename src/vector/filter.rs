@@ -46,6 +46,17 @@ impl RowSet {
         self.blocks.get(block).copied().unwrap_or(0)
     }
 
+    /// The rows of the same run that are not in it.
+    fn others(&self, rows: usize) -> Self {
+        // Rows of the last block that are none stay as they are.
+        let in_block = |block: usize| {
+            let rest = rows - (block * BLOCK_ROWS).min(rows);
+            if rest >= BLOCK_ROWS { u16::MAX } else { (1_u16 << rest) - 1 }
+        };
+        let blocks = self.blocks.iter().enumerate().map(|(at, block)| !block & in_block(at)).collect();
+        Self { blocks, count: rows - self.count }
+    }
+
     /// How many rows are let through.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -72,6 +83,27 @@ pub fn restrict(gallery: &GalleryRows, ids: &[TemplateId]) -> Vec<Arc<dyn Rows>>
         rest = others;
         let allowed = rows_of(run.as_ref(), mine);
         parts.push(Arc::new(Part { run: Arc::clone(run), allowed }));
+    }
+    parts
+}
+
+/// The runs of `gallery` without the templates in `ids` (ascending, repeats allowed): those that have none of them as they are,
+/// the others with a filter that lets everything else through.
+#[must_use]
+pub fn exclude(gallery: &GalleryRows, ids: &[TemplateId]) -> Vec<Arc<dyn Rows>> {
+    debug_assert!(ids.is_sorted());
+    let mut rest = ids;
+    let mut parts: Vec<Arc<dyn Rows>> = Vec::new();
+    for run in gallery {
+        let last = run.len().checked_sub(1).map(|row| run.template_id(row));
+        let (mine, others) = rest.split_at(rest.partition_point(|&id| last.is_some_and(|last| id <= last)));
+        rest = others;
+        let hidden = rows_of(run.as_ref(), mine);
+        if hidden.count() == 0 {
+            parts.push(Arc::clone(run));
+            continue;
+        }
+        parts.push(Arc::new(Part { run: Arc::clone(run), allowed: hidden.others(run.len()) }));
     }
     parts
 }
@@ -201,6 +233,27 @@ mod tests {
             }
             let truth: Vec<u64> = ids.iter().copied().filter(|id| wanted.contains(id)).collect();
             prop_assert_eq!(found, truth);
+        }
+
+        #[test]
+        fn leaves_out_what_is_in_both(
+            ids in proptest::collection::btree_set(1_u64..500, 0..200), cut in 1_u64..500, hidden in proptest::collection::vec(0_u64..600, 0..60)
+        ) {
+            let (low, high): (BTreeSet<u64>, BTreeSet<u64>) = ids.iter().partition(|&&id| id < cut);
+            let gallery = [run(&low), run(&high)];
+            let mut asked: Vec<TemplateId> = hidden.iter().copied().map(TemplateId).collect();
+            asked.sort_unstable();
+            let parts = exclude(&gallery, &asked);
+            let live = |part: &Arc<dyn Rows>| -> Vec<u64> {
+                (0..part.len()).filter(|&row| part.is_live(row)).map(|row| part.template_id(row).0).collect()
+            };
+            let found: Vec<u64> = parts.iter().flat_map(live).collect();
+            let truth: Vec<u64> = ids.iter().copied().filter(|id| !hidden.contains(id)).collect();
+            prop_assert_eq!(found, truth);
+            // A device goes on using its copy of a run of which nothing is hidden.
+            for (part, run) in parts.iter().zip(&gallery) {
+                prop_assert_eq!(Arc::ptr_eq(part, run), live(part).len() == run.len());
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use bertillon::casework::CaseworkError;
 use bertillon::casework::access::users;
 use bertillon::casework::review::{Refusal, ReviewError, ReviewRoom};
 use bertillon::gallery::{Access, NewReference, Vault, VaultOptions};
+use bertillon::policy::DatedFacts;
 use bertillon::records::{FaceBox, RecordedCandidate, SearchRecord};
 use bertillon::segment::Precision;
 use bertillon::vector::dimension::Dimension;
@@ -37,6 +38,7 @@ pub(super) fn searched() -> (Server, i64) {
             template: Template::from_raw(&std::array::from_fn::<f32, 32, _>(|i| f32::from(key) + i as f32)).unwrap(),
             model: model.clone(),
             attributes: Vec::new(),
+            about: DatedFacts::default(),
         };
         vault.enrol(&gallery, (1..=3).map(reference).collect()).await.unwrap();
         let candidate = |rank: u32| RecordedCandidate { rank, template: TemplateId(u64::from(rank)), score: 0.5 };

@@ -11,6 +11,7 @@ use bertillon::casework::bulk::{self, BulkImport};
 use bertillon::gallery::{
     Access, Erase, GalleryError, Imported, ImportedReference, TemplateImport, Vault, VaultOptions,
 };
+use bertillon::policy::DatedFacts;
 use bertillon::records::Attribute;
 use bertillon::segment::Precision;
 use bertillon::settings::Settings;
@@ -25,7 +26,8 @@ use crate::{
 
 pub(crate) fn described(row: u64) -> ImportedReference {
     let attributes = vec![Attribute::new("capture_year", &(2000 + row % 25).to_string()).unwrap()];
-    ImportedReference { subject: subject(4000 + row / 2), source: format!("{row:07} of the old system"), attributes }
+    let (subject, source) = (subject(4000 + row / 2), format!("{row:07} of the old system"));
+    ImportedReference { subject, source, attributes, about: DatedFacts::default() }
 }
 
 async fn import(vault: &Vault, count: u64, bad_row: u64, bad_record: u64) -> Result<Imported, GalleryError> {

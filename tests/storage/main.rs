@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bertillon::base::ids::{GalleryName, ModelId, SubjectRef, TemplateId};
 use bertillon::gallery::{Access, Enrolment, Erase, GalleryError, NewReference, Snapshot, Vault, VaultOptions};
+use bertillon::policy::DatedFacts;
 use bertillon::records::{Attribute, FaceBox, RecordedCandidate, SearchRecord};
 use bertillon::segment::{Precision, Segment};
 use bertillon::store::disk::DiskFolder;
@@ -27,6 +28,7 @@ mod model;
 mod names;
 mod restoring;
 mod review;
+mod subjects;
 mod taken_back;
 mod told;
 mod traces;
@@ -82,6 +84,7 @@ fn reference(key: u64, whose: u64) -> NewReference {
         template: template(key),
         model: model_id(1),
         attributes: vec![attribute(key)],
+        about: DatedFacts::default(),
     }
 }
 

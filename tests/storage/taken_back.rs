@@ -76,7 +76,7 @@ fn rows_between_those_of_an_import_taken_back_can_still_be_erased() {
             &left[..left.len().min(8)]
         );
         for row in 0..ROUNDS * 60 {
-            let ImportedReference { subject, source, attributes: _ } = described(row);
+            let ImportedReference { subject, source, attributes: _, about: _ } = described(row);
             let seen = [subject.as_str(), &source].iter().any(|text| after.contains(&text.as_bytes()[..12]));
             assert!(!seen, "what the import wrote about row {row} is overwritten");
         }

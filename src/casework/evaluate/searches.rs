@@ -19,6 +19,7 @@ use crate::graph::audit::Extent;
 use crate::graph::build::{Plan, Step};
 use crate::identify::search::best_templates;
 use crate::identify::{Approach, Mode};
+use crate::policy::DatedFacts;
 use crate::segment::Precision;
 use crate::vector::score::exact_score;
 use crate::vector::template::Template;
@@ -116,7 +117,12 @@ pub async fn gallery(
         let describe = move |row: u64| {
             let subject =
                 format!("person {}", source.person_of(row)).parse().map_err(|_| "a subject's number".to_owned())?;
-            Ok(ImportedReference { subject, source: "evaluation".to_owned(), attributes: Vec::new() })
+            Ok(ImportedReference {
+                subject,
+                source: "evaluation".to_owned(),
+                attributes: Vec::new(),
+                about: DatedFacts::default(),
+            })
         };
         let import = TemplateImport { gallery: name.clone(), model: model.clone(), count: rows, job: None };
         desk.vault.import_templates(import, fill, describe, |_| ()).await

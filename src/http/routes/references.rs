@@ -14,6 +14,7 @@ use crate::http::problem::{Problem, ProblemShape};
 use crate::http::reception::{Arrival, Reception};
 use crate::http::shapes::EnrolAnswerShape;
 use crate::http::upload::{self, Upload};
+use crate::policy::ImageFacts;
 
 const SUBJECT: &str = "subject";
 const ATTRIBUTES: &str = "attributes";
@@ -96,6 +97,7 @@ fn pictures(upload: Upload) -> Result<Vec<NewPicture>, Problem> {
         subject: subject.clone(),
         bytes: Bytes::Memory(picture.bytes),
         attributes: attributes.clone(),
+        facts: ImageFacts::default(),
     };
     Ok(upload.pictures.into_iter().map(picture).collect())
 }
