@@ -39,10 +39,16 @@ pub enum Object {
     Review(i64),
     /// A lead, by its number.
     Lead(i64),
+    /// A sample, by its number.
+    Sample(i64),
+    /// Another event, by its place.
+    Event(u64),
 }
 
 impl Object {
-    fn in_words(self) -> String {
+    /// As events name it.
+    #[must_use]
+    pub fn in_words(self) -> String {
         match self {
             Self::Search(id) => format!("search:{id}"),
             Self::Job(id) => format!("job:{id}"),
@@ -50,6 +56,8 @@ impl Object {
             Self::Key(id) => format!("key:{id}"),
             Self::Review(id) => format!("review:{id}"),
             Self::Lead(id) => format!("lead:{id}"),
+            Self::Sample(id) => format!("sample:{id}"),
+            Self::Event(seq) => format!("event:{seq}"),
             Self::Templates(first, last) if first == last => format!("template:{first}"),
             Self::Templates(first, last) => format!("templates:{first}-{last}"),
         }

@@ -167,6 +167,16 @@ kinds! {
     LeadListed = "lead.listed" of Consultation,
     /// Somebody said what came of a lead.
     LeadOutcome = "lead.outcome" of Alteration,
+    /// A sample was opened: of what, of when, and what its draw is bound to.
+    SampleOpened = "sample.opened" of Config,
+    /// A sample was drawn.
+    SampleDrawn = "sample.drawn" of Consultation,
+    /// A supervisor said what they found of something that was drawn.
+    SampleRecorded = "sample.recorded" of Adjudication,
+    /// A sample was shown.
+    SampleRead = "sample.read" of Consultation,
+    /// Samples were listed.
+    SampleListed = "sample.listed" of Consultation,
     /// Events were shown.
     AuditRead = "audit.read" of Consultation,
     /// The chain was checked.

@@ -68,9 +68,9 @@ pub struct Exported {
 
 /// A line of an exported log.
 #[derive(Debug, Serialize, Deserialize)]
-struct EventLine {
-    body: String,
-    hash: String,
+pub(in crate::casework) struct EventLine {
+    pub(in crate::casework) body: String,
+    pub(in crate::casework) hash: String,
 }
 
 /// Signs how far the log is, if it went on since the last time: the last event that is sealed now, or `None`.
@@ -324,11 +324,11 @@ impl Kept {
 }
 
 /// Checkpoints by event.
-type Anchors = BTreeMap<u64, Vec<StoredCheckpoint>>;
+pub(in crate::casework) type Anchors = BTreeMap<u64, Vec<StoredCheckpoint>>;
 
 /// Where a file of checkpoints comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Whose {
+pub(in crate::casework) enum Whose {
     /// From the data folder: a line that was cut short by a power cut is passed over, and of very many the latest count.
     Ours,
     /// From elsewhere: every line counts, or the file is refused.
@@ -336,7 +336,7 @@ enum Whose {
 }
 
 /// The checkpoints in a file as [`CHECKPOINTS`] is one.
-fn anchors_in(path: &Path, whose: Whose) -> Result<Anchors, CaseworkError> {
+pub(in crate::casework) fn anchors_in(path: &Path, whose: Whose) -> Result<Anchors, CaseworkError> {
     let mut anchors = Anchors::new();
     let file = fs::File::open(path).map_err(|error| unreadable(path, &error))?;
     let mut reader = BufReader::new(file);
@@ -440,10 +440,10 @@ async fn export_checkpoints(book: &AuditBook, end: u64, to: &Path) -> Result<u64
     Ok(count)
 }
 
-fn read<T>(result: Result<T, RecordsError>) -> Result<T, CaseworkError> {
+pub(in crate::casework) fn read<T>(result: Result<T, RecordsError>) -> Result<T, CaseworkError> {
     Ok(result.map_err(GalleryError::from)?)
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> CaseworkError {
+pub(in crate::casework) fn unreadable(path: &Path, error: &std::io::Error) -> CaseworkError {
     CaseworkError::Unreadable { path: path.to_owned(), reason: error.to_string() }
 }

@@ -19,6 +19,7 @@ pub mod npy;
 pub mod npz;
 pub mod operating_points;
 pub mod review;
+pub mod sampling;
 pub mod search;
 pub mod statistics;
 pub mod worker;
@@ -148,6 +149,9 @@ pub enum CaseworkError {
     /// A review, or a lead.
     #[error(transparent)]
     Review(#[from] review::ReviewError),
+    /// A sample.
+    #[error(transparent)]
+    Sample(#[from] sampling::SampleError),
     /// A key that is missing, damaged or can't be read.
     #[error("the key {}: {reason}", .path.display())]
     Key {

@@ -14,6 +14,7 @@ use crate::cli::eval::EvalCommand;
 use crate::cli::key::KeyCommand;
 use crate::cli::policy::PolicyCommand;
 use crate::cli::review::{LeadCommand, ReviewCommand};
+use crate::cli::sample::SampleCommand;
 use crate::cli::search::Search;
 use crate::cli::user::UserCommand;
 use crate::settings::back_end::BackEnd;
@@ -94,6 +95,7 @@ impl Args {
             | Command::Policy(_)
             | Command::Review(_)
             | Command::Lead(_)
+            | Command::Sample(_)
             | Command::Models(_)
             | Command::Bench(_)
             | Command::Eval(_)
@@ -156,6 +158,9 @@ pub enum Command {
     /// List leads, and say what came of them.
     #[command(subcommand)]
     Lead(LeadCommand),
+    /// Have work drawn by chance and looked at again.
+    #[command(subcommand)]
+    Sample(SampleCommand),
     /// Measure this machine's speed, on synthetic templates.
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -182,6 +187,7 @@ impl Command {
             Self::Key(_) => Some("key"),
             Self::Review(_) => Some("review"),
             Self::Lead(_) => Some("lead"),
+            Self::Sample(_) => Some("sample"),
             Self::Serve(_)
             | Self::Demo(_)
             | Self::Models(_)

@@ -17,6 +17,7 @@ pub mod policy;
 pub mod print;
 pub mod progress;
 pub mod review;
+pub mod sample;
 pub mod search;
 pub mod secret;
 pub mod serve;
@@ -70,6 +71,7 @@ pub fn run(commit: Option<&'static str>) -> Result<()> {
         Command::Policy(command) => policy::run(&command),
         Command::Review(command) => runtime.block_on(review::run(settings, command)),
         Command::Lead(command) => runtime.block_on(review::run_lead(settings, command)),
+        Command::Sample(command) => runtime.block_on(sample::run(settings, command)),
         Command::Jobs(command) => runtime.block_on(jobs::run(settings, command)),
         Command::Bench(command) => runtime.block_on(bench::run(settings, command)),
         Command::Eval(command) => runtime.block_on(eval::run(settings, command, program)),

@@ -20,6 +20,7 @@ use crate::gallery::snapshot::Snapshot;
 use crate::gallery::tail::Committed;
 use crate::gallery::traffic::Traffic;
 use crate::records::review::ReviewBook;
+use crate::records::samples::SampleBook;
 use crate::records::{AuditBook, GalleryRecord, JobBook, PeopleBook, Records, ReferenceImage, SearchRecord};
 use crate::segment::{Precision, check_model_name};
 use crate::store::disk::{self, DiskFolder};
@@ -172,6 +173,12 @@ impl Vault {
     #[must_use]
     pub fn review_book(&self) -> ReviewBook {
         self.inner.records.review_book(&self.caller)
+    }
+
+    /// Samples, for the caller.
+    #[must_use]
+    pub fn sample_book(&self) -> SampleBook {
+        self.inner.records.sample_book(&self.caller)
     }
 
     async fn open_galleries(&self) -> Result<(), GalleryError> {

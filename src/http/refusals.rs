@@ -46,6 +46,7 @@ impl From<CaseworkError> for Problem {
             // Of users, keys, and folders on this machine, which no request names.
             CaseworkError::People(_)
             | CaseworkError::Access(_)
+            | CaseworkError::Sample(_)
             | CaseworkError::NoPictures(_)
             | CaseworkError::Unreadable { .. }
             | CaseworkError::OtherRun { .. }

@@ -10,6 +10,7 @@ mod galleries;
 mod jobs;
 mod people;
 pub mod review;
+pub mod samples;
 mod searches;
 mod statements;
 mod taken_back;
@@ -36,7 +37,7 @@ pub use searches::{FaceBox, RecordedCandidate, SearchRecord};
 pub use statements::Statement;
 pub use templates::{NewDetail, ReferenceImage, TemplateState};
 
-const SCHEMA_VERSION: i64 = 10;
+const SCHEMA_VERSION: i64 = 12;
 /// The oldest schema in which a copy of a gallery is what it is now.
 const COPY_SCHEMA_MIN: i64 = 5;
 const BUSY_WAIT: Duration = Duration::from_secs(10);
@@ -137,7 +138,8 @@ impl Records {
             migration(7, "people", include_str!("migrations/0007_people.sql")),
             migration(8, "review", include_str!("migrations/0008_review.sql")),
             migration(9, "statement", include_str!("migrations/0009_statement.sql")),
-            migration(SCHEMA_VERSION, "audit whole", include_str!("migrations/0010_audit_whole.sql")),
+            migration(10, "audit whole", include_str!("migrations/0010_audit_whole.sql")),
+            migration(SCHEMA_VERSION, "samples", include_str!("migrations/0012_samples.sql")),
         ];
         let migrated = Migrator::with_migrations(migrations).run(&records.pool).await;
         migrated.map_err(|source| RecordsError::Schema { path: path.to_owned(), source: Box::new(source) })?;

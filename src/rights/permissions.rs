@@ -28,6 +28,8 @@ pub enum Permission {
     ReviewRead,
     /// Open, claim, decide and withdraw reviews, and say what came of leads: which of these, each role by the rules of reviews.
     ReviewDecide,
+    /// Open and draw samples, and say what was found in them.
+    SampleRun,
     /// See jobs.
     JobRead,
     /// Cancel jobs.
@@ -42,7 +44,7 @@ use Role::{Administrator, Auditor, Evaluator, Examiner, Supervisor, Verifier};
 
 impl Permission {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::StatusRead,
         Self::GalleryRead,
         Self::GalleryCreate,
@@ -53,6 +55,7 @@ impl Permission {
         Self::SearchThreshold,
         Self::ReviewRead,
         Self::ReviewDecide,
+        Self::SampleRun,
         Self::JobRead,
         Self::JobCancel,
         Self::AuditRead,
@@ -73,6 +76,7 @@ impl Permission {
             Self::SearchThreshold => "search.threshold",
             Self::ReviewRead => "review.read",
             Self::ReviewDecide => "review.decide",
+            Self::SampleRun => "sample.run",
             Self::JobRead => "job.read",
             Self::JobCancel => "job.cancel",
             Self::AuditRead => "audit.read",
@@ -88,7 +92,7 @@ impl Permission {
             Self::GalleryRead => &[Examiner, Verifier, Supervisor, Evaluator, Auditor, Administrator],
             Self::GalleryCreate | Self::GalleryMaintain | Self::JobCancel | Self::UserManage => &[Administrator],
             Self::ReferenceEnrol => &[Supervisor, Administrator],
-            Self::ReferenceErase => &[Supervisor],
+            Self::ReferenceErase | Self::SampleRun => &[Supervisor],
             Self::SearchRun => &[Examiner, Supervisor, Evaluator],
             Self::SearchThreshold => &[Evaluator],
             Self::ReviewRead | Self::ReviewDecide => &[Examiner, Verifier, Supervisor],

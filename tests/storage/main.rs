@@ -27,6 +27,7 @@ mod model;
 mod names;
 mod restoring;
 mod review;
+mod samples;
 mod taken_back;
 mod told;
 mod traces;
