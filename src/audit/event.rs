@@ -41,6 +41,8 @@ pub enum Object {
     Lead(i64),
     /// A sample, by its number.
     Sample(i64),
+    /// A disclosure, by its number.
+    Disclosure(i64),
     /// Another event, by its place.
     Event(u64),
 }
@@ -57,6 +59,7 @@ impl Object {
             Self::Review(id) => format!("review:{id}"),
             Self::Lead(id) => format!("lead:{id}"),
             Self::Sample(id) => format!("sample:{id}"),
+            Self::Disclosure(id) => format!("disclosure:{id}"),
             Self::Event(seq) => format!("event:{seq}"),
             Self::Templates(first, last) if first == last => format!("template:{first}"),
             Self::Templates(first, last) => format!("templates:{first}-{last}"),

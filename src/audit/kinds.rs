@@ -177,6 +177,10 @@ kinds! {
     SampleRead = "sample.read" of Consultation,
     /// Samples were listed.
     SampleListed = "sample.listed" of Consultation,
+    /// A pack of a search was made for somebody.
+    DisclosureMade = "disclosure.made" of Disclosure,
+    /// Disclosures were listed.
+    DisclosureListed = "disclosure.listed" of Consultation,
     /// Events were shown.
     AuditRead = "audit.read" of Consultation,
     /// The chain was checked.

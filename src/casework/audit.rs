@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fs_err as fs;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::audit::chain::Wrong;
-use crate::audit::{Caller, Chain, Checkpoint, Detail, Fault, Happening, Kind, Outcome, StoredCheckpoint, StoredEvent};
+use crate::audit::{
+    Caller, Chain, Checkpoint, Detail, EventLine, Fault, Happening, Kind, Outcome, StoredCheckpoint, StoredEvent,
+};
 use crate::base::clock;
 use crate::base::limits::{AUDIT_ANCHORS_MAX, AUDIT_CHECKPOINT_BYTES_MAX};
 use crate::casework::keys::{public_key, signing_key};
@@ -64,13 +66,6 @@ pub struct Exported {
     pub events: u64,
     /// Checkpoints in it.
     pub checkpoints: u64,
-}
-
-/// A line of an exported log.
-#[derive(Debug, Serialize, Deserialize)]
-pub(in crate::casework) struct EventLine {
-    pub(in crate::casework) body: String,
-    pub(in crate::casework) hash: String,
 }
 
 /// Signs how far the log is, if it went on since the last time: the last event that is sealed now, or `None`.

@@ -8,6 +8,7 @@ pub mod contact_sheet;
 pub mod demo;
 pub mod demo_people;
 pub mod desk;
+pub mod disclosure;
 pub mod enrol;
 pub mod evaluate;
 pub mod eyes;
@@ -149,6 +150,9 @@ pub enum CaseworkError {
     /// A review, or a lead.
     #[error(transparent)]
     Review(#[from] review::ReviewError),
+    /// A disclosure.
+    #[error(transparent)]
+    Disclosure(#[from] disclosure::DisclosureError),
     /// A sample.
     #[error(transparent)]
     Sample(#[from] sampling::SampleError),

@@ -10,6 +10,7 @@ use crate::cli::audit::AuditCommand;
 use crate::cli::bench::BenchCommand;
 use crate::cli::degrade::Degrade;
 use crate::cli::demo::Demo;
+use crate::cli::disclose::DiscloseCommand;
 use crate::cli::eval::EvalCommand;
 use crate::cli::key::KeyCommand;
 use crate::cli::policy::PolicyCommand;
@@ -96,6 +97,7 @@ impl Args {
             | Command::Review(_)
             | Command::Lead(_)
             | Command::Sample(_)
+            | Command::Disclose(_)
             | Command::Models(_)
             | Command::Bench(_)
             | Command::Eval(_)
@@ -161,6 +163,9 @@ pub enum Command {
     /// Have work drawn by chance and looked at again.
     #[command(subcommand)]
     Sample(SampleCommand),
+    /// Make and check packs of searches for people outside.
+    #[command(subcommand)]
+    Disclose(DiscloseCommand),
     /// Measure this machine's speed, on synthetic templates.
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -188,6 +193,7 @@ impl Command {
             Self::Review(_) => Some("review"),
             Self::Lead(_) => Some("lead"),
             Self::Sample(_) => Some("sample"),
+            Self::Disclose(_) => Some("disclose"),
             Self::Serve(_)
             | Self::Demo(_)
             | Self::Models(_)

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod bench;
 pub mod degrade;
 pub mod demo;
+pub mod disclose;
 pub mod enrol;
 pub mod eval;
 pub mod gallery;
@@ -72,6 +73,7 @@ pub fn run(commit: Option<&'static str>) -> Result<()> {
         Command::Review(command) => runtime.block_on(review::run(settings, command)),
         Command::Lead(command) => runtime.block_on(review::run_lead(settings, command)),
         Command::Sample(command) => runtime.block_on(sample::run(settings, command)),
+        Command::Disclose(command) => runtime.block_on(disclose::run(settings, command, program)),
         Command::Jobs(command) => runtime.block_on(jobs::run(settings, command)),
         Command::Bench(command) => runtime.block_on(bench::run(settings, command)),
         Command::Eval(command) => runtime.block_on(eval::run(settings, command, program)),

@@ -19,6 +19,7 @@ use crate::gallery::shelf::Shelf;
 use crate::gallery::snapshot::Snapshot;
 use crate::gallery::tail::Committed;
 use crate::gallery::traffic::Traffic;
+use crate::records::disclosures::DisclosureBook;
 use crate::records::review::ReviewBook;
 use crate::records::samples::SampleBook;
 use crate::records::{AuditBook, GalleryRecord, JobBook, PeopleBook, Records, ReferenceImage, SearchRecord};
@@ -179,6 +180,12 @@ impl Vault {
     #[must_use]
     pub fn sample_book(&self) -> SampleBook {
         self.inner.records.sample_book(&self.caller)
+    }
+
+    /// Disclosures, for the caller.
+    #[must_use]
+    pub fn disclosure_book(&self) -> DisclosureBook {
+        self.inner.records.disclosure_book(&self.caller)
     }
 
     async fn open_galleries(&self) -> Result<(), GalleryError> {

@@ -47,6 +47,7 @@ impl From<CaseworkError> for Problem {
             CaseworkError::People(_)
             | CaseworkError::Access(_)
             | CaseworkError::Sample(_)
+            | CaseworkError::Disclosure(_)
             | CaseworkError::NoPictures(_)
             | CaseworkError::Unreadable { .. }
             | CaseworkError::OtherRun { .. }

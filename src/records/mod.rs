@@ -6,6 +6,7 @@
 mod attributes;
 mod audit;
 mod copy;
+pub mod disclosures;
 mod galleries;
 mod jobs;
 mod people;
@@ -33,7 +34,7 @@ pub use copy::TakenIn;
 pub use galleries::GalleryRecord;
 pub use jobs::{JobBook, JobRecord, JobState, NewJob};
 pub use people::{Attempt, KeyRecord, NewKeyRecord, PeopleBook, PeopleError, SessionRecord, UserRecord, UserState};
-pub use searches::{FaceBox, RecordedCandidate, SearchRecord};
+pub use searches::{FaceBox, GallerySeen, RecordedCandidate, SearchRecord};
 pub use statements::Statement;
 pub use templates::{NewDetail, ReferenceImage, TemplateState};
 
@@ -139,7 +140,7 @@ impl Records {
             migration(8, "review", include_str!("migrations/0008_review.sql")),
             migration(9, "statement", include_str!("migrations/0009_statement.sql")),
             migration(10, "audit whole", include_str!("migrations/0010_audit_whole.sql")),
-            migration(SCHEMA_VERSION, "samples", include_str!("migrations/0012_samples.sql")),
+            migration(SCHEMA_VERSION, "samples and packs", include_str!("migrations/0012_samples_and_packs.sql")),
         ];
         let migrated = Migrator::with_migrations(migrations).run(&records.pool).await;
         migrated.map_err(|source| RecordsError::Schema { path: path.to_owned(), source: Box::new(source) })?;

@@ -30,6 +30,8 @@ pub enum Permission {
     ReviewDecide,
     /// Open and draw samples, and say what was found in them.
     SampleRun,
+    /// Make disclosure packs, and see which were made.
+    DisclosureMake,
     /// See jobs.
     JobRead,
     /// Cancel jobs.
@@ -44,7 +46,7 @@ use Role::{Administrator, Auditor, Evaluator, Examiner, Supervisor, Verifier};
 
 impl Permission {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::StatusRead,
         Self::GalleryRead,
         Self::GalleryCreate,
@@ -56,6 +58,7 @@ impl Permission {
         Self::ReviewRead,
         Self::ReviewDecide,
         Self::SampleRun,
+        Self::DisclosureMake,
         Self::JobRead,
         Self::JobCancel,
         Self::AuditRead,
@@ -77,6 +80,7 @@ impl Permission {
             Self::ReviewRead => "review.read",
             Self::ReviewDecide => "review.decide",
             Self::SampleRun => "sample.run",
+            Self::DisclosureMake => "disclosure.make",
             Self::JobRead => "job.read",
             Self::JobCancel => "job.cancel",
             Self::AuditRead => "audit.read",
@@ -92,7 +96,7 @@ impl Permission {
             Self::GalleryRead => &[Examiner, Verifier, Supervisor, Evaluator, Auditor, Administrator],
             Self::GalleryCreate | Self::GalleryMaintain | Self::JobCancel | Self::UserManage => &[Administrator],
             Self::ReferenceEnrol => &[Supervisor, Administrator],
-            Self::ReferenceErase | Self::SampleRun => &[Supervisor],
+            Self::ReferenceErase | Self::SampleRun | Self::DisclosureMake => &[Supervisor],
             Self::SearchRun => &[Examiner, Supervisor, Evaluator],
             Self::SearchThreshold => &[Evaluator],
             Self::ReviewRead | Self::ReviewDecide => &[Examiner, Verifier, Supervisor],

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use serde::Serialize;
 
-use crate::audit::{Chain, Checkpoint, Event, Hash, StoredEvent};
+use crate::audit::{Chain, Checkpoint, Event, EventLine, Hash, StoredEvent};
 use crate::base::clock;
 use crate::base::limits::{AUDIT_LINE_BYTES_MAX, SAMPLE_ITEMS_MAX, SAMPLES_MAX};
 use crate::casework::CaseworkError;
-use crate::casework::audit::{EventLine, Whose, anchors_in, unreadable};
+use crate::casework::audit::{Whose, anchors_in, unreadable};
 use crate::casework::sampling::draw::{self, Draw};
 use crate::casework::sampling::told::{Drawing, Opening};
 use crate::crypto::PublicKey;

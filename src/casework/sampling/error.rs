@@ -77,14 +77,6 @@ pub enum SampleError {
     /// A number of things that nobody draws.
     #[error("{0} things can't be drawn: from 1 to {most}", most = crate::base::limits::SAMPLE_ITEMS_MAX)]
     Wanted(u64),
-    /// Somebody without a name of their own.
-    #[error("whoever draws and judges must be known by name: there is no name here")]
-    Nobody,
-    /// Somebody whom the operating system knows, and the records do not.
-    #[error(
-        "there are users here, and {0:?} is none of them who may come in: `bertillon user add` makes one of that name"
-    )]
-    NoUser(String),
     /// The log has more than anybody draws from, or is not ours.
     #[error(transparent)]
     CanNotDraw(#[from] CanNotDraw),
@@ -115,8 +107,6 @@ impl SampleError {
             | Self::NoGallery
             | Self::Reason { .. }
             | Self::Wanted(_)
-            | Self::Nobody
-            | Self::NoUser(_)
             | Self::CanNotDraw(_)
             | Self::Log(_)
             | Self::NotAsOpened(_) => None,

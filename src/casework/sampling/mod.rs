@@ -19,7 +19,7 @@ use crate::base::clock;
 use crate::base::ids::GalleryName;
 use crate::base::limits::{RECORD_TEXT_BYTES_MAX, SAMPLE_ITEMS_MAX, SAMPLE_PAGE_MAX};
 use crate::casework::access::require;
-use crate::casework::access::users::{self, Behind};
+use crate::casework::access::users::somebody;
 use crate::casework::audit::read;
 use crate::casework::keys::public_key;
 use crate::casework::{CaseworkError, Desk};
@@ -134,18 +134,12 @@ pub struct SampleRoom {
 }
 
 impl SampleRoom {
-    /// For whoever calls. Where there are users, an account of the operating system is the user of its name: nobody is two
-    /// people by being known in two ways.
+    /// For whoever calls.
     ///
     /// # Errors
-    /// [`SampleError::Nobody`], [`SampleError::NoUser`], [`CaseworkError::NotAllowed`], [`CaseworkError::Key`].
+    /// [`CaseworkError::Access`] for who is nobody here, [`CaseworkError::NotAllowed`].
     pub async fn enter(desk: &Desk, caller: &Caller) -> Result<Self, CaseworkError> {
-        let caller = match users::behind(&desk.vault, caller).await? {
-            Behind::Themselves => caller.clone(),
-            Behind::User(identity) => caller.being(*identity),
-            Behind::Nobody => return Err(SampleError::NoUser(caller.who().actor.clone()).into()),
-        };
-        let person = caller.person().ok_or(SampleError::Nobody)?.to_owned();
+        let (caller, person) = somebody(&desk.vault, caller).await?;
         require(&caller, Permission::SampleRun, None)?;
         let vault = desk.vault.acting_for(&caller);
         let (book, audit) = (vault.sample_book(), vault.audit_book());

@@ -76,3 +76,44 @@ CREATE TRIGGER sample_result_stays BEFORE DELETE ON sample_result
 BEGIN SELECT RAISE(ABORT, 'outcomes stay'); END;
 CREATE TRIGGER sample_result_is_kept BEFORE UPDATE ON sample_result
 BEGIN SELECT RAISE(ABORT, 'outcomes stay'); END;
+
+-- What a search's list depends on beside what stands in search, and the hash by which the audit log binds all of it. Searches
+-- of before have no row.
+CREATE TABLE search_context (
+    search_id BIGINT NOT NULL PRIMARY KEY REFERENCES search (id),
+    -- The longest list, in people.
+    people BIGINT NOT NULL,
+    -- The last template that counted, and how many did.
+    last_template_id BIGINT NOT NULL,
+    live BIGINT NOT NULL,
+    -- 64 hexadecimal digits.
+    sha256 TEXT NOT NULL
+);
+
+-- Packs that were made for somebody. They are not kept here: what stands here is what was given to whom, and its hash.
+CREATE TABLE disclosure (
+    id BIGINT NOT NULL PRIMARY KEY,
+    search_id BIGINT NOT NULL REFERENCES search (id),
+    lead_id BIGINT REFERENCES lead (id),
+    gallery TEXT NOT NULL,
+    made_by TEXT NOT NULL,
+    made_at TEXT NOT NULL,
+    -- Hash of what it tells, 64 hexadecimal digits.
+    contents TEXT NOT NULL
+);
+
+CREATE INDEX disclosure_search ON disclosure (search_id);
+
+-- Free text, appended only.
+CREATE TABLE disclosure_text (
+    disclosure_id BIGINT NOT NULL REFERENCES disclosure (id),
+    -- recipient, reason
+    field TEXT NOT NULL,
+    said TEXT NOT NULL,
+    PRIMARY KEY (disclosure_id, field)
+);
+
+CREATE TRIGGER disclosure_stays BEFORE DELETE ON disclosure
+BEGIN SELECT RAISE(ABORT, 'disclosures stay'); END;
+CREATE TRIGGER disclosure_is_kept BEFORE UPDATE ON disclosure
+BEGIN SELECT RAISE(ABORT, 'disclosures stay'); END;
