@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use bertillon::base::ids::{GalleryName, ModelId, TemplateId};
 use bertillon::gallery::{Access, Erase, GalleryError, ImportedReference, TemplateImport, Vault, VaultOptions};
 use bertillon::policy::DatedFacts;
-use bertillon::records::{FaceBox, RecordedCandidate, SearchRecord};
+use bertillon::records::{FaceBox, GallerySeen, RecordedCandidate, SearchRecord};
 use bertillon::scoring::compose::{Engine, compose};
 use bertillon::segment::Precision;
 use bertillon::settings::Settings;
@@ -128,6 +128,8 @@ async fn search(vault: &Vault, engine: &Engine, name: &GalleryName, seed: u64) -
         face: FaceBox::default(),
         model_hash: [1; 32],
         snapshot_number: number,
+        seen: GallerySeen { last_template: TemplateId(1), live: 1 },
+        people: 20,
         back_end: found.work.back_end,
         restriction: None,
         stated: None,

@@ -16,6 +16,7 @@ pub mod graph;
 pub mod http;
 pub mod identify;
 pub mod kernel;
+pub mod pack;
 pub mod policy;
 pub mod records;
 pub mod rights;

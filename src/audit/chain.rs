@@ -71,6 +71,16 @@ pub struct StoredEvent {
     pub objects: Vec<String>,
 }
 
+/// A line of an exported log: an event for others to check.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventLine {
+    /// Its text.
+    pub body: String,
+    /// Hexadecimal digits of its hash.
+    pub hash: String,
+}
+
 /// What is wrong with a log, and where first.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("event {seq}: {what}")]

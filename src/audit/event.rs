@@ -51,10 +51,18 @@ pub enum Object {
     Hold(i64),
     /// An erasure with its certificate, by its number.
     Erasure(i64),
+    /// A sample, by its number.
+    Sample(i64),
+    /// A disclosure, by its number.
+    Disclosure(i64),
+    /// Another event, by its place.
+    Event(u64),
 }
 
 impl Object {
-    fn in_words(self) -> String {
+    /// As events name it.
+    #[must_use]
+    pub fn in_words(self) -> String {
         match self {
             Self::Search(id) => format!("search:{id}"),
             Self::Job(id) => format!("job:{id}"),
@@ -68,6 +76,9 @@ impl Object {
             Self::Move(id) => format!("move:{id}"),
             Self::Hold(id) => format!("hold:{id}"),
             Self::Erasure(id) => format!("erasure:{id}"),
+            Self::Sample(id) => format!("sample:{id}"),
+            Self::Disclosure(id) => format!("disclosure:{id}"),
+            Self::Event(seq) => format!("event:{seq}"),
             Self::Templates(first, last) if first == last => format!("template:{first}"),
             Self::Templates(first, last) => format!("templates:{first}-{last}"),
         }

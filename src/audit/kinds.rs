@@ -215,6 +215,20 @@ kinds! {
     CertificateMade = "certificate.made" of Erasure,
     /// A deletion certificate was shown.
     CertificateRead = "certificate.read" of Consultation,
+    /// A sample was opened: of what, of when, and what its draw is bound to.
+    SampleOpened = "sample.opened" of Config,
+    /// A sample was drawn.
+    SampleDrawn = "sample.drawn" of Consultation,
+    /// A supervisor said what they found of something that was drawn.
+    SampleRecorded = "sample.recorded" of Adjudication,
+    /// A sample was shown.
+    SampleRead = "sample.read" of Consultation,
+    /// Samples were listed.
+    SampleListed = "sample.listed" of Consultation,
+    /// A pack of a search was made for somebody.
+    DisclosureMade = "disclosure.made" of Disclosure,
+    /// Disclosures were listed.
+    DisclosureListed = "disclosure.listed" of Consultation,
     /// Events were shown.
     AuditRead = "audit.read" of Consultation,
     /// The chain was checked.

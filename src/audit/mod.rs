@@ -10,9 +10,10 @@ pub mod chain;
 pub mod checkpoint;
 pub mod event;
 pub mod kinds;
+pub mod searched;
 
 pub use caller::{Caller, Identity, Who};
-pub use chain::{Chain, Fault, Hash, StoredEvent};
+pub use chain::{Chain, EventLine, Fault, Hash, StoredEvent};
 pub use checkpoint::{Checkpoint, StoredCheckpoint};
 pub use event::{Detail, Event, Happening, Object, Outcome};
 pub use kinds::{Kind, Op};

@@ -24,6 +24,25 @@ fn text(moment: OffsetDateTime) -> String {
     whole.format(&Rfc3339).unwrap_or_else(|_| "1970-01-01T00:00:00Z".to_owned())
 }
 
+/// Seconds since 1970 of a moment that somebody wrote: RFC 3339 in any zone, cut to the second, or a date for its first second
+/// in UTC. `None` for other texts, and for moments before 1970 or after 9999.
+#[must_use]
+pub fn seconds_of(text: &str) -> Option<u64> {
+    let whole = if text.len() == "2026-11-22".len() { format!("{text}T00:00:00Z") } else { text.to_owned() };
+    let seconds = OffsetDateTime::parse(&whole, &Rfc3339).ok()?.unix_timestamp();
+    u64::try_from(seconds).ok().filter(|seconds| *seconds <= LAST_SECOND)
+}
+
+/// That moment in UTC as RFC 3339 text, to the second.
+#[must_use]
+pub fn rfc3339_of(seconds: u64) -> String {
+    let seconds = i64::try_from(seconds.min(LAST_SECOND)).unwrap_or_default();
+    text(OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH))
+}
+
+/// The end of 9999, after which texts are longer and no more in the order of what they mean.
+const LAST_SECOND: u64 = 253_402_300_799;
+
 /// Milliseconds with fraction, for people and JSON.
 #[must_use]
 pub fn millis(elapsed: Duration) -> f64 {
@@ -68,6 +87,18 @@ mod tests {
         let (now, soon) = (now_rfc3339(), rfc3339_in(Duration::from_hours(24 * 400)));
         assert!(soon > now && soon.len() == now.len(), "{soon}");
         assert!(rfc3339_in(Duration::MAX).len() == now.len());
+    }
+
+    #[test]
+    fn moments_read_back() {
+        for text in ["2026-11-22T01:00:00+01:00", "2026-11-22", "2026-11-22T00:00:00.9Z"] {
+            assert_eq!(seconds_of(text), Some(1_795_305_600), "{text}");
+        }
+        assert_eq!((seconds_of("1970-01-01"), rfc3339_of(1_795_305_600)), (Some(0), "2026-11-22T00:00:00Z".to_owned()));
+        assert_eq!(seconds_of(&rfc3339_of(u64::MAX)), Some(LAST_SECOND));
+        for bad in ["", "2026", "2026-13-01", "1969-12-31", "22.11.2026", "2026-11-22T00:00:00", "2026-11-2\u{e9}"] {
+            assert_eq!(seconds_of(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -176,6 +176,28 @@ pub const REVIEWS_OPEN_MAX: usize = 100_000;
 pub const REVIEW_PAGE_MAX: usize = 500;
 /// How often something is tried again that somebody else was quicker with.
 pub const REVIEW_TRIES_MAX: usize = 8;
+/// Samples of a data folder: they stay.
+pub const SAMPLES_MAX: usize = 10_000;
+/// Most things drawn for one sample: what one event has room for.
+pub const SAMPLE_ITEMS_MAX: usize = AUDIT_OBJECTS_MAX - 12;
+/// Most things that a sample is drawn from; one hash each.
+pub const SAMPLE_POPULATION_MAX: u64 = 200_000_000;
+/// Samples that are read at once.
+pub const SAMPLE_PAGE_MAX: usize = 500;
+/// Longest line of an exported log: what an event with all its objects may take, and twice that.
+pub const AUDIT_LINE_BYTES_MAX: usize = 256 << 10;
+/// Largest disclosure pack: it is made and checked in memory.
+pub const PACK_BYTES_MAX: usize = 256 << 20;
+/// Most files of one.
+pub const PACK_ENTRIES_MAX: usize = 512;
+/// Longest name of one of these.
+pub const PACK_NAME_BYTES_MAX: usize = 100;
+/// Most events of a pack.
+pub const PACK_EVENTS_MAX: usize = AUDIT_PAGE_MAX;
+/// Disclosures of a data folder: they stay.
+pub const DISCLOSURES_MAX: usize = 1_000_000;
+/// Disclosures that are read at once.
+pub const DISCLOSURE_PAGE_MAX: usize = 500;
 /// Most outcomes of one lead.
 pub const LEAD_OUTCOMES_MAX: usize = 64;
 /// Proposals that may wait for approval.

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fs_err as fs;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::audit::chain::Wrong;
-use crate::audit::{Caller, Chain, Checkpoint, Detail, Fault, Happening, Kind, Outcome, StoredCheckpoint, StoredEvent};
+use crate::audit::{
+    Caller, Chain, Checkpoint, Detail, EventLine, Fault, Happening, Kind, Outcome, StoredCheckpoint, StoredEvent,
+};
 use crate::base::clock;
 use crate::base::limits::{AUDIT_ANCHORS_MAX, AUDIT_CHECKPOINT_BYTES_MAX};
 use crate::casework::folder::unreadable;
@@ -65,13 +67,6 @@ pub struct Exported {
     pub events: u64,
     /// Checkpoints in it.
     pub checkpoints: u64,
-}
-
-/// A line of an exported log.
-#[derive(Debug, Serialize, Deserialize)]
-struct EventLine {
-    body: String,
-    hash: String,
 }
 
 /// Signs how far the log is, if it went on since the last time: the last event that is sealed now, or `None`.
@@ -325,11 +320,11 @@ impl Kept {
 }
 
 /// Checkpoints by event.
-type Anchors = BTreeMap<u64, Vec<StoredCheckpoint>>;
+pub(in crate::casework) type Anchors = BTreeMap<u64, Vec<StoredCheckpoint>>;
 
 /// Where a file of checkpoints comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Whose {
+pub(in crate::casework) enum Whose {
     /// From the data folder: a line that was cut short by a power cut is passed over, and of very many the latest count.
     Ours,
     /// From elsewhere: every line counts, or the file is refused.
@@ -337,7 +332,7 @@ enum Whose {
 }
 
 /// The checkpoints in a file as [`CHECKPOINTS`] is one.
-fn anchors_in(path: &Path, whose: Whose) -> Result<Anchors, CaseworkError> {
+pub(in crate::casework) fn anchors_in(path: &Path, whose: Whose) -> Result<Anchors, CaseworkError> {
     let mut anchors = Anchors::new();
     let file = fs::File::open(path).map_err(|error| unreadable(path, &error))?;
     let mut reader = BufReader::new(file);
@@ -441,6 +436,6 @@ async fn export_checkpoints(book: &AuditBook, end: u64, to: &Path) -> Result<u64
     Ok(count)
 }
 
-fn read<T>(result: Result<T, RecordsError>) -> Result<T, CaseworkError> {
+pub(in crate::casework) fn read<T>(result: Result<T, RecordsError>) -> Result<T, CaseworkError> {
     Ok(result.map_err(GalleryError::from)?)
 }

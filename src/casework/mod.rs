@@ -8,6 +8,7 @@ pub mod contact_sheet;
 pub mod demo;
 pub mod demo_people;
 pub mod desk;
+pub mod disclosure;
 pub mod enrol;
 pub mod evaluate;
 pub mod eyes;
@@ -20,6 +21,7 @@ pub mod npy;
 pub mod npz;
 pub mod operating_points;
 pub mod review;
+pub mod sampling;
 pub mod search;
 pub mod statistics;
 pub mod subjects;
@@ -157,6 +159,12 @@ pub enum CaseworkError {
     /// A subject, an image, a hold.
     #[error(transparent)]
     Subject(#[from] crate::records::subjects::SubjectError),
+    /// A disclosure.
+    #[error(transparent)]
+    Disclosure(#[from] disclosure::DisclosureError),
+    /// A sample.
+    #[error(transparent)]
+    Sample(#[from] sampling::SampleError),
     /// A key that is missing, damaged or can't be read.
     #[error("the key {}: {reason}", .path.display())]
     Key {

@@ -14,7 +14,7 @@ use crate::casework::operating_points::{Cited, Scope, ThresholdChoice, resolve};
 use crate::casework::{CaseworkError, Desk};
 use crate::identify::{Approximation, Candidate, Filter, Identification, ListRule, Question, identify};
 use crate::policy::{NotAdmitted, Policy, Stated, TwoPersonAct};
-use crate::records::{FaceBox, RecordedCandidate, SearchRecord, Statement};
+use crate::records::{FaceBox, GallerySeen, RecordedCandidate, SearchRecord, Statement};
 use crate::rights::Permission;
 use crate::vector::scorer::Work;
 use crate::vector::template::Template;
@@ -127,6 +127,10 @@ pub struct Answer {
     pub model: ModelId,
     /// Number of the gallery snapshot searched.
     pub snapshot: u64,
+    /// What was in that.
+    pub seen: GallerySeen,
+    /// Longest list, in people.
+    pub people: usize,
     /// Which part of it was searched, as the record has it; `None` for all of it.
     pub restriction: Option<String>,
     /// Lowest comparison score shown; `None` where the best are, whatever their score.
@@ -190,7 +194,7 @@ pub async fn search(desk: &Desk, request: SearchRequest, seen: impl FnOnce()) ->
         mode: desk.mode(request.mode),
     };
     let found = identify(&desk.vault, &desk.engine.batcher, question).await?;
-    let Identification { lists, work, snapshot, approximate, scoring_ms, people_ms } = found;
+    let Identification { lists, work, snapshot, seen: gallery_seen, approximate, scoring_ms, people_ms } = found;
     for (probe, list) in pictures.iter_mut().flat_map(|picture| &mut picture.probes).zip(lists) {
         probe.candidates = list;
     }
@@ -199,6 +203,8 @@ pub async fn search(desk: &Desk, request: SearchRequest, seen: impl FnOnce()) ->
         gallery: request.gallery,
         model: vision.model().clone(),
         snapshot,
+        seen: gallery_seen,
+        people: rule.people,
         restriction,
         threshold,
         operating_point,
@@ -361,6 +367,8 @@ fn records_of(answer: &Answer, who: &Who, stated: Option<&Statement>) -> Vec<Sea
         face: box_of(&probe.face),
         model_hash: answer.model.hash,
         snapshot_number: answer.snapshot,
+        seen: answer.seen,
+        people: answer.people,
         back_end: answer.work.back_end.clone(),
         restriction: answer.restriction.clone(),
         stated: stated.cloned(),

@@ -10,10 +10,12 @@ use crate::cli::audit::AuditCommand;
 use crate::cli::bench::BenchCommand;
 use crate::cli::degrade::Degrade;
 use crate::cli::demo::Demo;
+use crate::cli::disclose::DiscloseCommand;
 use crate::cli::eval::EvalCommand;
 use crate::cli::key::KeyCommand;
 use crate::cli::policy::PolicyCommand;
 use crate::cli::review::{LeadCommand, ReviewCommand};
+use crate::cli::sample::SampleCommand;
 use crate::cli::search::Search;
 use crate::cli::subject::{HoldCommand, SubjectCommand};
 use crate::cli::user::UserCommand;
@@ -97,6 +99,8 @@ impl Args {
             | Command::Lead(_)
             | Command::Subject(_)
             | Command::Hold(_)
+            | Command::Sample(_)
+            | Command::Disclose(_)
             | Command::Models(_)
             | Command::Bench(_)
             | Command::Eval(_)
@@ -165,6 +169,12 @@ pub enum Command {
     /// Order that a subject is not erased.
     #[command(subcommand)]
     Hold(HoldCommand),
+    /// Have work drawn by chance and looked at again.
+    #[command(subcommand)]
+    Sample(SampleCommand),
+    /// Make and check packs of searches for people outside.
+    #[command(subcommand)]
+    Disclose(DiscloseCommand),
     /// Measure this machine's speed, on synthetic templates.
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -193,6 +203,8 @@ impl Command {
             Self::Lead(_) => Some("lead"),
             Self::Subject(_) => Some("subject"),
             Self::Hold(_) => Some("hold"),
+            Self::Sample(_) => Some("sample"),
+            Self::Disclose(_) => Some("disclose"),
             Self::Serve(_)
             | Self::Demo(_)
             | Self::Models(_)

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod bench;
 pub mod degrade;
 pub mod demo;
+pub mod disclose;
 pub mod enrol;
 pub mod eval;
 pub mod gallery;
@@ -18,6 +19,7 @@ pub mod print;
 pub mod progress;
 mod proposal;
 pub mod review;
+pub mod sample;
 pub mod search;
 pub mod secret;
 pub mod serve;
@@ -75,6 +77,8 @@ pub fn run(commit: Option<&'static str>) -> Result<()> {
         Command::Lead(command) => runtime.block_on(review::run_lead(settings, command)),
         Command::Subject(command) => runtime.block_on(subject::run(settings, command)),
         Command::Hold(command) => runtime.block_on(subject::run_hold(settings, command)),
+        Command::Sample(command) => runtime.block_on(sample::run(settings, command)),
+        Command::Disclose(command) => runtime.block_on(disclose::run(settings, command, program)),
         Command::Jobs(command) => runtime.block_on(jobs::run(settings, command)),
         Command::Bench(command) => runtime.block_on(bench::run(settings, command)),
         Command::Eval(command) => runtime.block_on(eval::run(settings, command, program)),

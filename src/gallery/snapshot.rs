@@ -63,6 +63,13 @@ impl Snapshot {
         self.rows.iter().map(|run| live_rows(run.as_ref())).sum()
     }
 
+    /// The last template of these; 0 when there is none.
+    #[must_use]
+    pub fn last_template(&self) -> TemplateId {
+        let last = self.rows.iter().rev().find_map(|run| Some(run.template_id(run.len().checked_sub(1)?)));
+        last.unwrap_or(TemplateId(0))
+    }
+
     /// Synthetic templates that may reach a candidate list.
     #[must_use]
     pub fn live_synthetic(&self) -> u64 {

@@ -19,8 +19,11 @@ use crate::gallery::shelf::Shelf;
 use crate::gallery::snapshot::Snapshot;
 use crate::gallery::tail::Committed;
 use crate::gallery::traffic::Traffic;
+use crate::records::disclosures::DisclosureBook;
 use crate::records::governing::GoverningBook;
 use crate::records::review::ReviewBook;
+use crate::records::review::ReviewBook;
+use crate::records::samples::SampleBook;
 use crate::records::subjects::SubjectBook;
 use crate::records::{AuditBook, GalleryRecord, JobBook, PeopleBook, Records, ReferenceImage, SearchRecord};
 use crate::segment::{Precision, check_model_name};
@@ -194,6 +197,18 @@ impl Vault {
     /// What the records say.
     pub async fn restricted_templates(&self, name: &GalleryName) -> Result<Vec<TemplateId>, GalleryError> {
         Ok(self.inner.records.restricted_templates(name).await?)
+    }
+
+    /// Samples, for the caller.
+    #[must_use]
+    pub fn sample_book(&self) -> SampleBook {
+        self.inner.records.sample_book(&self.caller)
+    }
+
+    /// Disclosures, for the caller.
+    #[must_use]
+    pub fn disclosure_book(&self) -> DisclosureBook {
+        self.inner.records.disclosure_book(&self.caller)
     }
 
     async fn open_galleries(&self) -> Result<(), GalleryError> {

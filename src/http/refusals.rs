@@ -50,6 +50,8 @@ impl From<CaseworkError> for Problem {
             // Of users, keys, and folders on this machine, which no request names.
             CaseworkError::People(_)
             | CaseworkError::Access(_)
+            | CaseworkError::Sample(_)
+            | CaseworkError::Disclosure(_)
             | CaseworkError::NoPictures(_)
             | CaseworkError::Unreadable { .. }
             | CaseworkError::OtherRun { .. }

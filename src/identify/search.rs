@@ -10,6 +10,7 @@ use crate::gallery::{Reference, Snapshot, Vault};
 use crate::identify::mode::{self, Approximation, Mode};
 use crate::identify::people::{Candidate, best_per_person, count_people};
 use crate::identify::{Filter, IdentifyError};
+use crate::records::GallerySeen;
 use crate::scoring::batcher::{Ask, Batcher, Lane};
 use crate::vector::scorer::{Scoring, Work};
 use crate::vector::template::Template;
@@ -33,6 +34,8 @@ pub struct Identification {
     pub work: Work,
     /// Number of the gallery snapshot that was searched.
     pub snapshot: u64,
+    /// What was in it.
+    pub seen: GallerySeen,
     /// How it was approximate; `None` for an exact search.
     pub approximate: Option<Approximation>,
     /// Milliseconds spent on scoring.
@@ -120,8 +123,9 @@ pub async fn identify(vault: &Vault, batcher: &Batcher, question: Question) -> R
         let list = |scored: &Vec<Scored>| best_per_person(scored, &references, rule.people, rule.threshold);
         let lists = scoring.lists.iter().map(list).collect();
         people_ms += watch.lap_ms();
+        let seen = GallerySeen { last_template: snapshot.last_template(), live: snapshot.live() };
         let (work, snapshot) = (scoring.work, snapshot.number());
-        return Ok(Identification { lists, work, snapshot, approximate, scoring_ms, people_ms });
+        return Ok(Identification { lists, work, snapshot, seen, approximate, scoring_ms, people_ms });
     }
 }
 

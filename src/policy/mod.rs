@@ -283,7 +283,15 @@ impl Policy {
     /// # Errors
     /// In words; only for a defect of this program.
     pub fn sha256(&self) -> Result<[u8; 32], String> {
-        Ok(Sha256::new().chain_update(HASHED).chain_update(self.value()?.to_string()).finalize().into())
+        Ok(Sha256::new().chain_update(HASHED).chain_update(self.text()?).finalize().into())
+    }
+
+    /// The JSON of which that is the hash.
+    ///
+    /// # Errors
+    /// In words; only for a defect of this program.
+    pub fn text(&self) -> Result<String, String> {
+        Ok(self.value()?.to_string())
     }
 
     /// Whether an act takes two people.

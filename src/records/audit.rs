@@ -282,6 +282,15 @@ impl AuditBook {
         query.fetch_optional(&self.0.pool).await.map_err(self.0.sql())
     }
 
+    /// The text of event `seq`, if there is one.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn body_at(&self, seq: u64) -> Result<Option<String>, RecordsError> {
+        let query = sqlx::query_scalar("SELECT body FROM audit_event WHERE seq = $1").bind(seq as i64);
+        query.fetch_optional(&self.0.pool).await.map_err(self.0.sql())
+    }
+
     /// Keeps a checkpoint at event `seq`, if there is none.
     ///
     /// # Errors

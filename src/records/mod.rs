@@ -6,11 +6,13 @@
 mod attributes;
 mod audit;
 mod copy;
+pub mod disclosures;
 mod galleries;
 pub mod governing;
 mod jobs;
 mod people;
 pub mod review;
+pub mod samples;
 mod searches;
 mod statements;
 pub mod subjects;
@@ -34,7 +36,7 @@ pub use copy::TakenIn;
 pub use galleries::GalleryRecord;
 pub use jobs::{JobBook, JobRecord, JobState, NewJob};
 pub use people::{Attempt, KeyRecord, NewKeyRecord, PeopleBook, PeopleError, SessionRecord, UserRecord, UserState};
-pub use searches::{FaceBox, RecordedCandidate, SearchRecord};
+pub use searches::{FaceBox, GallerySeen, RecordedCandidate, SearchRecord};
 pub use statements::Statement;
 pub use templates::{NewDetail, ReferenceImage, TemplateState};
 
@@ -149,6 +151,7 @@ impl Records {
                 "subjects",
                 concat!(include_str!("migrations/0011_subjects.sql"), include_str!("migrations/0011_backfill.sql")),
             ),
+            migration(12, "samples and packs", include_str!("migrations/0012_samples_and_packs.sql")),
             migration(SCHEMA_VERSION, "governing", include_str!("migrations/0014_governing.sql")),
         ];
         let migrated = Migrator::with_migrations(migrations).run(&records.pool).await;

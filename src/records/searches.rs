@@ -3,11 +3,13 @@
 use sha2::{Digest as _, Sha256};
 use sqlx::Row as _;
 
+use crate::audit::searched::{self, Exact, Listed, Searched};
 use crate::audit::{Caller, Detail, Happening, Kind, Object};
 use crate::base::clock;
 use crate::base::hex;
 use crate::base::ids::{GalleryName, TemplateId};
 use crate::base::limits::{CANDIDATES_MAX, SEARCH_STAGES_MAX};
+use crate::policy::Stated;
 use crate::records::{Change, Records, RecordsError, Statement};
 
 /// Where the searched face stands in the probe image, in pixels.
@@ -35,6 +37,15 @@ pub struct RecordedCandidate {
     pub score: f32,
 }
 
+/// The gallery as a search saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GallerySeen {
+    /// The last template that counted; 0 when there was none.
+    pub last_template: TemplateId,
+    /// How many counted.
+    pub live: u64,
+}
+
 /// One search of one face.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SearchRecord {
@@ -52,6 +63,10 @@ pub struct SearchRecord {
     pub model_hash: [u8; 32],
     /// Which state of the gallery answered.
     pub snapshot_number: u64,
+    /// What that state was.
+    pub seen: GallerySeen,
+    /// The longest list, in people.
+    pub people: usize,
     /// What scored.
     pub back_end: String,
     /// Which part of the gallery was searched; `None` for all of it.
@@ -81,13 +96,14 @@ impl Records {
             }
         }
         let mut change = self.begin().await?;
-        let (mut ids, mut lists) = (Vec::with_capacity(searches.len()), Sha256::new());
+        let (mut ids, mut lists, mut bound) = (Vec::with_capacity(searches.len()), Sha256::new(), Vec::new());
         for search in searches {
             let id = change.add_search(search).await?;
             if let Some(statement) = &search.stated {
                 change.add_statement(id, statement).await?;
             }
             hash_list(&mut lists, id, &search.candidates);
+            bound.push((id, change.add_context(id, search).await?));
             ids.push(id);
         }
         let shown: usize = searches.iter().map(|search| search.candidates.len()).sum();
@@ -97,6 +113,7 @@ impl Records {
             .with("candidates", Detail::Number(shown as u64))
             .with("lists", Detail::Hash(lists.finalize().into()))
             .with("model", Detail::Hash(first.model_hash))
+            .with("searches", Detail::Hash(searched::bound(bound.iter().map(|(id, hash)| (*id, hash.as_str())))))
             .with("snapshot", Detail::Number(first.snapshot_number));
         if let Some(Statement { stated, policy_sha256 }) = &first.stated {
             // What was stated stands with the searches: words of a policy and free text have no place in an event.
@@ -125,7 +142,57 @@ impl Records {
     }
 }
 
+impl SearchRecord {
+    /// What the log binds of it, under its number.
+    #[must_use]
+    pub fn searched(&self, search: i64) -> Searched {
+        let FaceBox { x, y, width, height } = self.face;
+        let stated = |field: fn(&Stated) -> &Option<String>| {
+            self.stated.as_ref().and_then(|statement| field(&statement.stated).clone())
+        };
+        let listed = |candidate: &RecordedCandidate| {
+            let RecordedCandidate { rank, template, score } = *candidate;
+            Listed { rank, template: template.0, score: Exact(score) }
+        };
+        Searched {
+            search,
+            gallery: self.gallery.as_str().to_owned(),
+            model: hex::encode(&self.model_hash),
+            snapshot: self.snapshot_number,
+            last_template: self.seen.last_template.0,
+            live: self.seen.live,
+            people: self.people as u64,
+            back_end: self.back_end.clone(),
+            restriction: self.restriction.clone(),
+            threshold: self.threshold.map(Exact),
+            operating_point: self.operating_point.clone(),
+            probe: hex::encode(&self.probe_sha256),
+            face: [x, y, width, height].map(Exact),
+            purpose: stated(|stated| &stated.purpose),
+            lawful_basis: stated(|stated| &stated.lawful_basis),
+            seriousness: stated(|stated| &stated.seriousness),
+            candidates: self.candidates.iter().map(listed).collect(),
+        }
+    }
+}
+
 impl Change {
+    /// Keeps what a search's list depended on; the hash of all of it, in hexadecimal digits.
+    async fn add_context(&mut self, id: i64, search: &SearchRecord) -> Result<String, RecordsError> {
+        let sha256 = hex::encode(&search.searched(id).sha256());
+        let insert = "INSERT INTO search_context (search_id, people, last_template_id, live, sha256) VALUES ($1, $2, $3, $4, $5)";
+        sqlx::query(insert)
+            .bind(id)
+            .bind(search.people as i64)
+            .bind(search.seen.last_template.0 as i64)
+            .bind(search.seen.live as i64)
+            .bind(&sha256)
+            .execute(&mut *self.transaction)
+            .await
+            .map_err(self.sql())?;
+        Ok(sha256)
+    }
+
     /// Adds a search; its number.
     async fn add_search(&mut self, search: &SearchRecord) -> Result<i64, RecordsError> {
         let insert = "INSERT INTO search (id, at, gallery, actor, origin, probe_sha256, face_x, face_y, face_width, \

@@ -28,6 +28,10 @@ pub enum Permission {
     ReviewRead,
     /// Open, claim, decide and withdraw reviews, and say what came of leads: which of these, each role by the rules of reviews.
     ReviewDecide,
+    /// Open and draw samples, and say what was found in them.
+    SampleRun,
+    /// Make disclosure packs, and see which were made.
+    DisclosureMake,
     /// See jobs.
     JobRead,
     /// Cancel jobs.
@@ -48,7 +52,7 @@ use Role::{Administrator, Auditor, Evaluator, Examiner, Supervisor, Verifier};
 
 impl Permission {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::StatusRead,
         Self::GalleryRead,
         Self::GalleryCreate,
@@ -59,6 +63,8 @@ impl Permission {
         Self::SearchThreshold,
         Self::ReviewRead,
         Self::ReviewDecide,
+        Self::SampleRun,
+        Self::DisclosureMake,
         Self::JobRead,
         Self::JobCancel,
         Self::PolicyRead,
@@ -82,6 +88,8 @@ impl Permission {
             Self::SearchThreshold => "search.threshold",
             Self::ReviewRead => "review.read",
             Self::ReviewDecide => "review.decide",
+            Self::SampleRun => "sample.run",
+            Self::DisclosureMake => "disclosure.make",
             Self::JobRead => "job.read",
             Self::JobCancel => "job.cancel",
             Self::PolicyRead => "policy.read",
@@ -102,7 +110,7 @@ impl Permission {
             }
             Self::GalleryCreate | Self::GalleryMaintain | Self::JobCancel | Self::UserManage => &[Administrator],
             Self::ReferenceEnrol => &[Supervisor, Administrator],
-            Self::ReferenceErase | Self::PolicyApprove => &[Supervisor],
+            Self::ReferenceErase | Self::PolicyApprove | Self::SampleRun | Self::DisclosureMake => &[Supervisor],
             // A bare threshold: to those of them whom the policy in force allows it.
             Self::SearchRun | Self::SearchThreshold => &[Examiner, Supervisor, Evaluator],
             Self::ReviewRead | Self::ReviewDecide => &[Examiner, Verifier, Supervisor],

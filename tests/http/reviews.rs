@@ -7,7 +7,7 @@ use bertillon::casework::access::users;
 use bertillon::casework::review::{Refusal, ReviewError, ReviewRoom};
 use bertillon::gallery::{Access, NewReference, Vault, VaultOptions};
 use bertillon::policy::DatedFacts;
-use bertillon::records::{FaceBox, RecordedCandidate, SearchRecord};
+use bertillon::records::{FaceBox, GallerySeen, RecordedCandidate, SearchRecord};
 use bertillon::segment::Precision;
 use bertillon::vector::dimension::Dimension;
 use bertillon::vector::template::Template;
@@ -50,6 +50,8 @@ pub(super) fn searched() -> (Server, i64) {
             face: FaceBox { x: 1.0, y: 2.0, width: 30.0, height: 40.0 },
             model_hash: [1; 32],
             snapshot_number: 3,
+            seen: GallerySeen { last_template: TemplateId(6), live: 6 },
+            people: 20,
             back_end: "naive".to_owned(),
             restriction: None,
             stated: None,

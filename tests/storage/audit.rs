@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use bertillon::audit::{Caller, Chain, Event, Happening, Kind, Object};
+use bertillon::base::hex;
 use bertillon::base::ids::TemplateId;
 use bertillon::base::limits::AUDIT_PAGE_MAX;
 use bertillon::casework::Desk;
@@ -104,8 +105,24 @@ fn what_is_done_is_told_with_it_and_by_whom() {
                 lists.update(format!("{id} {} {template} {:08x}\n", at + 1, 0.5_f32.to_bits()));
             }
         }
-        let told = serde_json::to_value(&events[3].detail["lists"]).unwrap();
-        assert_eq!(told, bertillon::base::hex::encode(&lists.finalize()));
+        let told = |name: &str| serde_json::to_value(&events[3].detail[name]).unwrap();
+        assert_eq!(told("lists"), hex::encode(&lists.finalize()));
+        // And all that the lists depend on.
+        let one = |(id, templates): (&i64, &[TemplateId])| {
+            let mut text = format!(
+                "bertillon search 1\nsearch {id}\ngallery custody\nmodel {}\nsnapshot 3\nlast 6\nlive 6\npeople 20\n\
+                 back_end naive\nrestriction -\nthreshold 3e800000\npoint -\nprobe {}\nface 3f800000 40000000 41f00000 42200000\n\
+                 purpose -\nlawful_basis -\nseriousness -\n",
+                "01".repeat(32),
+                "09".repeat(32)
+            );
+            for (at, template) in templates.iter().enumerate() {
+                text += &format!("candidate {} {template} 3f000000\n", at + 1);
+            }
+            format!("{id} {}\n", hex::encode(&Sha256::digest(text)))
+        };
+        let both: String = ids.iter().zip([&candidates[..], &[TemplateId(2)]]).map(one).collect();
+        assert_eq!(told("searches"), hex::encode(&Sha256::digest(both)));
         vault.close().await;
     });
 }

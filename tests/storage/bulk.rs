@@ -220,10 +220,15 @@ pub(crate) fn npy(path: &std::path::Path, rows: &[Vec<f32>]) {
 }
 
 /// A desk with an empty gallery.
-pub(crate) async fn desk(home: &std::path::Path) -> Desk {
+/// A desk at the data folder `data` in `home`.
+pub(crate) async fn opened(home: &std::path::Path) -> Desk {
     let flags = Flags { data: Some(home.join("data")), back_end: Some(BackEnd::Cpu), ..Flags::default() };
     let settings = Settings::load(None, home, flags).unwrap().settings;
-    let desk = Desk::open(settings, Access::Writer).await.unwrap();
+    Desk::open(settings, Access::Writer).await.unwrap()
+}
+
+pub(crate) async fn desk(home: &std::path::Path) -> Desk {
+    let desk = opened(home).await;
     let set = desk.catalogue.set("mtcnn-dlib").unwrap();
     desk.vault.create_gallery(&name(), &set.id(), dimension(), Precision::F16, "test").await.unwrap();
     desk

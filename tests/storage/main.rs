@@ -12,7 +12,7 @@ use std::time::Duration;
 use bertillon::base::ids::{GalleryName, ModelId, SubjectRef, TemplateId};
 use bertillon::gallery::{Access, Enrolment, Erase, GalleryError, NewReference, Snapshot, Vault, VaultOptions};
 use bertillon::policy::DatedFacts;
-use bertillon::records::{Attribute, FaceBox, RecordedCandidate, SearchRecord};
+use bertillon::records::{Attribute, FaceBox, GallerySeen, RecordedCandidate, SearchRecord};
 use bertillon::segment::{Precision, Segment};
 use bertillon::store::disk::DiskFolder;
 use bertillon::vector::codec::Code;
@@ -24,10 +24,12 @@ mod attributes;
 mod audit;
 mod beside;
 mod bulk;
+mod disclosure;
 mod model;
 mod names;
 mod restoring;
 mod review;
+mod samples;
 mod subjects;
 mod taken_back;
 mod told;
@@ -156,6 +158,8 @@ fn search(candidates: &[TemplateId]) -> SearchRecord {
         face: FaceBox { x: 1.0, y: 2.0, width: 30.0, height: 40.0 },
         model_hash: [1; 32],
         snapshot_number: 3,
+        seen: GallerySeen { last_template: TemplateId(6), live: 6 },
+        people: 20,
         back_end: "naive".to_owned(),
         restriction: None,
         stated: None,

@@ -88,6 +88,25 @@ pub async fn behind(vault: &Vault, caller: &Caller) -> Result<Behind, CaseworkEr
     }
 }
 
+/// Whoever calls, and the one name by which they go. Where there are users, an account of the operating system is the user of its
+/// name: nobody is two people by being known in two ways.
+///
+/// # Errors
+/// [`CaseworkError::Access`] for who has no name, and where there are users and they are none.
+pub async fn somebody(vault: &Vault, caller: &Caller) -> Result<(Caller, String), CaseworkError> {
+    let known = match behind(vault, caller).await? {
+        Behind::Themselves => caller.clone(),
+        Behind::User(identity) => caller.being(*identity),
+        Behind::Nobody => {
+            let said = "there are users here, and this account is none of them who may come in: `bertillon user add` makes one of its name";
+            return Err(CaseworkError::Access(said.to_owned()));
+        }
+    };
+    let name = known.person().map(str::to_owned);
+    let name = name.ok_or_else(|| CaseworkError::Access("whoever does this must be known by name".to_owned()))?;
+    Ok((known, name))
+}
+
 /// Gives roles, then takes roles.
 ///
 /// # Errors

@@ -18,12 +18,19 @@ impl ReviewBook {
     /// # Errors
     /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
     pub async fn reviewable(&self, search: i64) -> Result<Reviewable, RecordsError> {
-        let select = "SELECT id FROM review WHERE search_id = $1";
-        let review = sqlx::query_scalar(select).bind(search).fetch_optional(&self.records.pool).await;
-        if let Some(id) = review.map_err(self.records.sql())? {
+        if let Some(id) = self.of_search(search).await? {
             return Ok(Reviewable::Reviewed(id));
         }
         Ok(self.search(search).await?.map_or(Reviewable::NoSearch, Reviewable::Yes))
+    }
+
+    /// The review of a search, if there is one.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn of_search(&self, search: i64) -> Result<Option<i64>, RecordsError> {
+        let query = sqlx::query_scalar("SELECT id FROM review WHERE search_id = $1").bind(search);
+        query.fetch_optional(&self.records.pool).await.map_err(self.records.sql())
     }
 
     /// What is known of a search.

@@ -1,0 +1,214 @@
+//! What of a search the log binds: everything that its candidate list depends on, and the list itself, as one text whose hash
+//! stands in the search's event. Whoever has the text can check it against the log without the data base.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
+
+/// Begins the text.
+const TEXT: &str = "bertillon search 1\n";
+
+/// A number of 32 bits that must be the same to the bit: written as the eight hexadecimal digits of its bits.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Exact(pub f32);
+
+impl Exact {
+    fn digits(self) -> String {
+        format!("{:08x}", self.0.to_bits())
+    }
+}
+
+impl Serialize for Exact {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.digits())
+    }
+}
+
+impl<'de> Deserialize<'de> for Exact {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let number = u32::from_str_radix(&text, 16).ok().map(|bits| Self(f32::from_bits(bits)));
+        number.filter(|number| number.digits() == text).ok_or_else(|| serde::de::Error::custom("no 32 bits"))
+    }
+}
+
+/// A candidate that was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Listed {
+    /// From 1.
+    pub rank: u32,
+    /// Which template.
+    pub template: u64,
+    /// Its comparison score.
+    pub score: Exact,
+}
+
+/// A search of one face, as it was recorded. Texts have no line breaks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Searched {
+    /// Its number.
+    pub search: i64,
+    /// Which gallery.
+    pub gallery: String,
+    /// Hash of the model, 64 hexadecimal digits.
+    pub model: String,
+    /// Which state of the gallery answered.
+    pub snapshot: u64,
+    /// The last template that counted then.
+    pub last_template: u64,
+    /// How many counted.
+    pub live: u64,
+    /// The longest list, in people.
+    pub people: u64,
+    /// What scored.
+    pub back_end: String,
+    /// Which part of the gallery; `None` for all of it.
+    pub restriction: Option<String>,
+    /// The lowest comparison score shown; `None` where the best were, whatever their score.
+    pub threshold: Option<Exact>,
+    /// The operating point that gave the threshold, if one did.
+    pub operating_point: Option<String>,
+    /// sha256 of the probe's picture, 64 hexadecimal digits.
+    pub probe: String,
+    /// Where the face stands in it: left edge, upper edge, width, height.
+    pub face: [Exact; 4],
+    /// What was stated, in words of the policy.
+    pub purpose: Option<String>,
+    /// See `purpose`.
+    pub lawful_basis: Option<String>,
+    /// See `purpose`.
+    pub seriousness: Option<String>,
+    /// What was shown, by rank.
+    pub candidates: Vec<Listed>,
+}
+
+impl Searched {
+    /// The text, as docs/AUDIT_FORMAT.md has it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+        let threshold = self.threshold.map_or_else(|| "-".to_owned(), Exact::digits);
+        let face = self.face.map(Exact::digits).join(" ");
+        let (purpose, basis) = (or_none(&self.purpose), or_none(&self.lawful_basis));
+        let lines = [
+            ("search", self.search.to_string()),
+            ("gallery", self.gallery.clone()),
+            ("model", self.model.clone()),
+            ("snapshot", self.snapshot.to_string()),
+            ("last", self.last_template.to_string()),
+            ("live", self.live.to_string()),
+            ("people", self.people.to_string()),
+            ("back_end", self.back_end.clone()),
+            ("restriction", or_none(&self.restriction)),
+            ("threshold", threshold),
+            ("point", or_none(&self.operating_point)),
+            ("probe", self.probe.clone()),
+            ("face", face),
+            ("purpose", purpose),
+            ("lawful_basis", basis),
+            ("seriousness", or_none(&self.seriousness)),
+        ];
+        let mut text = TEXT.to_owned();
+        for (name, value) in lines {
+            // A line break within would make two texts of different searches the same.
+            let value = crate::base::text::printable(&value);
+            // Writing to a text can't fail.
+            let _ = writeln!(text, "{name} {value}");
+        }
+        for Listed { rank, template, score } in &self.candidates {
+            let _ = writeln!(text, "candidate {rank} {template} {}", score.digits());
+        }
+        text
+    }
+
+    /// sha256 of the text.
+    #[must_use]
+    pub fn sha256(&self) -> [u8; 32] {
+        Sha256::digest(self.text()).into()
+    }
+}
+
+/// What the event of one request binds: each of its searches with its hash, in hexadecimal digits, in their order.
+#[must_use]
+pub fn bound<'a>(searches: impl IntoIterator<Item = (i64, &'a str)>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for (search, sha256) in searches {
+        hash.update(format!("{search} {sha256}\n"));
+    }
+    hash.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn searched() -> Searched {
+        Searched {
+            search: 7,
+            gallery: "custody".to_owned(),
+            model: "01".repeat(32),
+            snapshot: 3,
+            last_template: 40,
+            live: 39,
+            people: 20,
+            back_end: "naive".to_owned(),
+            restriction: None,
+            threshold: Some(Exact(0.25)),
+            operating_point: Some("a point".to_owned()),
+            probe: "09".repeat(32),
+            face: [1.0, 2.0, 30.0, 40.0].map(Exact),
+            purpose: Some("investigate_crime".to_owned()),
+            lawful_basis: None,
+            seriousness: None,
+            candidates: vec![Listed { rank: 1, template: 5, score: Exact(0.5) }],
+        }
+    }
+
+    #[test]
+    fn the_text_is_as_documented() {
+        let wanted = format!(
+            "bertillon search 1\nsearch 7\ngallery custody\nmodel {}\nsnapshot 3\nlast 40\nlive 39\npeople 20\nback_end naive\n\
+             restriction -\nthreshold 3e800000\npoint a point\nprobe {}\nface 3f800000 40000000 41f00000 42200000\n\
+             purpose investigate_crime\nlawful_basis -\nseriousness -\ncandidate 1 5 3f000000\n",
+            "01".repeat(32),
+            "09".repeat(32)
+        );
+        assert_eq!(searched().text(), wanted);
+        let json = serde_json::to_string(&searched()).unwrap();
+        assert_eq!(serde_json::from_str::<Searched>(&json).unwrap(), searched());
+    }
+
+    #[test]
+    fn whatever_is_changed_changes_the_hash() {
+        let changes: [&dyn Fn(&mut Searched); 17] = [
+            &|s| s.search = 8,
+            &|s| s.gallery = "other".to_owned(),
+            &|s| s.model = "02".repeat(32),
+            &|s| s.snapshot = 4,
+            &|s| s.last_template = 41,
+            &|s| s.live = 40,
+            &|s| s.people = 21,
+            &|s| s.back_end = "cpu".to_owned(),
+            &|s| s.restriction = Some("year=2020..".to_owned()),
+            &|s| s.threshold = None,
+            &|s| s.operating_point = None,
+            &|s| s.probe = "08".repeat(32),
+            &|s| s.face[2] = Exact(30.5),
+            &|s| s.purpose = None,
+            &|s| s.lawful_basis = Some("x".to_owned()),
+            &|s| s.seriousness = Some("x".to_owned()),
+            &|s| s.candidates[0].score = Exact(f32::from_bits(0.5_f32.to_bits() + 1)),
+        ];
+        let mut seen = std::collections::BTreeSet::from([searched().sha256()]);
+        for change in changes {
+            let mut other = searched();
+            change(&mut other);
+            assert!(seen.insert(other.sha256()), "{other:?}");
+        }
+        let mut forged = searched();
+        forged.back_end = "naive\nrestriction -".to_owned();
+        assert!(seen.insert(forged.sha256()) && forged.text().lines().count() == searched().text().lines().count());
+    }
+}

@@ -1,0 +1,279 @@
+//! Disclosure packs as real files: whole ones verify anywhere by the public key alone, and whatever is changed in one is named.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use bertillon::audit::{Caller, Identity, Outcome};
+use bertillon::base::ids::TemplateId;
+use bertillon::base::program::Program;
+use bertillon::casework::disclosure::{self, DisclosureError, Made, Request, What};
+use bertillon::casework::review::{Finding, ReviewRoom};
+use bertillon::casework::{CaseworkError, Desk};
+use bertillon::crypto::{PublicKey, SigningKey};
+use bertillon::gallery::Erase;
+use bertillon::pack::manifest::{Listing, Manifest, contents};
+use bertillon::pack::{Entry, ListFile, SearchFile, make, verify, zip};
+use bertillon::policy::{Policy, Role, Roles, Stated};
+use bertillon::records::{EventFilter, SearchRecord, Statement};
+use bertillon::rights::Rights;
+use bertillon::segment::Precision;
+use proptest::prelude::*;
+
+use crate::bulk::opened;
+use crate::{enrol, name, new_vault, reference, run, search, subject};
+
+const SEARCHED: [u64; 5] = [3, 1, 5, 2, 4];
+
+/// A desk with a search of two faces, the first of which became a lead of template 5.
+async fn lead(home: &Path) -> Desk {
+    let vault = new_vault(&home.join("data"), Precision::F32).await;
+    enrol(&vault, (1..=6).map(|key| reference(key, key)).collect()).await;
+    let some = |text: &str| Some(text.to_owned());
+    let stated = Stated {
+        purpose: some("investigate_crime"),
+        case_ref: some("CR/77/26"),
+        reason: some("the only still"),
+        ..Stated::default()
+    };
+    let stated = Some(Statement { stated, policy_sha256: [7; 32] });
+    let first = SearchRecord { stated, ..search(&SEARCHED.map(TemplateId)) };
+    let ids = vault.record_searches(&[first, search(&[TemplateId(6)])]).await.unwrap();
+    let room = |who: &str| {
+        let caller = Caller::new(who, "test", None);
+        ReviewRoom::under(Policy::builtin().unwrap(), &vault, &caller, Some(Roles::of(&Role::ALL))).unwrap()
+    };
+    let review = room("ann").open(ids[0]).await.unwrap();
+    for who in ["ann", "bob"] {
+        let room = room(who);
+        room.claim(review).await.unwrap();
+        room.see(review).await.unwrap();
+        room.decide(review, Finding::Possible(TemplateId(5)), Some("scar at the chin")).await.unwrap();
+    }
+    vault.close().await;
+    opened(home).await
+}
+
+fn una() -> Caller {
+    Caller::new("una", "test", None)
+}
+
+fn request(what: What, out: PathBuf) -> Request {
+    let (recipient, reason) =
+        ("Crown Prosecution Service, unit 4".to_owned(), "charge of the man with the van".to_owned());
+    Request { what, recipient, reason, out, program: Program::new(Some("0123")) }
+}
+
+async fn made(desk: &Desk, what: What, out: &Path) -> (Made, Vec<u8>) {
+    let made = disclosure::make(desk, &una(), &request(what, out.to_owned())).await.unwrap();
+    let bytes = fs_err::read(out).unwrap();
+    assert_eq!(made.bytes, bytes.len() as u64);
+    (made, bytes)
+}
+
+fn file<'a>(entries: &'a [Entry], path: &str) -> &'a str {
+    std::str::from_utf8(&entries.iter().find(|entry| entry.path == path).unwrap().bytes).unwrap()
+}
+
+/// The program in an empty folder, with nothing but the pack.
+fn elsewhere(pack: &Path, key: Option<&str>) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    fs_err::copy(pack, folder.path().join("pack.zip")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bertillon"));
+    command.args(["disclose", "verify", "pack.zip"]).current_dir(folder.path()).env_remove("BERTILLON_DATA");
+    let Output { status, stdout, stderr } = command.args(key.map(|key| format!("--key={key}"))).output().unwrap();
+    assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1, "it leaves nothing there");
+    (status.code(), String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap())
+}
+
+fn oracle(pack: &Path, key: &str) -> (bool, String) {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/pack.py");
+    let output = Command::new("python3").arg(program).arg(pack).arg(key).output().unwrap();
+    (output.status.success(), String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_pack_is_checked_elsewhere_by_the_public_key_alone() {
+    run(async {
+        let home = tempfile::tempdir().unwrap();
+        let desk = lead(home.path()).await;
+        let out = home.path().join("pack.zip");
+        let (pack, bytes) = made(&desk, What::Lead(1), &out).await;
+        assert_eq!(pack.search, 1);
+        let (code, said) = elsewhere(&out, Some(&pack.key));
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("the key that you gave") && said.contains("Crown Prosecution Service"), "{said}");
+        assert!(said.contains("not evidence of identity"), "{said}");
+        assert_eq!(elsewhere(&out, None).0, Some(3));
+        let (code, said) = elsewhere(&out, Some(&"ab".repeat(32)));
+        assert!(code == Some(1) && said.contains("key.pub"), "{said}");
+        assert_eq!(oracle(&out, &pack.key), (true, "search 1: 8 files, 5 candidates\n".to_owned()));
+        // All that was shown is in it, and names of nobody but the candidate of the lead.
+        let entries = zip::read(&bytes).unwrap();
+        let list: ListFile = serde_json::from_str(file(&entries, "list.json")).unwrap();
+        let listed: Vec<(u64, bool)> =
+            list.candidates.iter().map(|one| (one.template, one.subject.is_some())).collect();
+        assert_eq!(listed, SEARCHED.map(|id| (id, id == 5)));
+        let all: String = entries.iter().map(|entry| String::from_utf8(entry.bytes.clone()).unwrap()).collect();
+        for key in 1..=6 {
+            assert_eq!(all.contains(subject(key).as_str()), key == 5, "{key}");
+        }
+        for wanted in ["CR/77/26", "the only still", "scar at the chin", "possible_identification", "\"0123\""] {
+            assert!(all.contains(wanted), "{wanted}");
+        }
+        let report = verify(&bytes, None).unwrap();
+        assert!(report.list_bound && !report.key_known);
+        // It was told, by number, before it was written; and nothing that was typed.
+        let filter = EventFilter { kind: None, object: Some("disclosure:1".to_owned()) };
+        let told = desk.vault.audit_book().newest(&filter, 9).await.unwrap();
+        let event: bertillon::audit::Event = serde_json::from_str(&told[0].body).unwrap();
+        assert_eq!((told.len(), event.kind.as_str(), event.actor.as_str()), (1, "disclosure.made", "una"));
+        assert_eq!(event.objects, ["search:1", "review:1", "lead:1", "disclosure:1"]);
+        assert!(!told[0].body.contains("Crown") && !told[0].body.contains("van"));
+        let listed = disclosure::list(&desk, &una()).await.unwrap();
+        assert_eq!((listed.len(), listed[0].what.recipient.as_str()), (1, "Crown Prosecution Service, unit 4"));
+        desk.vault.close().await;
+    });
+}
+
+#[test]
+fn any_changed_byte_of_a_pack_is_found() {
+    let home = tempfile::tempdir().unwrap();
+    let good = run(async {
+        let desk = lead(home.path()).await;
+        let (_, bytes) = made(&desk, What::Search(1), &home.path().join("pack.zip")).await;
+        desk.vault.close().await;
+        bytes
+    });
+    verify(&good, None).unwrap();
+    proptest!(ProptestConfig::with_cases(600), |(place in any::<prop::sample::Index>(), bit in 0_u32..8)| {
+        let mut bad = good.clone();
+        let at = place.index(bad.len());
+        bad[at] ^= 1 << bit;
+        prop_assert!(verify(&bad, None).is_err(), "byte {}", at);
+    });
+}
+
+/// Whoever has the key can sign another pack: then the log has another hash.
+#[test]
+fn what_is_signed_again_is_not_what_the_log_tells() {
+    run(async {
+        let home = tempfile::tempdir().unwrap();
+        let desk = lead(home.path()).await;
+        let (pack, bytes) = made(&desk, What::Search(1), &home.path().join("pack.zip")).await;
+        let seed = fs_err::read_to_string(desk.settings.data.folder.join("keys/signing.key")).unwrap();
+        let key = SigningKey::from_seed(&bertillon::base::hex::decode_32(seed.trim()).unwrap()).unwrap();
+        let entries = zip::read(&bytes).unwrap();
+        let manifest: Manifest = serde_json::from_str(file(&entries, "manifest.json")).unwrap();
+        // The first four come with every pack.
+        let inner = entries[4..].to_vec();
+        let repacked = |manifest: Manifest, inner: Vec<Entry>| make(manifest, inner, &key).unwrap();
+        assert_eq!(repacked(manifest.clone(), inner.clone()), bytes, "the same goes in, the same comes out");
+        let known = Some(PublicKey::parse(&pack.key).unwrap());
+        let fault = |bytes: &[u8]| verify(bytes, known).unwrap_err().to_string();
+        // Another comparison score, with everything in the pack made to fit.
+        let mut list: ListFile = serde_json::from_str(file(&entries, "list.json")).unwrap();
+        list.candidates[2].score = 0.75;
+        list.candidates[2].score_bits.0 = 0.75;
+        let text = serde_json::to_string(&list).unwrap();
+        let forged: Vec<Entry> = inner
+            .iter()
+            .map(|entry| if entry.path == "list.json" { Entry::text("list.json", &text) } else { entry.clone() })
+            .collect();
+        assert!(fault(&repacked(manifest.clone(), forged.clone())).contains("contents"));
+        let listed: Vec<Listing> = forged.iter().map(Listing::of).collect();
+        let fits = Manifest { contents: contents(&listed), ..manifest.clone() };
+        assert!(fault(&repacked(fits, forged)).contains("other contents"));
+        // A file left out, one put in, two exchanged.
+        let mut fewer = entries.clone();
+        fewer.retain(|entry| entry.path != "decisions.json");
+        assert!(fault(&zip::write(&fewer).unwrap()).starts_with("policy.json"));
+        let mut more = entries.clone();
+        more.push(Entry::text("extra.txt", "x"));
+        assert!(fault(&zip::write(&more).unwrap()).starts_with("extra.txt"));
+        let mut exchanged = entries.clone();
+        exchanged.swap(4, 5);
+        assert!(fault(&zip::write(&exchanged).unwrap()).starts_with("list.json"));
+        // Another's key, with another's signature.
+        let other = SigningKey::from_seed(&[4; 32]).unwrap();
+        let theirs = make(manifest, inner, &other).unwrap();
+        assert!(fault(&theirs).contains("key.pub"));
+        assert!(verify(&theirs, None).unwrap_err().to_string().contains("checkpoints.jsonl"));
+        desk.vault.close().await;
+    });
+}
+
+#[test]
+fn who_was_erased_since_is_on_the_list_as_that() {
+    run(async {
+        let home = tempfile::tempdir().unwrap();
+        let desk = lead(home.path()).await;
+        let out = |name: &str| home.path().join(name);
+        made(&desk, What::Search(1), &out("before.zip")).await;
+        desk.vault.erase(&name(), Erase::Subject(subject(5)), |_| ()).await.unwrap();
+        let (pack, bytes) = made(&desk, What::Lead(1), &out("after.zip")).await;
+        let entries = zip::read(&bytes).unwrap();
+        let list: ListFile = serde_json::from_str(file(&entries, "list.json")).unwrap();
+        let gone: Vec<(u64, bool)> =
+            list.candidates.iter().map(|one| (one.template, one.erased_at.is_some())).collect();
+        assert_eq!(gone, SEARCHED.map(|id| (id, id == 5)));
+        let search: SearchFile = serde_json::from_str(file(&entries, "search.json")).unwrap();
+        assert_eq!((search.case_ref.as_deref(), search.reason), (Some("CR/77/26"), Some("x".repeat(14))));
+        assert!(!file(&entries, "decisions.json").contains("scar"));
+        assert!(verify(&bytes, None).unwrap().list_bound, "the log still binds the list");
+        assert!(oracle(&out("after.zip"), &pack.key).0);
+        // Why the first was made may have been about them; that it was made, and for whom, stays.
+        let data = desk.settings.data.folder.clone();
+        let listed = disclosure::list(&desk, &una()).await.unwrap();
+        assert_eq!(listed[1].what.reason, "x".repeat("charge of the man with the van".len()));
+        assert_eq!(listed[1].what.recipient, "Crown Prosecution Service, unit 4");
+        assert_eq!(listed[0].what.reason, "charge of the man with the van", "made after, and written anew");
+        assert!(data.is_dir());
+        desk.vault.close().await;
+    });
+}
+
+#[test]
+fn what_can_not_be_disclosed_leaves_no_file_and_no_event() {
+    run(async {
+        let home = tempfile::tempdir().unwrap();
+        let desk = lead(home.path()).await;
+        let out = home.path().join("pack.zip");
+        let before = desk.vault.audit_book().head().await.unwrap();
+        let wish = |what| request(what, out.clone());
+        let refused = async |request: Request| {
+            let error = disclosure::make(&desk, &una(), &request).await.unwrap_err();
+            assert!(!out.exists(), "{error}");
+            error
+        };
+        let error = refused(wish(What::Search(99))).await;
+        assert!(matches!(error, CaseworkError::Disclosure(DisclosureError::NoSearch(99))), "{error}");
+        let error = refused(wish(What::Lead(99))).await;
+        assert!(matches!(error, CaseworkError::Disclosure(DisclosureError::NoLead(99))), "{error}");
+        for (recipient, reason) in [("", "because"), ("somebody", "  "), ("somebody", &"x".repeat(1_025))] {
+            let request =
+                Request { recipient: recipient.to_owned(), reason: reason.to_owned(), ..wish(What::Search(1)) };
+            let error = refused(request).await;
+            assert!(matches!(error, CaseworkError::Disclosure(DisclosureError::Text { .. })), "{error}");
+        }
+        let nowhere = Request { out: home.path().join("no/such/folder.zip"), ..wish(What::Search(1)) };
+        assert!(matches!(refused(nowhere).await, CaseworkError::Unreadable { .. }));
+        // Nor for anybody but a supervisor of that gallery.
+        for role in ["examiner", "verifier", "supervisor:elsewhere", "auditor", "administrator"] {
+            let rights = Rights { grants: vec![role.parse().unwrap()], limits: None };
+            let identity = Identity { user: 1, name: "eve".parse().unwrap(), key: None, rights };
+            let eve = Caller::user(identity, None, 1);
+            let error = disclosure::make(&desk, &eve, &wish(What::Search(1))).await.unwrap_err();
+            assert!(matches!(error, CaseworkError::NotAllowed { .. }) && !out.exists(), "{role}: {error}");
+        }
+        assert_eq!(desk.vault.audit_book().head().await.unwrap(), before, "what was not done is not told as done");
+        fs_err::write(&out, "mine").unwrap();
+        let error = disclosure::make(&desk, &una(), &wish(What::Search(1))).await.unwrap_err();
+        assert!(matches!(error, CaseworkError::Unreadable { .. }), "{error}");
+        assert_eq!(fs_err::read_to_string(&out).unwrap(), "mine");
+        assert!(disclosure::list(&desk, &una()).await.unwrap().is_empty());
+        let newest = desk.vault.audit_book().newest(&EventFilter::default(), 1).await.unwrap();
+        let event: bertillon::audit::Event = serde_json::from_str(&newest[0].body).unwrap();
+        assert_eq!((event.kind.as_str(), event.outcome), ("disclosure.listed", Outcome::Ok));
+        desk.vault.close().await;
+    });
+}
