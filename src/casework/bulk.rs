@@ -19,6 +19,7 @@ use crate::base::limits::{
 use crate::base::record_limit::RecordLimit;
 use crate::base::text::printable;
 use crate::casework::enrol::blocking;
+use crate::casework::governing::in_force;
 use crate::casework::npy::Npy;
 use crate::casework::{CaseworkError, Desk};
 use crate::gallery::{GalleryError, Imported, ImportedReference, TemplateImport, Vault};
@@ -68,14 +69,16 @@ pub async fn import(
         return Err(GalleryError::OtherDimension { gallery, wanted: dimension, found: columns }.into());
     }
     // The whole list is checked before the first template is written.
+    let policy = in_force(vault).await?.policy;
     let (path, gallery, stopped) = (import.subjects.clone(), import.gallery.clone(), Arc::clone(&stop));
+    let rules = policy.clone();
     let (checked, mut progress) = blocking(move || {
-        let checked = check_list((&path, &gallery), rows, &stopped, |done| progress(done, 3 * rows));
+        let checked = check_list((&path, &gallery, &rules), rows, &stopped, |done| progress(done, 3 * rows));
         (checked, progress)
     })
     .await?;
     checked?;
-    let mut list = List::open(&import.subjects, &import.gallery)?;
+    let mut list = List::open(&import.subjects, &import.gallery, policy)?;
     let (stopped, asked) = (Arc::clone(&stop), Arc::clone(&stop));
     let fill = move |_row: u64, out: &mut [f32]| {
         if stopped.load(Ordering::Relaxed) {
@@ -117,12 +120,12 @@ fn open_templates(path: &Path) -> Result<Npy<BufReader<fs::File>>, CaseworkError
 
 /// Reads a list up to the row that is one too many.
 fn check_list(
-    (path, gallery): (&Path, &GalleryName),
+    (path, gallery, policy): (&Path, &GalleryName, &Policy),
     expected: u64,
     stop: &AtomicBool,
     mut progress: impl FnMut(u64),
 ) -> Result<(), CaseworkError> {
-    let mut list = List::open(path, gallery)?;
+    let mut list = List::open(path, gallery, policy.clone())?;
     let mut found = 0;
     while found <= expected && list.next()?.is_some() {
         found += 1;
@@ -181,7 +184,7 @@ impl Column {
 }
 
 impl List {
-    fn open(path: &Path, gallery: &GalleryName) -> Result<Self, CaseworkError> {
+    fn open(path: &Path, gallery: &GalleryName, policy: Policy) -> Result<Self, CaseworkError> {
         let wrong = |reason: String| CaseworkError::Subjects { path: path.to_owned(), line: 1, reason };
         let file = fs::File::open(path).map_err(|error| wrong(error.to_string()))?;
         let source = RecordLimit::new(file, CSV_RECORD_BYTES_MAX);
@@ -198,7 +201,6 @@ impl List {
         if !columns.contains(&Column::Subject) {
             return Err(wrong("it needs a column `subject`; the first line has the names of the columns".to_owned()));
         }
-        let policy = Policy::builtin().map_err(|error| CaseworkError::Stopped(error.to_string()))?;
         let (periods, today) = (policy.periods(gallery).cloned(), Day::today());
         let (path, record) = (path.to_owned(), csv::StringRecord::new());
         Ok(Self { path, reader, columns, record, row: 0, policy, periods, today })

@@ -27,7 +27,7 @@ const SEED: u64 = 1_853; // the year of Alphonse Bertillon's birth
 const PEOPLE_LISTED: usize = 5;
 
 /// Pictures that are enrolled, and whom they show.
-const REFERENCES: [(&str, &str); 3] =
+pub const REFERENCES: [(&str, &str); 3] =
     [("obama.jpg", "Barack Obama"), ("biden.jpg", "Joe Biden"), ("astronaut.png", "Eileen Collins")];
 
 /// Pictures that are searched with: whom they show, and what is to be known about them.

@@ -15,9 +15,10 @@ use crate::base::limits::{ENROL_CHUNK, ENROL_HELD_BYTES_MAX, IMAGE_BYTES_MAX};
 use crate::casework::eyes::Eyes;
 use crate::casework::faces::reference_face;
 use crate::casework::folder::{Picture, Plan};
+use crate::casework::governing::in_force;
 use crate::casework::{CaseworkError, Desk};
 use crate::gallery::{Enrolment, NewReference};
-use crate::policy::{DatedFacts, ImageFacts, Policy};
+use crate::policy::{DatedFacts, ImageFacts};
 use crate::records::{Attribute, AttributeError, check_attributes};
 use crate::segment::Precision;
 use crate::vision::VisionError;
@@ -324,7 +325,7 @@ async fn settle(
     prepared: Vec<Prepared>,
 ) -> Result<Vec<Enrolled>, CaseworkError> {
     let mut ready = Vec::new();
-    let policy = Policy::builtin().map_err(|error| CaseworkError::Stopped(error.to_string()))?;
+    let policy = in_force(&desk.vault).await?.policy;
     let (periods, today) = (policy.periods(gallery), Day::today());
     let mut outcomes = Vec::with_capacity(pictures.len());
     for one in prepared {

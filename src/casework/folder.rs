@@ -44,8 +44,13 @@ pub struct Plan {
 ///
 /// # Errors
 /// [`CaseworkError`] for an unreadable folder or list, or when there is nothing to enrol.
-pub fn plan(folder: &Path, subjects: Option<&Path>, only: Option<&str>) -> Result<Plan, CaseworkError> {
-    let listed = subjects.map(read_subjects).transpose()?;
+pub fn plan(
+    folder: &Path,
+    subjects: Option<&Path>,
+    only: Option<&str>,
+    policy: &Policy,
+) -> Result<Plan, CaseworkError> {
+    let listed = subjects.map(|list| read_subjects(list, policy)).transpose()?;
     let mut walk = Walk { root: folder, files: Vec::new(), passed_over: Vec::new() };
     walk.enter(folder, 0)?;
     let Walk { mut files, mut passed_over, .. } = walk;
@@ -155,7 +160,7 @@ struct Listed {
 }
 
 /// What a list says, by file.
-fn read_subjects(path: &Path) -> Result<HashMap<String, Listed>, CaseworkError> {
+fn read_subjects(path: &Path, policy: &Policy) -> Result<HashMap<String, Listed>, CaseworkError> {
     let wrong = |line: u64, reason: String| CaseworkError::Subjects { path: path.to_owned(), line, reason };
     let file = fs_err::File::open(path).map_err(|error| unreadable(path, &error))?;
     let source = RecordLimit::new(file, CSV_RECORD_BYTES_MAX);
@@ -168,7 +173,6 @@ fn read_subjects(path: &Path) -> Result<HashMap<String, Listed>, CaseworkError> 
     let (file_column, subject_column) = (column("file")?, column("subject")?);
     let further = headers.iter().enumerate().filter(|(place, _)| ![file_column, subject_column].contains(place));
     let further: Vec<(usize, &str)> = further.collect();
-    let policy = Policy::builtin().map_err(|error| CaseworkError::Stopped(error.to_string()))?;
     let today = Day::today();
     let mut listed: HashMap<String, Listed> = HashMap::new();
     let mut record = csv::StringRecord::new();
@@ -214,6 +218,10 @@ fn read_subjects(path: &Path) -> Result<HashMap<String, Listed>, CaseworkError> 
 mod tests {
     use super::*;
 
+    fn planned(folder: &Path, subjects: Option<&Path>, only: Option<&str>) -> Result<Plan, CaseworkError> {
+        plan(folder, subjects, only, &Policy::builtin().unwrap())
+    }
+
     fn folder_with(files: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for file in files {
@@ -232,7 +240,7 @@ mod tests {
     fn folders_name_subjects_and_so_do_loose_files() {
         let folder = folder_with(&["anne/1.jpg", "anne/2.PNG", "bob.jpeg", "notes.txt", "synthetic #5/1.jpg"]);
         std::os::unix::fs::symlink("anne/1.jpg", folder.path().join("link.jpg")).unwrap();
-        let plan = plan(folder.path(), None, None).unwrap();
+        let plan = planned(folder.path(), None, None).unwrap();
         let passed_over: Vec<&str> = plan.passed_over.iter().map(|(file, _)| file.as_str()).collect();
         assert_eq!(passed_over, ["link.jpg", "notes.txt", "synthetic #5/1.jpg"], "nothing is left out without a word");
         assert_eq!(subjects(&plan), [("anne/1.jpg", "anne"), ("anne/2.PNG", "anne"), ("bob.jpeg", "bob")]);
@@ -243,7 +251,7 @@ mod tests {
         let folder = folder_with(&["1.jpg", "2.jpg"]);
         let list = folder.path().join("subjects.csv");
         fs_err::write(&list, "subject,file\n\"Example, Anne\",1.jpg\nBob,9.jpg\n").unwrap();
-        let plan = plan(folder.path(), Some(&list), None).unwrap();
+        let plan = planned(folder.path(), Some(&list), None).unwrap();
         assert_eq!(subjects(&plan), [("1.jpg", "Example, Anne")]);
         let passed_over: Vec<&str> = plan.passed_over.iter().map(|(file, _)| file.as_str()).collect();
         assert_eq!(passed_over, ["subjects.csv", "2.jpg", "9.jpg"]);
@@ -254,34 +262,34 @@ mod tests {
         let folder = folder_with(&["1.jpg", "2.jpg"]);
         let list = folder.path().join("subjects.csv");
         fs_err::write(&list, "file,capture_year,subject,disposal\n1.jpg,2019,A,charged\n2.jpg,,B,\n").unwrap();
-        let found = plan(folder.path(), Some(&list), None).unwrap();
+        let found = planned(folder.path(), Some(&list), None).unwrap();
         let texts = |picture: &Picture| -> Vec<String> {
             picture.attributes.iter().map(|one| format!("{}={}", one.name(), one.value())).collect()
         };
         assert_eq!(texts(&found.pictures[0]), ["capture_year=2019", "disposal=charged"]);
         assert!(texts(&found.pictures[1]).is_empty(), "an empty field is no attribute");
         fs_err::write(&list, "file,subject,Capture Year\n1.jpg,A,2019\n").unwrap();
-        let error = plan(folder.path(), Some(&list), None).unwrap_err().to_string();
+        let error = planned(folder.path(), Some(&list), None).unwrap_err().to_string();
         assert!(error.contains("line 2") && error.contains("Capture Year"), "{error}");
     }
 
     #[test]
     fn only_keeps_part_of_a_folder() {
         let folder = folder_with(&["1/neutral.jpg", "1/smiling.jpg"]);
-        let plan = plan(folder.path(), None, Some("neutral")).unwrap();
+        let plan = planned(folder.path(), None, Some("neutral")).unwrap();
         assert_eq!(subjects(&plan), [("1/neutral.jpg", "1")]);
     }
 
     #[test]
     fn mistakes_name_the_file_and_line() {
         let folder = folder_with(&["1.jpg"]);
-        assert!(matches!(plan(&folder.path().join("gone"), None, None), Err(CaseworkError::Unreadable { .. })));
+        assert!(matches!(planned(&folder.path().join("gone"), None, None), Err(CaseworkError::Unreadable { .. })));
         let list = folder.path().join("subjects.csv");
         fs_err::write(&list, "file,subject\n1.jpg,A\n1.jpg,B\n").unwrap();
-        let error = plan(folder.path(), Some(&list), None).unwrap_err().to_string();
+        let error = planned(folder.path(), Some(&list), None).unwrap_err().to_string();
         assert!(error.contains("line 3") && error.contains("two subjects"), "{error}");
         fs_err::write(&list, "name\n1.jpg\n").unwrap();
-        assert!(plan(folder.path(), Some(&list), None).unwrap_err().to_string().contains("\"file\""));
+        assert!(planned(folder.path(), Some(&list), None).unwrap_err().to_string().contains("\"file\""));
         let empty = folder_with(&["notes.txt"]);
         assert!(matches!(plan(empty.path(), None, None), Err(CaseworkError::NoPictures(_))));
     }

@@ -7,6 +7,7 @@ use crate::base::ids::{GalleryName, SubjectRef};
 use crate::base::limits::RECORD_TEXT_BYTES_MAX;
 use crate::casework::CaseworkError;
 use crate::casework::access::require;
+use crate::casework::governing::in_force;
 use crate::gallery::{GalleryError, Vault};
 use crate::policy::{DatedFacts, Fact, Policy};
 use crate::records::RecordsError;
@@ -37,7 +38,7 @@ impl SubjectRoom {
     /// # Errors
     /// [`GalleryError::NoGallery`], what the records say.
     pub async fn enter(vault: &Vault, caller: &Caller, gallery: &GalleryName) -> Result<Self, CaseworkError> {
-        let policy = Policy::builtin().map_err(|error| CaseworkError::Stopped(error.to_string()))?;
+        let policy = in_force(vault).await?.policy;
         Self::under(policy, vault, caller, gallery).await
     }
 

@@ -246,7 +246,7 @@ pub struct Enrol {
 /// Answer over HTTP until stopped. API description at /api/v1/openapi.json, to be browsed at /api/docs/.
 #[derive(Debug, clap::Args)]
 pub struct Serve {
-    /// Address to listen on. Nothing is encrypted yet: stay on this machine, or put a proxy that does in front.
+    /// Address to listen on. Beyond this machine it takes a certificate (`server.certificate`), or a proxy in front.
     #[arg(long, value_name = "ADDRESS")]
     pub bind: Option<IpAddr>,
     /// Port; 0 for any free one.

@@ -1,10 +1,10 @@
 //! `bertillon demo`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use tokio::runtime::Runtime;
 
 use crate::base::text::thousands;
@@ -14,6 +14,7 @@ use crate::casework::desk::catalogue_of;
 use crate::casework::{Desk, enrol};
 use crate::cli::as_whom::caller;
 use crate::cli::models::{Steps, install_set};
+use crate::cli::story::{self, Casework, Cast};
 use crate::cli::{desk, print, progress, serve};
 use crate::gallery::Access;
 use crate::rights::Role;
@@ -22,7 +23,11 @@ use crate::vision::install::{Options, install_demo_pictures};
 
 /// A first identification: real pictures from public packages, searched among a million synthetic templates.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Demo {
+    /// Another demonstration.
+    #[command(subcommand)]
+    pub part: Option<Part>,
     /// End after the searches instead of leaving a server running.
     #[arg(long)]
     pub exit: bool,
@@ -34,6 +39,13 @@ pub struct Demo {
     pub port: Option<u16>,
 }
 
+/// Another demonstration.
+#[derive(Debug, clap::Subcommand)]
+pub enum Part {
+    /// A case from a still to the erasure of who was found, by the commands that people type.
+    Casework(Casework),
+}
+
 /// Installs what is lacking, runs the demonstration, prints it, and leaves a server running unless told to end.
 ///
 /// # Errors
@@ -43,13 +55,14 @@ pub fn run(runtime: &Runtime, settings: Settings, command: &Demo) -> Result<()> 
     let set = catalogue.set(&settings.models.set)?;
     let without_runtime = settings.models.runtime.is_some();
     install_set(&settings, set, &Options { from: None, without_runtime })?;
-    let pictures = settings.data.folder.join("demo").join("pictures");
-    let steps = Steps::default();
-    let installed = install_demo_pictures(&pictures, &settings.models_folder(), &steps)?;
-    steps.finish();
-    for skipped in &installed.skipped {
-        eprintln!("left out: {skipped}");
+    if let Some(Part::Casework(casework)) = &command.part {
+        let cast = match (&casework.people, &casework.still) {
+            (Some(people), Some(still)) => Cast { people: pictures_in(people)?, still: still.clone() },
+            _ => public_cast(&installed_pictures(&settings)?),
+        };
+        return story::tell(&settings, casework, &cast);
     }
+    let pictures = installed_pictures(&settings)?;
     runtime.block_on(async {
         let desk = desk(settings, Access::Writer).await?;
         show(&desk, &pictures, command.crowd).await?;
@@ -59,6 +72,37 @@ pub fn run(runtime: &Runtime, settings: Settings, command: &Demo) -> Result<()> 
         show_keys(&desk, &pictures).await?;
         serve::serve(desk).await
     })
+}
+
+/// The folder of the public pictures, fetched where they are lacking.
+fn installed_pictures(settings: &Settings) -> Result<PathBuf> {
+    let pictures = settings.data.folder.join("demo").join("pictures");
+    let steps = Steps::default();
+    let installed = install_demo_pictures(&pictures, &settings.models_folder(), &steps)?;
+    steps.finish();
+    for skipped in &installed.skipped {
+        eprintln!("left out: {skipped}");
+    }
+    Ok(pictures)
+}
+
+fn public_cast(pictures: &Path) -> Cast {
+    let people = demo::REFERENCES.map(|(file, person)| (person.to_owned(), pictures.join(file)));
+    Cast { people: people.into(), still: pictures.join("obama3.jpg") }
+}
+
+/// The first picture of each subfolder.
+fn pictures_in(people: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in fs_err::read_dir(people)? {
+        let person = entry?;
+        let mut files = fs_err::read_dir(person.path())?.map(|file| Ok(file?.path())).collect::<Result<Vec<_>>>()?;
+        files.sort_unstable();
+        let first = files.into_iter().next();
+        let picture = first.with_context(|| format!("{}: no picture there", person.path().display()))?;
+        found.push((person.file_name().to_string_lossy().into_owned(), picture));
+    }
+    Ok(found)
 }
 
 async fn show(desk: &Desk, pictures: &Path, crowd: u64) -> Result<()> {

@@ -11,7 +11,7 @@ use crate::base::limits::PACK_BYTES_MAX;
 use crate::base::program::Program;
 use crate::base::text::{printable, thousands};
 use crate::casework::disclosure::{self, Request, What};
-use crate::cli::as_whom::caller;
+use crate::cli::as_whom::person;
 use crate::cli::{desk, print};
 use crate::crypto::PublicKey;
 use crate::gallery::Access;
@@ -81,7 +81,7 @@ pub async fn run(settings: Settings, command: DiscloseCommand, program: Program)
             let what = what.ok_or_else(|| anyhow::anyhow!("name a --search or a --lead"))?;
             let desk = desk(settings, Access::Reader).await?;
             let request = Request { what, recipient: to, reason, out, program };
-            let made = disclosure::make(&desk, &caller(), &request).await?;
+            let made = disclosure::make(&desk, &person(&desk).await?, &request).await?;
             if json {
                 return print::json(&made);
             }
@@ -92,7 +92,7 @@ pub async fn run(settings: Settings, command: DiscloseCommand, program: Program)
         DiscloseCommand::Verify { pack, key, json } => check(&pack, key, json),
         DiscloseCommand::List { json } => {
             let desk = desk(settings, Access::Reader).await?;
-            let found = disclosure::list(&desk, &caller()).await?;
+            let found = disclosure::list(&desk, &person(&desk).await?).await?;
             if json {
                 return print::json(&found.iter().map(shape).collect::<Vec<_>>());
             }

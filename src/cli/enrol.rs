@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use crate::base::limits::REPORT_LINES_MAX;
 use crate::casework::enrol::{Enrolled, Outcome, enrol_folder, ensure_gallery};
 use crate::casework::folder::plan;
+use crate::casework::governing::in_force;
 use crate::cli::args::Enrol;
 use crate::cli::as_whom::caller;
 use crate::cli::{desk, print, progress};
@@ -20,8 +21,11 @@ use crate::settings::Settings;
 /// # Errors
 /// When the folder, the gallery or the model can't be used, or no picture at all could be enrolled.
 pub async fn run(settings: Settings, command: Enrol) -> Result<()> {
-    let plan = plan(&command.folder, command.subjects.as_deref(), command.only.as_deref())?;
+    // Before a data folder is made for nothing.
+    anyhow::ensure!(command.folder.is_dir(), "{}: no such folder", command.folder.display());
     let desk = desk(settings, Access::Writer).await?;
+    let policy = in_force(&desk.vault).await?.policy;
+    let plan = plan(&command.folder, command.subjects.as_deref(), command.only.as_deref(), &policy)?;
     let caller = caller();
     if ensure_gallery(&desk, &caller, &command.gallery, &command.purpose).await? {
         eprintln!("made the gallery {}", command.gallery);

@@ -23,6 +23,7 @@ pub mod sample;
 pub mod search;
 pub mod secret;
 pub mod serve;
+mod story;
 pub mod subject;
 mod subject_shapes;
 pub mod upkeep;

@@ -11,7 +11,7 @@ use crate::base::limits::SAMPLE_ITEMS_MAX;
 use crate::base::text::{printable, thousands};
 use crate::casework::sampling::check::{self, Checked, CheckedSample};
 use crate::casework::sampling::{Judgement, Of, Rate, Sample, SampleRoom, Wish};
-use crate::cli::as_whom::caller;
+use crate::cli::as_whom::person;
 use crate::cli::{desk, print};
 use crate::crypto::PublicKey;
 use crate::gallery::Access;
@@ -106,7 +106,7 @@ pub async fn run(settings: Settings, command: SampleCommand) -> Result<()> {
         return say_checked(&check::check(&export, key)?, json);
     }
     let desk = desk(settings, Access::Reader).await?;
-    let room = SampleRoom::enter(&desk, &caller()).await?;
+    let room = SampleRoom::enter(&desk, &person(&desk).await?).await?;
     match command {
         SampleCommand::Open { of, from, to, n, gallery, json } => {
             let sample = room.open(&Wish { of, gallery, from, to, wanted: n }).await?;

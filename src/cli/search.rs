@@ -10,7 +10,7 @@ use crate::base::text::printable;
 use crate::casework::faces::FaceChoice;
 use crate::casework::operating_points::{Scope, ThresholdChoice};
 use crate::casework::search::{ModeChoice, ProbePicture, SearchRequest, search};
-use crate::cli::as_whom::caller;
+use crate::cli::as_whom::person;
 use crate::cli::{desk, print, progress};
 use crate::gallery::Access;
 use crate::http::shapes::SearchAnswerShape;
@@ -121,11 +121,12 @@ pub async fn run(settings: Settings, command: Search) -> Result<()> {
     }
     let spinner = progress::spinner("searching");
     let desk = desk(settings, Access::Reader).await?;
+    let caller = person(&desk).await?;
     let filter: Filter = command.filter.join(";").parse()?;
     let (gallery, faces) = (command.gallery, command.faces);
     let StatedArgs { purpose, lawful_basis, seriousness, case_ref, reason } = command.stated;
     let stated = Stated { purpose, lawful_basis, seriousness, case_ref, reason };
-    let request = SearchRequest { gallery, pictures, faces, people, threshold, filter, mode, stated, caller: caller() };
+    let request = SearchRequest { gallery, pictures, faces, people, threshold, filter, mode, stated, caller };
     let answer = search(&desk, request, || ()).await.context("no candidate list")?;
     spinner.finish_and_clear();
     if command.json { print::json(&SearchAnswerShape::from(&answer)) } else { print::answer(&answer) }

@@ -8,7 +8,7 @@ use crate::base::ids::{GalleryName, SubjectRef};
 use crate::base::limits::SUBJECT_IMAGES_COUNTED_MAX;
 use crate::base::text::printable;
 use crate::casework::subjects::{SubjectRoom, SubjectView};
-use crate::cli::as_whom::caller;
+use crate::cli::as_whom::person;
 use crate::cli::subject_shapes::{DatesShape, HoldShape, MoveShape, SubjectShape, ViewShape};
 use crate::cli::{desk, print};
 use crate::gallery::Access;
@@ -235,7 +235,7 @@ fn field(text: &str) -> Result<(Fact, String), String> {
 /// When it is refused, or there is no such gallery, subject or image.
 pub async fn run(settings: Settings, command: SubjectCommand) -> Result<()> {
     let desk = desk(settings, Access::Reader).await?;
-    let enter = async |gallery: &GalleryName| SubjectRoom::enter(&desk.vault, &caller(), gallery).await;
+    let enter = async |gallery: &GalleryName| SubjectRoom::enter(&desk.vault, &person(&desk).await?, gallery).await;
     match command {
         SubjectCommand::List { gallery, page, json } => {
             let found = enter(&gallery).await?.list(page.after, page.limit as usize).await?;
@@ -301,7 +301,7 @@ pub async fn run(settings: Settings, command: SubjectCommand) -> Result<()> {
 /// When it is refused, or there is no such gallery, subject or hold.
 pub async fn run_hold(settings: Settings, command: HoldCommand) -> Result<()> {
     let desk = desk(settings, Access::Reader).await?;
-    let enter = async |gallery: &GalleryName| SubjectRoom::enter(&desk.vault, &caller(), gallery).await;
+    let enter = async |gallery: &GalleryName| SubjectRoom::enter(&desk.vault, &person(&desk).await?, gallery).await;
     match command {
         HoldCommand::Place { gallery, subject, reason, json } => {
             let hold = enter(&gallery).await?.place_hold(&subject, &reason).await?;

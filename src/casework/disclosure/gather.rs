@@ -10,11 +10,13 @@ use crate::casework::CaseworkError;
 use crate::casework::access::require;
 use crate::casework::audit::read;
 use crate::casework::disclosure::{DisclosureError, What};
+use crate::casework::governing::in_force;
+use crate::casework::governing::in_force::of_hash;
 use crate::gallery::Vault;
 use crate::pack::contents::{Candidate, Decision, Decisions, Lead, ListFile, SearchFile, Sibling};
 use crate::pack::{DECISIONS, Entry, LIST, POLICY, SEARCH};
 use crate::policy::Policy;
-use crate::records::EventFilter;
+use crate::records::{EventFilter, Statement};
 use crate::records::disclosures::{RecordedSearch, searches_in};
 use crate::records::review::{DecisionRecord, LeadRecord};
 use crate::rights::Permission;
@@ -53,8 +55,7 @@ pub(super) async fn gather(vault: &Vault, caller: &Caller, what: What) -> Result
     };
     let candidates = named(vault, &gallery, found.candidates.clone(), lead.as_ref()).await?;
     let decisions = decisions_of(vault, review, lead.as_ref()).await?;
-    let policy = Policy::builtin().map_err(|error| CaseworkError::Stopped(error.to_string()))?;
-    let policy_sha256 = hex::encode(&policy.sha256().map_err(CaseworkError::Stopped)?);
+    let (policy, policy_sha256) = policy_of(vault, found.statement.as_ref()).await?;
     let searched = search_file(vault, &found).await?;
     let list = ListFile { notice: NOT_EVIDENCE.to_owned(), candidates };
     let entries = vec![
@@ -66,6 +67,19 @@ pub(super) async fn gather(vault: &Vault, caller: &Caller, what: What) -> Result
     let (model, operating_point) = (found.searched.model, found.searched.operating_point);
     let lead = lead.map(|lead| lead.id);
     Ok(Gathered { search, review, lead, gallery, entries, model, operating_point, policy_sha256 })
+}
+
+/// The policy that a search was held against; where it stated nothing, the one in force now.
+async fn policy_of(vault: &Vault, statement: Option<&Statement>) -> Result<(Policy, String), CaseworkError> {
+    let then = match statement {
+        Some(statement) => of_hash(vault, &hex::encode(&statement.policy_sha256)).await?,
+        None => None,
+    };
+    let found = match then {
+        Some(then) => then,
+        None => in_force(vault).await?,
+    };
+    Ok((found.policy, hex::encode(&found.sha256)))
 }
 
 fn json(path: &str, value: &impl Serialize) -> Result<Entry, CaseworkError> {

@@ -1,0 +1,215 @@
+//! The story itself.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use fs_err as fs;
+use serde_json::Value;
+
+use crate::base::clock;
+use crate::base::text::NOT_EVIDENCE;
+use crate::casework::keys::PUBLIC_KEY;
+use crate::cli::print;
+use crate::cli::story::Cast;
+use crate::cli::story::stage::Stage;
+
+const GALLERY: &str = "custody";
+const STILL: &str = "still.jpg";
+const PACK: &str = "case.zip";
+/// What an examiner states.
+const STATED: [&str; 10] = [
+    "--purpose",
+    "investigate_crime",
+    "--lawful-basis",
+    "law_enforcement_task",
+    "--seriousness",
+    "indictable",
+    "--case-ref",
+    "CR/17/26",
+    "--reason",
+    "robbery at a shop, only still",
+];
+
+/// Whom the search led to.
+struct Led {
+    template: String,
+    subject: String,
+}
+
+pub(super) fn play(mut stage: Stage, cast: &Cast) -> Result<()> {
+    house(&mut stage, cast)?;
+    let led = search(&stage)?;
+    review(&stage, &led)?;
+    pack(&stage)?;
+    retention(&stage, &led)?;
+    sample(&stage)?;
+    log(&stage)?;
+    stage.heading("The end")?;
+    print::line(&format!(
+        "Everything is in {}: remove it when you have seen enough. {NOT_EVIDENCE}",
+        stage.folder.display()
+    ))
+}
+
+fn house(stage: &mut Stage, cast: &Cast) -> Result<()> {
+    stage.heading("A custody gallery, and people with roles")?;
+    for (person, picture) in &cast.people {
+        let folder = stage.folder.join("people").join(person);
+        fs::create_dir_all(&folder)?;
+        let name = picture.file_name().context("a picture without a name")?;
+        fs::copy(picture, folder.join(name))?;
+    }
+    fs::copy(&cast.still, stage.folder.join(STILL))?;
+    stage.good("owner", &["gallery", "create", GALLERY, "--purpose", "custody images of a demonstration"])?;
+    stage.good("owner", &["enrol", GALLERY, "people"])?;
+    for (name, role) in
+        [("xena", "examiner"), ("vic", "verifier"), ("una", "supervisor"), ("ulf", "supervisor"), ("ada", "auditor")]
+    {
+        stage.person(name, role)?;
+    }
+    print::line("xena is an examiner, vic a verifier, una and ulf are supervisors, ada is the auditor")
+}
+
+fn search(stage: &Stage) -> Result<Led> {
+    stage.heading("A still comes in: who might this be?")?;
+    stage.refused("xena", &["search", GALLERY, STILL], "purpose")?;
+    let arguments = [&["search", GALLERY, STILL][..], &STATED, &["--json"]].concat();
+    let answer = stage.json("xena", &arguments, |answer| {
+        let probe = &answer["pictures"][0]["probes"][0];
+        let candidates = probe["candidates"].as_array().map_or(0, Vec::len);
+        format!("search {}: {candidates} candidates, nobody is identified by that", probe["search"])
+    })?;
+    let first = &answer["pictures"][0]["probes"][0]["candidates"][0];
+    let template = &first["template"];
+    ensure!(template.is_u64(), "the still led to nobody: the story needs a still of somebody who is enrolled");
+    Ok(Led { template: template.to_string(), subject: text(&first["subject"])? })
+}
+
+fn review(stage: &Stage, led: &Led) -> Result<()> {
+    stage.heading("Two people must agree, each without seeing score, rank or name")?;
+    stage.good("xena", &["review", "open", "1"])?;
+    look(stage, "xena")?;
+    let named = ["review", "decide", "1", "--possible", &led.template, "--reason", "ears and chin"];
+    stage.good("xena", &named)?;
+    stage.refused("xena", &["review", "claim", "1"], "same person")?;
+    look(stage, "vic")?;
+    stage.good("vic", &["review", "decide", "1", "--finding", "inconclusive", "--reason", "too dark"])?;
+    look(stage, "una")?;
+    stage.good("una", &named)?;
+    let leads = stage.good("una", &["lead", "list"])?;
+    ensure!(leads.contains("xena") && leads.contains("una"), "the lead carries two names");
+    Ok(())
+}
+
+fn look(stage: &Stage, who: &str) -> Result<()> {
+    stage.good(who, &["review", "claim", "1"])?;
+    stage.good(who, &["review", "show", "1"]).map(drop)
+}
+
+/// The public key of the data folder, as somebody else has it by another way.
+fn public_key(stage: &Stage) -> Result<String> {
+    Ok(fs::read_to_string(stage.folder.join("data").join(PUBLIC_KEY))?.trim().to_owned())
+}
+
+fn pack(stage: &Stage) -> Result<()> {
+    stage.heading("What is known of it goes to the prosecution, who check it on a machine of theirs")?;
+    let to = ["disclose", "make", "--lead", "1", "--to", "CPS unit 4", "--reason", "charging decision", "--out", PACK];
+    stage.refused("xena", &to, "disclosure.make")?;
+    stage.good("una", &to)?;
+    let place = stage.folder.join("elsewhere");
+    fs::create_dir(&place)?;
+    fs::copy(stage.folder.join(PACK), place.join(PACK))?;
+    let key = public_key(stage)?;
+    stage.elsewhere(&place, &["disclose", "verify", PACK, "--key", &key])?;
+    stage.good("una", &["disclose", "rerun", "--pack", PACK, "--image", STILL])?;
+    Ok(())
+}
+
+fn retention(stage: &Stage, led: &Led) -> Result<()> {
+    stage.heading("Years later: nobody was convicted, and the picture's time is over")?;
+    let who = led.subject.as_str();
+    let shown = stage.json("una", &["subject", "show", GALLERY, who, "--json"], |shown| {
+        format!("{} images", shown["images"].as_array().map_or(0, Vec::len))
+    })?;
+    let image = shown["images"][0]["image"].to_string();
+    let known = ["captured_on=2012-05-01", "disposal_outcome=no_further_action", "disposed_on=2012-09-01"];
+    stage.good("una", &[&["subject", "set", GALLERY, &image][..], &known].concat())?;
+    let overdue = stage.good("una", &["retention", "overdue", GALLERY])?;
+    ensure!(overdue.contains(who), "the image is overdue");
+    stage.good("una", &["hold", "place", GALLERY, who, "--reason", "a complaint is being looked into"])?;
+    let run = ["retention", "run", GALLERY, "--yes", "--json"];
+    let held = stage.json("una", &run, |ran| format!("erased {}, held {}", ran["erased"], ran["held"]))?;
+    ensure!(held["erased"] == Value::Array(Vec::new()), "what is held stays");
+    stage.good("una", &["hold", "lift", GALLERY, "1", "--reason", "the complaint is over"])?;
+    stage.good("una", &["retention", "review", GALLERY, &image, "--delete", "--reason", "no need any more"])?;
+    let ran = stage.json("una", &run, |ran| format!("erased templates {}, a certificate was signed", ran["erased"]))?;
+    let (number, salt) = (ran["certificates"][0]["certificate"].to_string(), text(&ran["certificates"][0]["salt"])?);
+    let certificate = stage.owner(&["retention", "certificate", &number])?;
+    let place = stage.folder.join("elsewhere");
+    fs::write(place.join("certificate.json"), certificate)?;
+    let key = public_key(stage)?;
+    let verify =
+        ["retention", "verify-certificate", "certificate.json", "--key", &key, "--subject", who, "--salt", &salt];
+    stage.elsewhere(&place, &verify)?;
+    let again = stage.good("una", &["disclose", "rerun", "--search", "1", "--image", STILL])?;
+    ensure!(!again.contains(who), "nobody is found again who was erased");
+    Ok(())
+}
+
+fn sample(stage: &Stage) -> Result<()> {
+    stage.heading("A supervisor who had no part in it looks at decisions again, drawn by chance")?;
+    let now = clock::now_rfc3339();
+    let open = ["sample", "open", "--of", "decisions", "--from", "2026-01-01", "--to", &now, "--n", "2"];
+    stage.good("ulf", &open)?;
+    stage.refused("ulf", &open, "")?;
+    stage.owner(&["audit", "checkpoint"])?;
+    stage.good("ulf", &["sample", "draw", "1"])?;
+    stage.good("ulf", &["sample", "record", "1", "1", "--outcome", "right", "--reason", "I would say so too"])?;
+    stage.good("ulf", &["sample", "show", "1"])?;
+    Ok(())
+}
+
+fn log(stage: &Stage) -> Result<()> {
+    stage.heading("Who did what, and that nobody changed it")?;
+    stage.owner(&["audit", "checkpoint"])?;
+    stage.good("owner", &["audit", "verify"])?;
+    let copy = stage.folder.join("copy-with-a-flipped-byte");
+    copied(&stage.folder.join("data"), &copy)?;
+    let events = flip(&copy.join("records.sqlite"))?;
+    print::line(&format!("one letter of an event is changed in a copy of the data folder: {events}"))?;
+    let output = stage.on_copy(&copy, &["audit", "verify"])?;
+    ensure!(!output.status.success(), "a changed byte must be found");
+    fs::remove_dir_all(&copy)?;
+    Ok(())
+}
+
+/// Copies a folder with everything in it.
+fn copied(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copied(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+/// Changes a letter of who decided something; says which.
+fn flip(records: &Path) -> Result<&'static str> {
+    let mut bytes = fs::read(records)?;
+    let (sought, changed) = (br#""actor":"xena""#, br#""actor":"xeno""#);
+    let Some(place) = bytes.windows(sought.len()).position(|window| window == sought) else {
+        bail!("no event of xena stands in {}", records.display());
+    };
+    bytes.splice(place..place + sought.len(), changed.iter().copied());
+    fs::write(records, bytes)?;
+    Ok("xena becomes xeno")
+}
+
+fn text(value: &Value) -> Result<String> {
+    Ok(value.as_str().with_context(|| format!("{value} is no text"))?.to_owned())
+}
