@@ -13,6 +13,7 @@ use crate::cli::demo::Demo;
 use crate::cli::eval::EvalCommand;
 use crate::cli::key::KeyCommand;
 use crate::cli::policy::PolicyCommand;
+use crate::cli::retention::RetentionCommand;
 use crate::cli::review::{LeadCommand, ReviewCommand};
 use crate::cli::search::Search;
 use crate::cli::subject::{HoldCommand, SubjectCommand};
@@ -97,6 +98,7 @@ impl Args {
             | Command::Lead(_)
             | Command::Subject(_)
             | Command::Hold(_)
+            | Command::Retention(_)
             | Command::Models(_)
             | Command::Bench(_)
             | Command::Eval(_)
@@ -165,6 +167,9 @@ pub enum Command {
     /// Order that a subject is not erased.
     #[command(subcommand)]
     Hold(HoldCommand),
+    /// List what is due, decide about it, erase it, and show deletion certificates.
+    #[command(subcommand)]
+    Retention(RetentionCommand),
     /// Measure this machine's speed, on synthetic templates.
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -193,6 +198,7 @@ impl Command {
             Self::Lead(_) => Some("lead"),
             Self::Subject(_) => Some("subject"),
             Self::Hold(_) => Some("hold"),
+            Self::Retention(command) => command.is_recorded().then_some("retention"),
             Self::Serve(_)
             | Self::Demo(_)
             | Self::Models(_)

@@ -16,6 +16,7 @@ pub mod models;
 pub mod policy;
 pub mod print;
 pub mod progress;
+pub mod retention;
 pub mod review;
 pub mod search;
 pub mod secret;
@@ -73,6 +74,7 @@ pub fn run(commit: Option<&'static str>) -> Result<()> {
         Command::Review(command) => runtime.block_on(review::run(settings, command)),
         Command::Lead(command) => runtime.block_on(review::run_lead(settings, command)),
         Command::Subject(command) => runtime.block_on(subject::run(settings, command)),
+        Command::Retention(command) => runtime.block_on(retention::run(settings, command)),
         Command::Hold(command) => runtime.block_on(subject::run_hold(settings, command)),
         Command::Jobs(command) => runtime.block_on(jobs::run(settings, command)),
         Command::Bench(command) => runtime.block_on(bench::run(settings, command)),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::base::hex;
 use crate::cli::print;
-use crate::policy::{Policy, Weight};
+use crate::policy::{GalleryPeriods, Policy, Weight};
 
 /// What stands for the built-in policy where a file can be named.
 const BUILTIN: &str = "builtin";
@@ -160,6 +160,17 @@ fn in_words(policy: &Policy) -> Result<String> {
          claim holds {} minutes\na lead takes two people: that is no setting",
         review.negatives_percent, review.claim_minutes
     )?;
+    writeln!(text, "\nhow long images of subjects are kept, by gallery (docs/SUBJECTS.md)")?;
+    for (gallery, periods) in &policy.retention.galleries {
+        let GalleryPeriods { convicted, not_convicted, under18, undecided, review_groups, grace } = periods;
+        let groups: Vec<String> = review_groups.iter().map(|(group, period)| format!("{group}: {period}")).collect();
+        writeln!(
+            text,
+            "  {gallery}: convicted {convicted}, not convicted {not_convicted}, under 18 {under18}, no outcome yet {undecided}, \
+             review groups {}; then {grace} until it goes",
+            groups.join(", ")
+        )?;
+    }
     write!(text, "the whole of it: --toml or --json")?;
     Ok(text)
 }

@@ -47,6 +47,7 @@ impl From<CaseworkError> for Problem {
             // Of users, keys, and folders on this machine, which no request names.
             CaseworkError::People(_)
             | CaseworkError::Access(_)
+            | CaseworkError::Erasure(_)
             | CaseworkError::NoPictures(_)
             | CaseworkError::Unreadable { .. }
             | CaseworkError::OtherRun { .. }
@@ -97,6 +98,7 @@ impl From<GalleryError> for Problem {
             }
             GalleryError::Text { .. } | GalleryError::Attribute(_) => Self::malformed(error.to_string()),
             GalleryError::BeingErased(_) => Self::conflict("being-erased", "Still being erased", error.to_string()),
+            GalleryError::Moved(_) => Self::conflict("overtaken", "Others were quicker", error.to_string()),
             GalleryError::Held { .. } => Self::conflict("held", "Under legal hold", error.to_string()),
             GalleryError::NothingToErase { .. } => nothing_to_erase(error.to_string()),
             GalleryError::StillRead { .. } | GalleryError::ErasureWaits { .. } => Self::busy(error.to_string()),

@@ -6,6 +6,7 @@
 mod attributes;
 mod audit;
 mod copy;
+mod erasures;
 mod galleries;
 mod jobs;
 mod people;
@@ -30,6 +31,7 @@ use crate::audit::Caller;
 pub use attributes::{Attribute, AttributeError, AttributeName, check_attributes};
 pub use audit::{AuditBook, EventFilter};
 pub use copy::TakenIn;
+pub use erasures::{BegunErasure, COMMITMENT, ErasureRecord, commitment};
 pub use galleries::GalleryRecord;
 pub use jobs::{JobBook, JobRecord, JobState, NewJob};
 pub use people::{Attempt, KeyRecord, NewKeyRecord, PeopleBook, PeopleError, SessionRecord, UserRecord, UserState};

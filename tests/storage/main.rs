@@ -27,6 +27,7 @@ mod bulk;
 mod model;
 mod names;
 mod restoring;
+mod retention;
 mod review;
 mod subjects;
 mod taken_back;
