@@ -6,9 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bertillon::audit::Caller;
 use bertillon::base::ids::{GalleryName, ModelId, TemplateId};
 use bertillon::base::random::Stream;
-use bertillon::gallery::{Access, Erase, GalleryError, IndexOutcome, IndexRequest, Vault, VaultOptions};
+use bertillon::casework::subjects::SubjectRoom;
+use bertillon::gallery::{
+    Access, Erase, GalleryError, ImportedReference, IndexOutcome, IndexRequest, TemplateImport, Vault, VaultOptions,
+};
 use bertillon::graph::audit::{Extent, audit};
 use bertillon::graph::build::{Plan, Step, Watch};
 use bertillon::graph::codes::RowMajor;
@@ -20,6 +24,7 @@ use bertillon::graph::walk::Terrain;
 use bertillon::graph::{Graph, GraphError, Policy, SegmentIdentity};
 use bertillon::identify::{Approach, Filter, Identification, IdentifyError, ListRule, Mode, Question, identify};
 use bertillon::kernel::{self, rowdot};
+use bertillon::policy::DatedFacts;
 use bertillon::scoring::batcher::{BatchOptions, Batcher};
 use bertillon::scoring::{CertifiedScorer, CpuPass};
 use bertillon::segment::Precision;
@@ -157,6 +162,40 @@ async fn what_is_erased_is_in_no_approximate_list() {
     let vault = Vault::open(folder.path(), Access::Writer, options()).await.unwrap();
     let found = ask(&vault, &template(17), &mode(Some(3200), 0.1)).await.unwrap();
     assert_eq!(ids(&found), ids(&ask(&vault, &template(17), &Mode::Exact).await.unwrap()));
+}
+
+/// With all rows in view a walk finds what the exact search does, and so it does without whoever is restricted.
+#[tokio::test]
+async fn who_is_restricted_is_in_no_approximate_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = Vault::open(folder.path(), Access::Writer, options()).await.unwrap();
+    vault.create_gallery(&name(), &model(), Dimension::new(D).unwrap(), Precision::F32, "tests").await.unwrap();
+    let fill = |row: u64, out: &mut [f32]| {
+        out.copy_from_slice(template(row).values());
+        Ok(())
+    };
+    let describe = |row: u64| {
+        let (subject, source) = (format!("person {row}").parse().unwrap(), "a test".to_owned());
+        Ok(ImportedReference { subject, source, attributes: Vec::new(), about: DatedFacts::default() })
+    };
+    let import = TemplateImport { gallery: name(), model: model(), count: ROWS, job: None };
+    vault.import_templates(import, fill, describe, |_| ()).await.unwrap();
+    index(&vault).await;
+    let room = SubjectRoom::enter(&vault, &Caller::itself("a test"), &name()).await.unwrap();
+    let mode = mode(Some(3200), 0.1);
+    for row in [4, 17, ROWS / 2 + 9] {
+        let (probe, who) = (template(row), format!("person {row}").parse().unwrap());
+        let before = ids(&ask(&vault, &probe, &mode).await.unwrap());
+        assert_eq!(before[0].0, row + 1);
+        room.restrict(&who, true, "a complaint").await.unwrap();
+        let found = ask(&vault, &probe, &mode).await.unwrap();
+        assert!(found.approximate.is_some());
+        let after = ids(&found);
+        assert_eq!(after, ids(&ask(&vault, &probe, &Mode::Exact).await.unwrap()));
+        assert_eq!((after.len(), &after[..9]), (10, &before[1..]), "full, and the same but for them");
+        room.restrict(&who, false, "settled").await.unwrap();
+        assert_eq!(ids(&ask(&vault, &probe, &mode).await.unwrap()), before);
+    }
 }
 
 #[tokio::test]

@@ -1,14 +1,12 @@
 //! `kill -9` at any moment loses nothing that was acknowledged and resurrects nothing that was erased.
 //!
-//! The test starts itself again as a child that enrols, imports, erases and seals as fast as it can, saying before each
-//! step what it tries and after each what was acknowledged. The child is killed at a random moment, 200 times over the same
-//! data folder, sometimes while it still recovers from the kill before. After each the folder is read as it lies, and now
-//! and then recovered. What a killed process can't show (bytes that never left the page cache) is the power cut test of
-//! `src/gallery/shelf.rs`.
+//! The test starts itself again as a child that enrols, imports, erases and seals as fast as it can, saying before each step what
+//! it tries and after each what was acknowledged. The child is killed at a random moment, 200 times over the same data folder,
+//! sometimes while it still recovers from the kill before. After each the folder is read as it lies, and now and then recovered.
+//! What a killed process can't show (bytes that never left the page cache) the power cut test of the shelf does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 #[path = "kill/log.rs"]
 mod log;
-
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{BufRead, BufReader};
 use std::ops::ControlFlow;
@@ -21,7 +19,6 @@ use bertillon::base::ids::{GalleryName, ModelId, TemplateId};
 use bertillon::gallery::{
     Access, Enrolment, Erase, ImportedReference, NewReference, TemplateImport, Vault, VaultOptions,
 };
-use bertillon::policy::DatedFacts;
 use bertillon::records::Attribute;
 use bertillon::segment::Precision;
 use bertillon::vector::codec::{Code, put_f32};
@@ -97,7 +94,7 @@ fn reference(key: u64, batch: u64) -> NewReference {
         template: template(key),
         model: model(),
         attributes: vec![Attribute::new("shop", &source(key)).unwrap()],
-        about: DatedFacts::default(),
+        about: bertillon::policy::DatedFacts::default(),
     }
 }
 
@@ -215,8 +212,8 @@ async fn act(vault: &Vault, what: &Try) -> Option<TemplateId> {
                 Ok(())
             };
             let describe = move |row: u64| {
-                let new = reference(people[row as usize], people[0]);
-                let NewReference { subject, source, attributes, about, .. } = new;
+                let NewReference { subject, source, attributes, about, .. } =
+                    reference(people[row as usize], people[0]);
                 Ok(ImportedReference { subject, source, attributes, about })
             };
             let import = TemplateImport { gallery: name(), model: model(), count, job: None };

@@ -43,8 +43,7 @@ impl Day {
         let month = u8::try_from(months % 12 + 1).ok().and_then(|month| Month::try_from(month).ok());
         let (Ok(year), Some(month)) = (i32::try_from(months / 12), month) else { return Self(Date::MAX) };
         let day = self.0.day();
-        let fits =
-            (0..4).filter_map(|less| Date::from_calendar_date(year, month, day.saturating_sub(less)).ok()).next();
+        let fits = (0..4).find_map(|less| Date::from_calendar_date(year, month, day.saturating_sub(less)).ok());
         Self(fits.unwrap_or(Date::MAX))
     }
 }

@@ -221,8 +221,10 @@ pub const HOLDS_OF_SUBJECT_MAX: usize = 64;
 pub const RECKONED_AT_ONCE: usize = 500;
 /// Images that one run of retention erases; the rest is left to the next.
 pub const RETENTION_RUN_MAX: usize = 10_000;
-/// Largest file of a deletion certificate.
-pub const CERTIFICATE_BYTES_MAX: usize = 1 << 20;
+/// Largest file of a deletion certificate: one of as many templates as are erased at once.
+pub const CERTIFICATE_BYTES_MAX: usize = 4 << 20;
+/// Backups that a certificate names; of more it says how many.
+pub const CERTIFICATE_BACKUPS_MAX: usize = 100;
 
 /// Largest HTTP body of one request.
 pub const REQUEST_BYTES_MAX: usize = 256 << 20;

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod audit;
 pub mod bulk;
+pub mod certificate;
 pub mod contact_sheet;
 pub mod demo;
 pub mod demo_people;
@@ -20,6 +21,7 @@ pub mod keys;
 pub mod npy;
 pub mod npz;
 pub mod operating_points;
+pub mod retention;
 pub mod review;
 pub mod sampling;
 pub mod search;
@@ -165,6 +167,9 @@ pub enum CaseworkError {
     /// A sample.
     #[error(transparent)]
     Sample(#[from] sampling::SampleError),
+    /// An erasure that isn't there, or isn't done.
+    #[error("{0}")]
+    Erasure(String),
     /// A key that is missing, damaged or can't be read.
     #[error("the key {}: {reason}", .path.display())]
     Key {

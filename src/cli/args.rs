@@ -14,6 +14,7 @@ use crate::cli::disclose::DiscloseCommand;
 use crate::cli::eval::EvalCommand;
 use crate::cli::key::KeyCommand;
 use crate::cli::policy::PolicyCommand;
+use crate::cli::retention::RetentionCommand;
 use crate::cli::review::{LeadCommand, ReviewCommand};
 use crate::cli::sample::SampleCommand;
 use crate::cli::search::Search;
@@ -101,6 +102,7 @@ impl Args {
             | Command::Hold(_)
             | Command::Sample(_)
             | Command::Disclose(_)
+            | Command::Retention(_)
             | Command::Models(_)
             | Command::Bench(_)
             | Command::Eval(_)
@@ -175,6 +177,9 @@ pub enum Command {
     /// Make and check packs of searches for people outside.
     #[command(subcommand)]
     Disclose(DiscloseCommand),
+    /// List what is due, decide about it, erase it, and show deletion certificates.
+    #[command(subcommand)]
+    Retention(RetentionCommand),
     /// Measure this machine's speed, on synthetic templates.
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -205,6 +210,7 @@ impl Command {
             Self::Hold(_) => Some("hold"),
             Self::Sample(_) => Some("sample"),
             Self::Disclose(_) => Some("disclose"),
+            Self::Retention(command) => command.is_recorded().then_some("retention"),
             Self::Serve(_)
             | Self::Demo(_)
             | Self::Models(_)

@@ -8,11 +8,12 @@ use anyhow::{Context, Result, bail};
 use crate::audit::{Happening, Kind};
 use crate::base::ids::{GalleryName, TemplateId};
 use crate::base::text::thousands;
+use crate::casework::certificate::Certified;
 use crate::casework::jobs::Work;
-use crate::casework::{Desk, enrol, statistics};
+use crate::casework::{Desk, certificate, enrol, statistics};
 use crate::cli::args::GalleryCommand;
 use crate::cli::as_whom::caller;
-use crate::cli::{desk, jobs, print, upkeep};
+use crate::cli::{desk, jobs, print, retention, upkeep};
 use crate::gallery::{Access, Erase, GallerySummary, GraphPlan, gallery_of_backup};
 use crate::http::shapes::GalleryShape;
 use crate::segment::Precision;
@@ -102,11 +103,12 @@ async fn erase(settings: Settings, gallery: &GalleryName, what: Erase, yes: bool
         confirm(gallery, &what)?;
     }
     let desk = desk(settings, Access::Writer).await?;
-    let scorer = std::sync::Arc::clone(&desk.engine.scorer);
-    let erased = desk.vault.acting_for(&caller()).erase(gallery, what, move |rows| scorer.refresh(rows)).await?;
+    let Certified { erased, certificate } = certificate::erase(&desk, &caller(), gallery, what).await?;
     let ids: Vec<String> = erased.templates.iter().map(ToString::to_string).collect();
     let what = if ids.len() == 1 { "template" } else { "templates" };
-    print::line(&format!("erased {} {what} from {gallery}: {}", ids.len(), ids.join(", ")))
+    print::line(&format!("erased {} {what} from {gallery}: {}", ids.len(), ids.join(", ")))?;
+    let salt = retention::shown(erased.begun.and_then(|begun| begun.salt));
+    certificate.map_or(Ok(()), |id| print::line(&retention::certificate_line(id, salt.as_deref())))
 }
 
 fn confirm(gallery: &GalleryName, what: &Erase) -> Result<()> {

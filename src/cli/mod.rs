@@ -18,6 +18,7 @@ pub mod policy;
 pub mod print;
 pub mod progress;
 mod proposal;
+pub mod retention;
 pub mod review;
 pub mod sample;
 pub mod search;
@@ -77,6 +78,7 @@ pub fn run(commit: Option<&'static str>) -> Result<()> {
         Command::Review(command) => runtime.block_on(review::run(settings, command)),
         Command::Lead(command) => runtime.block_on(review::run_lead(settings, command)),
         Command::Subject(command) => runtime.block_on(subject::run(settings, command)),
+        Command::Retention(command) => runtime.block_on(retention::run(settings, command)),
         Command::Hold(command) => runtime.block_on(subject::run_hold(settings, command)),
         Command::Sample(command) => runtime.block_on(sample::run(settings, command)),
         Command::Disclose(command) => runtime.block_on(disclose::run(settings, command, program)),

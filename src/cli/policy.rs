@@ -16,7 +16,7 @@ use crate::cli::print;
 use crate::cli::proposal::{self, ProposalCommand};
 use crate::gallery::{Access, GalleryError};
 use crate::policy::parse::BUILTIN as BUILTIN_TEXT;
-use crate::policy::{Policy, Weight};
+use crate::policy::{GalleryPeriods, Policy, Weight};
 use crate::settings::Settings;
 
 /// What stands for the built-in policy where a file can be named.
@@ -189,6 +189,17 @@ fn in_words(policy: &Policy) -> Result<String> {
          claim holds {} minutes\na lead takes two people: that is no setting",
         review.negatives_percent, review.claim_minutes
     )?;
+    writeln!(text, "\nhow long images of subjects are kept, by gallery (docs/SUBJECTS.md)")?;
+    for (gallery, periods) in &policy.retention.galleries {
+        let GalleryPeriods { convicted, not_convicted, under18, undecided, review_groups, grace } = periods;
+        let groups: Vec<String> = review_groups.iter().map(|(group, period)| format!("{group}: {period}")).collect();
+        writeln!(
+            text,
+            "  {gallery}: convicted {convicted}, not convicted {not_convicted}, under 18 {under18}, no outcome yet {undecided}, \
+             review groups {}; then {grace} until it goes",
+            groups.join(", ")
+        )?;
+    }
     write!(text, "the whole of it: --toml or --json")?;
     Ok(text)
 }

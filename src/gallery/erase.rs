@@ -12,6 +12,7 @@ use crate::gallery::GalleryError;
 use crate::gallery::lock;
 use crate::gallery::room::{Guard, Room, blocking, detached};
 use crate::gallery::vault::{Inner, Vault};
+use crate::records::{BegunErasure, ErasureRecord};
 use crate::segment::Before;
 use crate::vector::rows::GalleryRows;
 
@@ -33,6 +34,8 @@ pub struct Erased {
     pub templates: Vec<TemplateId>,
     /// Files in which bytes were overwritten.
     pub files: Vec<PathBuf>,
+    /// This erasure, for its certificate; `None` where only earlier ones were finished.
+    pub begun: Option<BegunErasure>,
 }
 
 impl Vault {
@@ -52,6 +55,30 @@ impl Vault {
         let room = self.inner.room(name)?;
         let (inner, caller) = (Arc::clone(&self.inner), self.caller.clone());
         detached(async move { inner.erase(&room, &what, &caller, refresh).await }).await
+    }
+
+    /// One erasure, by its number.
+    ///
+    /// # Errors
+    /// What the records say.
+    pub async fn erasure(&self, id: i64) -> Result<Option<ErasureRecord>, GalleryError> {
+        Ok(self.inner.records.erasure(id).await?)
+    }
+
+    /// Erasures that are done and have no certificate.
+    ///
+    /// # Errors
+    /// What the records say.
+    pub async fn uncertified(&self, name: &GalleryName) -> Result<Vec<i64>, GalleryError> {
+        Ok(self.inner.records.uncertified(name).await?)
+    }
+
+    /// Keeps the certificate of an erasure with its signature, if it has none.
+    ///
+    /// # Errors
+    /// What the records say.
+    pub async fn certify(&self, erasure: &ErasureRecord, signed: (&str, &str)) -> Result<(), GalleryError> {
+        Ok(self.inner.records.certify(erasure, signed).await?)
     }
 
     /// Finishes erasures that were cut short.
@@ -88,9 +115,16 @@ impl Inner {
             return Err(GalleryError::TooMany { what: "templates to erase at once", limit: ERASE_BATCH_MAX });
         }
         let mut guard = guard;
+        let mut new = None;
         if !ids.is_empty() {
             let begun = self
                 .commit(&room.name, guard.last_id(), async |change| {
+                    // Images may be moved by others until the transaction began: nobody else's is erased.
+                    if let Erase::Subject(subject) = what
+                        && change.templates_of(&room.name, subject).await? != ids
+                    {
+                        return Err(GalleryError::Moved(room.name.clone()));
+                    }
                     // In the same transaction: a hold that is placed from now on comes too late.
                     if let Some(hold) = change.hold_on_templates(&room.name, &ids).await? {
                         return Err(GalleryError::Held { gallery: room.name.clone(), hold });
@@ -98,10 +132,11 @@ impl Inner {
                     for &id in &ids {
                         change.begin_erasure(&room.name, id).await?;
                     }
-                    let kind = match what {
-                        Erase::Template(_) => Kind::ReferenceErased,
-                        Erase::Subject(_) => Kind::SubjectErased,
+                    let (kind, word) = match what {
+                        Erase::Template(_) => (Kind::ReferenceErased, "reference"),
+                        Erase::Subject(_) => (Kind::SubjectErased, "subject"),
                     };
+                    new = Some(change.add_erasure(&room.name, word, &ids, caller).await?);
                     Ok(change.tell(caller, &Happening::new(kind).of(&room.name).about_templates(&ids)).await?)
                 })
                 .await;
@@ -114,7 +149,8 @@ impl Inner {
             room.publish(&guard, number);
         }
         let before = if unfinished.is_empty() { Before::Whole } else { Before::PerhapsTorn };
-        self.finish_erasures(room, guard, before, self.options.erase_wait, refresh).await
+        let done = self.finish_erasures(room, guard, before, self.options.erase_wait, refresh).await?;
+        Ok(Erased { begun: new, ..done })
     }
 
     /// The live templates that are meant.
@@ -151,17 +187,17 @@ impl Inner {
         let templates = ids.clone();
         let (guard, overwritten) = blocking(guard, move |shelf| shelf.overwrite(&templates, before)).await?;
         drop(alone);
-        let files = overwritten?.into_iter().map(|name| room.path.join(name)).collect();
+        let files: Vec<PathBuf> = overwritten?.into_iter().map(|name| room.path.join(name)).collect();
         room.publish(&guard, room.snapshot().number());
         let snapshot = room.snapshot();
         let refreshed = tokio::task::spawn_blocking(move || refresh(snapshot.rows())).await;
         refreshed.map_err(|_| GalleryError::Interrupted)?;
-        self.forget(&room.name, &ids).await?;
-        Ok(Erased { templates: ids, files })
+        self.forget(&room.name, &ids, files.len()).await?;
+        Ok(Erased { templates: ids, files, begun: None })
     }
 
     /// Removes the details, then their traces in the journal, and only then declares the erasures done.
-    async fn forget(&self, name: &GalleryName, ids: &[TemplateId]) -> Result<(), GalleryError> {
+    async fn forget(&self, name: &GalleryName, ids: &[TemplateId], files: usize) -> Result<(), GalleryError> {
         let mut change = self.records.begin().await?;
         for &id in ids {
             change.forget(name, id).await?;
@@ -175,6 +211,7 @@ impl Inner {
         }
         let finished = Happening::new(Kind::ErasureFinished).of(name).about_templates(ids);
         change.tell(&Caller::itself("bytes overwritten"), &finished).await?;
+        change.finish_erasures(name, files).await?;
         Ok(change.commit().await?)
     }
 }

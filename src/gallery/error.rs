@@ -102,6 +102,9 @@ pub enum GalleryError {
         /// What was asked for: never a subject's reference.
         what: &'static str,
     },
+    /// Somebody else changed what was to be erased.
+    #[error("gallery {0}: images of that subject were moved at this very moment, and nothing was erased: try again")]
+    Moved(GalleryName),
     /// What somebody ordered to be kept.
     #[error(
         "gallery {gallery}: legal hold {hold} stands on what is to be erased, and nothing was: `bertillon hold list {gallery}` shows it, `bertillon hold lift` ends it"

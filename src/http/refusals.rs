@@ -52,6 +52,7 @@ impl From<CaseworkError> for Problem {
             | CaseworkError::Access(_)
             | CaseworkError::Sample(_)
             | CaseworkError::Disclosure(_)
+            | CaseworkError::Erasure(_)
             | CaseworkError::NoPictures(_)
             | CaseworkError::Unreadable { .. }
             | CaseworkError::OtherRun { .. }
@@ -102,6 +103,7 @@ impl From<GalleryError> for Problem {
             }
             GalleryError::Text { .. } | GalleryError::Attribute(_) => Self::malformed(error.to_string()),
             GalleryError::BeingErased(_) => Self::conflict("being-erased", "Still being erased", error.to_string()),
+            GalleryError::Moved(_) => Self::conflict("overtaken", "Others were quicker", error.to_string()),
             GalleryError::Held { .. } => Self::conflict("held", "Under legal hold", error.to_string()),
             GalleryError::NothingToErase { .. } => nothing_to_erase(error.to_string()),
             GalleryError::StillRead { .. } | GalleryError::ErasureWaits { .. } => Self::busy(error.to_string()),

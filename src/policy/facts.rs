@@ -9,6 +9,8 @@ use crate::base::limits::POLICY_WORD_BYTES_MAX;
 macro_rules! words {
     ($(#[doc = $doc:literal])+ $name:ident, $plural:literal: $($(#[$of:meta])+ $word:ident = $text:literal,)+) => {
         $(#[doc = $doc])+
+        ///
+        /// A closed list of words.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
         #[serde(into = "&'static str")]
         pub enum $name {

@@ -233,6 +233,20 @@ impl Records {
 }
 
 impl Change {
+    /// As [`Records::templates_of`], as of this change.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn templates_of(
+        &mut self,
+        gallery: &GalleryName,
+        subject: &SubjectRef,
+    ) -> Result<Vec<TemplateId>, RecordsError> {
+        let ids = named_subjects(&mut self.transaction, gallery, &[subject]).await.map_err(self.sql())?;
+        let found = images_subjects(&mut self.transaction, gallery, &ids).await.map_err(self.sql())?;
+        Ok(found.into_iter().map(|id| TemplateId(id as u64)).collect())
+    }
+
     /// Adds live references with their attributes, in ascending template ids.
     ///
     /// # Errors

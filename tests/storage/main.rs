@@ -28,6 +28,7 @@ mod disclosure;
 mod model;
 mod names;
 mod restoring;
+mod retention;
 mod review;
 mod samples;
 mod subjects;

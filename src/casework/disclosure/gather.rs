@@ -16,9 +16,9 @@ use crate::gallery::Vault;
 use crate::pack::contents::{Candidate, Decision, Decisions, Lead, ListFile, SearchFile, Sibling};
 use crate::pack::{DECISIONS, Entry, LIST, POLICY, SEARCH};
 use crate::policy::Policy;
-use crate::records::{EventFilter, Statement};
 use crate::records::disclosures::{RecordedSearch, searches_in};
 use crate::records::review::{DecisionRecord, LeadRecord};
+use crate::records::{EventFilter, Statement};
 use crate::rights::Permission;
 
 /// What goes into a pack, but for the log.

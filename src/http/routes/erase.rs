@@ -6,7 +6,9 @@ use actix_web::web::{Data, Json, Path};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::base::hex;
 use crate::base::ids::{SubjectRef, TemplateId};
+use crate::casework::certificate::{self, Certified};
 use crate::gallery::Erase;
 use crate::http::identity::Sender;
 use crate::http::problem::{Problem, ProblemShape};
@@ -21,6 +23,10 @@ pub struct ErasedShape {
     pub erased: usize,
     /// Which templates, ascending; those of earlier erasures that were finished now included.
     pub templates: Vec<u64>,
+    /// Number of the deletion certificate (`bertillon retention certificate`); none where only earlier erasures were finished.
+    pub certificate: Option<i64>,
+    /// With it and the subject's reference anybody can check whom the certificate is about. Shown this once, and kept nowhere.
+    pub salt: Option<String>,
 }
 
 /// Erases every template of a subject.
@@ -82,11 +88,10 @@ async fn erase(
 ) -> Result<Json<ErasedShape>, Problem> {
     let name = gallery.parse()?;
     let desk = Arc::clone(&reception.desk);
-    let vault = desk.vault.acting_for(&sender.0);
-    let erased = reception.run(async move {
-        let scorer = Arc::clone(&desk.engine.scorer);
-        Ok(vault.erase(&name, what, move |rows| scorer.refresh(rows)).await?)
-    });
-    let templates: Vec<u64> = erased.await?.templates.iter().map(|id| id.0).collect();
-    Ok(Json(ErasedShape { gallery: gallery.to_owned(), erased: templates.len(), templates }))
+    let caller = sender.0.clone();
+    let erased = reception.run(async move { certificate::erase(&desk, &caller, &name, what).await });
+    let Certified { erased, certificate } = erased.await?;
+    let templates: Vec<u64> = erased.templates.iter().map(|id| id.0).collect();
+    let salt = erased.begun.and_then(|begun| begun.salt).map(|salt| hex::encode(&salt));
+    Ok(Json(ErasedShape { gallery: gallery.to_owned(), erased: templates.len(), templates, certificate, salt }))
 }

@@ -142,5 +142,33 @@ CREATE INDEX subject_note_other ON subject_note (other_id) WHERE other_id IS NOT
 CREATE INDEX subject_note_image ON subject_note (image_id) WHERE image_id IS NOT NULL;
 CREATE INDEX subject_note_about ON subject_note (about, about_id);
 
+-- Erasures and their certificates. Whom they were about is known by a commitment alone.
+CREATE TABLE erasure (
+    id BIGINT NOT NULL PRIMARY KEY,
+    gallery TEXT NOT NULL REFERENCES gallery (name),
+    -- subject, reference
+    what TEXT NOT NULL,
+    commitment TEXT,
+    asked_by TEXT NOT NULL,
+    asked_at TEXT NOT NULL,
+    done_at TEXT,
+    -- In which bytes were overwritten.
+    files BIGINT,
+    -- The event that says that it is done.
+    seq BIGINT,
+    hash TEXT,
+    -- JSON, as it was signed.
+    certificate TEXT,
+    signature TEXT
+);
+
+CREATE INDEX erasure_open ON erasure (gallery, id) WHERE certificate IS NULL;
+
+CREATE TABLE erasure_template (
+    erasure_id BIGINT NOT NULL REFERENCES erasure (id),
+    template_id BIGINT NOT NULL,
+    PRIMARY KEY (erasure_id, template_id)
+);
+
 -- Subjects are found by their own key from now on.
 DROP INDEX template_subject;

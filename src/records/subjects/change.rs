@@ -188,7 +188,7 @@ impl Change {
     }
 
     /// Decisions about an image of which other things are known now count no more.
-    async fn drop_reviews(&mut self, image: i64) -> Result<(), RecordsError> {
+    pub(super) async fn drop_reviews(&mut self, image: i64) -> Result<(), RecordsError> {
         let update =
             "UPDATE retention_review SET state = 'dropped' WHERE image_id = $1 AND state IN ('open', 'stands')";
         self.run(update, &[image]).await?;

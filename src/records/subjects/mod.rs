@@ -9,6 +9,7 @@ mod forget;
 mod join;
 mod moves;
 mod read;
+mod retention;
 
 use serde::Serialize;
 
@@ -17,6 +18,8 @@ use crate::base::day::Day;
 use crate::base::ids::{GalleryName, SubjectRef, TemplateId};
 use crate::policy::{Clock, ImageFacts};
 use crate::records::{Records, RecordsError};
+
+pub use retention::{Decided, DueImage, Keep, ToErase};
 
 pub(in crate::records) use join::{images_subjects, named_subjects};
 

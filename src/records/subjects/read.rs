@@ -36,7 +36,7 @@ impl SubjectBook {
         after: i64,
         limit: usize,
     ) -> Result<Vec<SubjectRecord>, RecordsError> {
-        let select = const_format(
+        let select = statement_of(
             SUBJECT,
             "WHERE s.gallery = $2 AND s.state = 'live' AND s.id > $3 AND s.first_template <= \
              (SELECT last_template_id FROM gallery WHERE name = $2) ORDER BY s.id LIMIT $4",
@@ -65,7 +65,7 @@ impl SubjectBook {
     /// # Errors
     /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
     pub async fn subject(&self, id: i64) -> Result<Option<SubjectRecord>, RecordsError> {
-        let select = const_format(SUBJECT, "WHERE s.id = $2 AND s.state <> 'void'");
+        let select = statement_of(SUBJECT, "WHERE s.id = $2 AND s.state <> 'void'");
         let query = sqlx::query(sqlx::AssertSqlSafe(select)).bind(SUBJECT_IMAGES_COUNTED_MAX as i64 + 1).bind(id);
         let row = query.fetch_optional(&self.records.pool).await.map_err(self.records.sql())?;
         row.map(|row| self.subject_of(&row)).transpose()
@@ -76,7 +76,7 @@ impl SubjectBook {
     /// # Errors
     /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
     pub async fn images(&self, subject: i64, after: i64, limit: usize) -> Result<Vec<ImageRecord>, RecordsError> {
-        let select = const_format(
+        let select = statement_of(
             IMAGE,
             "WHERE i.subject_id = $1 AND i.state = 'live' AND i.id > $2 AND i.template_id <= \
              (SELECT last_template_id FROM gallery WHERE name = i.gallery) ORDER BY i.id LIMIT $3",
@@ -94,7 +94,7 @@ impl SubjectBook {
         gallery: &GalleryName,
         image: i64,
     ) -> Result<ImageRecord, SubjectError> {
-        let select = const_format(
+        let select = statement_of(
             IMAGE,
             "WHERE i.id = $1 AND i.gallery = $2 AND i.state = 'live' AND i.template_id <= \
              (SELECT last_template_id FROM gallery WHERE name = $2)",
@@ -244,6 +244,6 @@ impl Records {
 }
 
 /// A statement of two fixed parts.
-pub(super) fn const_format(one: &'static str, other: &'static str) -> String {
+pub(super) fn statement_of(one: &'static str, other: &'static str) -> String {
     [one, other].concat()
 }

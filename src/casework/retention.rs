@@ -1,0 +1,136 @@
+//! Retention: what is due for its review, who decides about it, and what goes. The policy's periods say when; the presumption is
+//! that pictures of those who were not convicted, and of the young, are deleted.
+
+use crate::audit::{Detail, Happening, Kind, Object};
+use crate::base::day::Day;
+use crate::base::limits::{RETENTION_RUN_MAX, SUBJECT_PAGE_MAX};
+use crate::casework::subjects::{SubjectRoom, reason_of, told};
+use crate::casework::{CaseworkError, Desk, certificate};
+use crate::gallery::{Erase, GalleryError};
+use crate::policy::TwoPersonAct;
+use crate::records::subjects::{Decided, DueImage, ImageRecord, Keep, SubjectError, ToErase};
+use crate::rights::Permission;
+
+/// Longest time for which one decision keeps something, in years.
+const KEEP_YEARS_MAX: u32 = 10;
+
+/// What a run did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ran {
+    /// Templates that were erased.
+    pub erased: Vec<u64>,
+    /// Certificates that were signed, with the salts that open them: kept nowhere.
+    pub certificates: Vec<(i64, Option<String>)>,
+    /// Images that were due to go and are under legal hold: number and hold.
+    pub held: Vec<(i64, i64)>,
+    /// Whether there may be more: to be run again.
+    pub more: bool,
+}
+
+impl SubjectRoom {
+    /// Images whose review, or, `overdue`, whose end was due by `day`, the longest due first, after one of that date and number,
+    /// at most `limit`.
+    ///
+    /// # Errors
+    /// [`CaseworkError::NotAllowed`], what the records say.
+    pub async fn due(
+        &self,
+        (day, overdue): (Day, bool),
+        after: Option<(Day, i64)>,
+        limit: usize,
+    ) -> Result<Vec<DueImage>, CaseworkError> {
+        self.require(Permission::ReferenceErase)?;
+        self.reckon().await?;
+        let found = told(self.book.due(&self.gallery, (day, overdue), after, limit).await)?;
+        let listed = Happening::new(Kind::RetentionListed).of(&self.gallery);
+        let listed = listed.about(found.iter().map(|due| Object::Image(due.image.id)));
+        let word = if overdue { "overdue" } else { "due" };
+        self.vault.tell(&listed.with("list", Detail::Word(word))).await?;
+        Ok(found)
+    }
+
+    /// Keeps an image until a day, for a reason. Where it is presumed to go and the policy wants two people for that, the first
+    /// decision waits until somebody else decides the same.
+    ///
+    /// # Errors
+    /// [`SubjectError::Decision`], [`SubjectError::SamePerson`], and the others.
+    pub async fn keep(&self, image: i64, until: Day, reason: &str, today: Day) -> Result<Decided, CaseworkError> {
+        self.require(Permission::ReferenceErase)?;
+        let reason = reason_of(reason)?;
+        let Some(periods) = self.policy.periods(&self.gallery) else {
+            return Err(SubjectError::Decision("the policy has no periods for this gallery".to_owned()).into());
+        };
+        if until <= today || until > today.plus_months(KEEP_YEARS_MAX * 12) {
+            let said = format!(
+                "keep it until a day after today, and for {KEEP_YEARS_MAX} years at most: then it is reviewed again"
+            );
+            return Err(SubjectError::Decision(said).into());
+        }
+        let exception = self.policy.two_person.acts.contains(&TwoPersonAct::RetentionException);
+        let ask = |image: &ImageRecord| {
+            let clock = periods.kept_until(until);
+            Ok(Keep { until, clock, takes_two: exception && image.facts.is_presumed_to_go() })
+        };
+        Ok(self.book.decide_keep(&self.gallery, image, &reason, ask).await?)
+    }
+
+    /// Decides that an image goes with the next run.
+    ///
+    /// # Errors
+    /// [`SubjectError::Held`], and the others.
+    pub async fn delete(&self, image: i64, reason: &str) -> Result<(), CaseworkError> {
+        self.require(Permission::ReferenceErase)?;
+        Ok(self.book.decide_delete(&self.gallery, image, &reason_of(reason)?).await?)
+    }
+
+    /// Erases what was decided to go and what expired by `day`; nothing that is under legal hold. Each erasure gets its
+    /// certificate.
+    ///
+    /// # Errors
+    /// What the gallery says: what was erased before stays erased, and is on record.
+    pub async fn run_retention(&self, desk: &Desk, day: Day) -> Result<Ran, CaseworkError> {
+        self.require(Permission::ReferenceErase)?;
+        self.reckon().await?;
+        let (mut ran, mut after, mut looked) = (Ran::default(), 0, 0);
+        while looked < RETENTION_RUN_MAX {
+            let page = told(self.book.to_erase(&self.gallery, (day, after), SUBJECT_PAGE_MAX).await)?;
+            let Some(last) = page.last() else { break };
+            (after, looked) = (last.image, looked + page.len());
+            ran.more = looked >= RETENTION_RUN_MAX;
+            for one in page {
+                self.erase_one(desk, one, &mut ran).await?;
+            }
+        }
+        let done = Happening::new(Kind::RetentionRun).of(&self.gallery);
+        let done = done.with("erased", Detail::Number(ran.erased.len() as u64));
+        self.vault.tell(&done.with("held", Detail::Number(ran.held.len() as u64))).await?;
+        Ok(ran)
+    }
+
+    async fn erase_one(&self, desk: &Desk, one: ToErase, ran: &mut Ran) -> Result<(), CaseworkError> {
+        if let Some(hold) = one.held {
+            ran.held.push((one.image, hold));
+            return Ok(());
+        }
+        match certificate::erase(desk, &self.caller, &self.gallery, Erase::Template(one.template)).await {
+            Ok(done) => {
+                ran.erased.extend(done.erased.templates.iter().map(|id| id.0));
+                let salt = done.erased.begun.as_ref().and_then(|begun| begun.salt);
+                ran.certificates
+                    .extend(done.certificate.map(|id| (id, salt.map(|salt| crate::base::hex::encode(&salt)))));
+            }
+            // Placed since it was looked for.
+            Err(CaseworkError::Gallery(GalleryError::Held { hold, .. })) => ran.held.push((one.image, hold)),
+            Err(CaseworkError::Gallery(GalleryError::NothingToErase { .. })) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Gives dates to images that have none: those of a release that knew none.
+    async fn reckon(&self) -> Result<(), CaseworkError> {
+        let Some(periods) = self.policy.periods(&self.gallery) else { return Ok(()) };
+        while told(self.book.reckon(&self.gallery, |facts, enrolled| periods.clock(facts, enrolled)).await)? > 0 {}
+        Ok(())
+    }
+}

@@ -1,0 +1,179 @@
+//! Erasures from when they are asked for until they are done, for their certificates. What was erased is known by numbers, and by
+//! a commitment to what its subject was called, which nobody can open who does not know both that and the salt.
+
+use sha2::{Digest as _, Sha256};
+use sqlx::Row as _;
+
+use crate::audit::{Caller, Happening, Kind, Object};
+use crate::base::clock;
+use crate::base::hex;
+use crate::base::ids::{GalleryName, TemplateId};
+use crate::base::limits::SUBJECT_PAGE_MAX;
+use crate::crypto::random;
+use crate::records::{Change, Records, RecordsError};
+
+/// Begins what is hashed for a subject's reference.
+pub const COMMITMENT: &str = "bertillon subject 1\n";
+
+/// What hides a subject's reference in a certificate.
+#[must_use]
+pub fn commitment(salt: &[u8; 16], gallery: &GalleryName, reference: &str) -> [u8; 32] {
+    let text = format!("{COMMITMENT}{}\n{gallery}\n{reference}", hex::encode(salt));
+    Sha256::digest(text.as_bytes()).into()
+}
+
+/// An erasure that was begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BegunErasure {
+    /// Its number.
+    pub id: i64,
+    /// Opens the certificate's commitment; kept nowhere. `None` where nobody was called anything.
+    pub salt: Option<[u8; 16]>,
+}
+
+/// An erasure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErasureRecord {
+    /// Its number.
+    pub id: i64,
+    /// In which gallery.
+    pub gallery: GalleryName,
+    /// subject or reference.
+    pub what: String,
+    /// Commitment to what the subject was called, in hexadecimal digits.
+    pub commitment: Option<String>,
+    /// Who asked for it.
+    pub asked_by: String,
+    /// When, RFC 3339: from then on it was in no search.
+    pub asked_at: String,
+    /// Its templates, ascending.
+    pub templates: Vec<TemplateId>,
+    /// Their images' records, ascending.
+    pub images: Vec<i64>,
+    /// When it was done, in how many files bytes were overwritten, and the event that says so: number and hash.
+    pub done: Option<(String, u64, (u64, String))>,
+    /// The certificate, and its signature in hexadecimal digits.
+    pub certificate: Option<(String, String)>,
+}
+
+impl Change {
+    /// Adds an erasure of live templates of one subject, or of templates that belong to nobody.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
+    pub async fn add_erasure(
+        &mut self,
+        gallery: &GalleryName,
+        what: &'static str,
+        ids: &[TemplateId],
+        caller: &Caller,
+    ) -> Result<BegunErasure, RecordsError> {
+        let select = "SELECT r.reference FROM image i JOIN subject_reference r ON r.subject_id = i.subject_id \
+             WHERE i.gallery = $1 AND i.template_id = $2";
+        let first = ids.first().map_or(0, |id| id.0 as i64);
+        let query = sqlx::query_scalar::<_, String>(select).bind(gallery.as_str()).bind(first);
+        let reference = query.fetch_optional(&mut *self.transaction).await.map_err(self.sql())?;
+        let salt = random::bytes::<16>();
+        let salt = salt.map_err(|error| RecordsError::Damaged { path: self.path.clone(), what: error.to_string() })?;
+        let hidden = reference.as_ref().map(|reference| hex::encode(&commitment(&salt, gallery, reference)));
+        let insert = "INSERT INTO erasure (id, gallery, what, commitment, asked_by, asked_at) \
+             SELECT (SELECT COALESCE(MAX(id), 0) + 1 FROM erasure), $1, $2, $3, $4, $5 RETURNING id";
+        let query = sqlx::query_scalar(insert).bind(gallery.as_str()).bind(what).bind(hidden);
+        let query = query.bind(caller.who().actor.clone()).bind(clock::now_rfc3339());
+        let id: i64 = query.fetch_one(&mut *self.transaction).await.map_err(self.sql())?;
+        for template in ids {
+            sqlx::query("INSERT INTO erasure_template (erasure_id, template_id) VALUES ($1, $2)")
+                .bind(id)
+                .bind(template.0 as i64)
+                .execute(&mut *self.transaction)
+                .await
+                .map_err(self.sql())?;
+        }
+        Ok(BegunErasure { id, salt: reference.map(|_| salt) })
+    }
+
+    /// Declares erasures done whose templates all are, after the event that says so.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn finish_erasures(&mut self, gallery: &GalleryName, files: usize) -> Result<(), RecordsError> {
+        let last = "SELECT seq, hash FROM audit_event ORDER BY seq DESC LIMIT 1";
+        let (seq, hash): (i64, String) =
+            sqlx::query_as(last).fetch_one(&mut *self.transaction).await.map_err(self.sql())?;
+        let update = "UPDATE erasure SET done_at = $2, files = $3, seq = $4, hash = $5 WHERE gallery = $1 AND done_at IS NULL \
+             AND NOT EXISTS (SELECT 1 FROM erasure_template e JOIN template t ON t.gallery = erasure.gallery \
+             AND t.id = e.template_id WHERE e.erasure_id = erasure.id AND t.state <> 'erased')";
+        let query = sqlx::query(update).bind(gallery.as_str()).bind(clock::now_rfc3339()).bind(files as i64);
+        query.bind(seq).bind(hash).execute(&mut *self.transaction).await.map_err(self.sql())?;
+        Ok(())
+    }
+}
+
+impl Records {
+    /// One erasure.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
+    pub async fn erasure(&self, id: i64) -> Result<Option<ErasureRecord>, RecordsError> {
+        let select = "SELECT gallery, what, commitment, asked_by, asked_at, done_at, files, seq, hash, certificate, signature \
+             FROM erasure WHERE id = $1";
+        let row = sqlx::query(select).bind(id).fetch_optional(&self.pool).await.map_err(self.sql())?;
+        let Some(row) = row else { return Ok(None) };
+        let text = |column: &str| row.try_get::<Option<String>, _>(column).map_err(self.sql());
+        let number = |column: &str| row.try_get::<Option<i64>, _>(column).map_err(self.sql());
+        let gallery: GalleryName = text("gallery")?
+            .and_then(|name| name.parse().ok())
+            .ok_or_else(|| self.damaged("an erasure is in no gallery".to_owned()))?;
+        let event = number("seq")?.map(|seq| seq as u64).zip(text("hash")?);
+        let done = text("done_at")?.zip(number("files")?.map(|files| files as u64)).zip(event);
+        let templates = "SELECT template_id FROM erasure_template WHERE erasure_id = $1 ORDER BY template_id";
+        let templates: Vec<i64> =
+            sqlx::query_scalar(templates).bind(id).fetch_all(&self.pool).await.map_err(self.sql())?;
+        let images = "SELECT i.id FROM erasure_template e JOIN image i ON i.gallery = $2 AND i.template_id = e.template_id \
+             WHERE e.erasure_id = $1 ORDER BY i.id";
+        let images = sqlx::query_scalar(images).bind(id).bind(gallery.as_str());
+        Ok(Some(ErasureRecord {
+            id,
+            what: text("what")?.unwrap_or_default(),
+            commitment: text("commitment")?,
+            asked_by: text("asked_by")?.unwrap_or_default(),
+            asked_at: text("asked_at")?.unwrap_or_default(),
+            templates: templates.into_iter().map(|id| TemplateId(id as u64)).collect(),
+            images: images.fetch_all(&self.pool).await.map_err(self.sql())?,
+            done: done.map(|((at, files), event)| (at, files, event)),
+            certificate: text("certificate")?.zip(text("signature")?),
+            gallery,
+        }))
+    }
+
+    /// Erasures that are done and have no certificate yet, ascending, at most a page.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn uncertified(&self, gallery: &GalleryName) -> Result<Vec<i64>, RecordsError> {
+        let select = "SELECT id FROM erasure WHERE gallery = $1 AND done_at IS NOT NULL AND certificate IS NULL ORDER BY id LIMIT $2";
+        let query = sqlx::query_scalar(select).bind(gallery.as_str()).bind(SUBJECT_PAGE_MAX as i64);
+        query.fetch_all(&self.pool).await.map_err(self.sql())
+    }
+
+    /// Keeps a certificate, if there is none.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
+    pub async fn certify(
+        &self,
+        erasure: &ErasureRecord,
+        (certificate, signature): (&str, &str),
+    ) -> Result<(), RecordsError> {
+        let mut change = self.begin().await?;
+        let update = "UPDATE erasure SET certificate = $2, signature = $3 WHERE id = $1 AND certificate IS NULL";
+        let query = sqlx::query(update).bind(erasure.id).bind(certificate).bind(signature);
+        let kept = query.execute(&mut *change.transaction).await.map_err(change.sql())?;
+        if kept.rows_affected() == 0 {
+            return Ok(());
+        }
+        let made = Happening::new(Kind::CertificateMade).of(&erasure.gallery).about([Object::Erasure(erasure.id)]);
+        change.tell(&Caller::itself("an erasure was done"), &made).await?;
+        change.commit().await
+    }
+}
