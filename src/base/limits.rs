@@ -178,6 +178,10 @@ pub const REVIEW_PAGE_MAX: usize = 500;
 pub const REVIEW_TRIES_MAX: usize = 8;
 /// Most outcomes of one lead.
 pub const LEAD_OUTCOMES_MAX: usize = 64;
+/// Longest file of certificates or of a server's key.
+pub const TLS_PEM_BYTES_MAX: u64 = 256 << 10;
+/// Most certificates in a server's chain.
+pub const TLS_CERTIFICATES_MAX: usize = 16;
 /// Proposals that may wait for approval.
 pub const PROPOSALS_OPEN_MAX: usize = 100;
 /// Proposals or policies that are read at once.
