@@ -12,6 +12,7 @@ mod http {
     mod rights;
     pub(crate) mod server;
     mod sessions;
+    mod tls;
 }
 
 use std::collections::BTreeSet;

@@ -200,6 +200,10 @@ pub const DISCLOSURES_MAX: usize = 1_000_000;
 pub const DISCLOSURE_PAGE_MAX: usize = 500;
 /// Most outcomes of one lead.
 pub const LEAD_OUTCOMES_MAX: usize = 64;
+/// Longest file of certificates or of a server's key.
+pub const TLS_PEM_BYTES_MAX: u64 = 256 << 10;
+/// Most certificates in a server's chain.
+pub const TLS_CERTIFICATES_MAX: usize = 16;
 /// Proposals that may wait for approval.
 pub const PROPOSALS_OPEN_MAX: usize = 100;
 /// Proposals or policies that are read at once.

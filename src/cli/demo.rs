@@ -141,9 +141,10 @@ async fn show_keys(desk: &Desk, pictures: &Path) -> Result<()> {
         print::line(&format!("  {name:<5} {role:<14} {}", text.reveal()))?;
     }
     let Some(examiner) = keys.iter().find(|key| key.role == Role::Examiner) else { return Ok(()) };
-    let (address, picture) = (desk.settings.server.address(), pictures.join("obama2.jpg"));
+    let server = &desk.settings.server;
+    let (scheme, address, picture) = (server.scheme(), server.address(), pictures.join("obama2.jpg"));
     print::line(&format!(
-        "\n  curl -H 'Authorization: Bearer {}' \\\n    -F purpose=demonstration -F 'image=@{}' http://{address}/api/v1/galleries/{}/searches\n",
+        "\n  curl -H 'Authorization: Bearer {}' \\\n    -F purpose=demonstration -F 'image=@{}' {scheme}://{address}/api/v1/galleries/{}/searches\n",
         examiner.text.reveal(),
         picture.display(),
         demo::GALLERY,

@@ -32,14 +32,17 @@ pub async fn serve(desk: Arc<Desk>) -> Result<()> {
     let (runtime, starting) = (tokio::runtime::Handle::current(), vault.acting_for(&caller()));
     let mut started = None;
     let sealer = Sealer::start(Arc::clone(&desk));
+    let scheme = desk.settings.server.scheme();
     let served = crate::http::serve(desk, |address| {
         // Only a help to others who find the folder in use.
-        if let Err(error) = vault.set_address(&format!("http://{address}")) {
+        if let Err(error) = vault.set_address(&format!("{scheme}://{address}")) {
             tracing::warn!(%error, "the lock file does not say where this server is");
         }
         // Not before it answers: an address may be taken.
         started = Some(runtime.spawn(async move { starting.tell(&Happening::new(Kind::ServerStarted)).await }));
-        eprintln!("Bertillon answers at http://{address} - API at http://{address}/api/docs/ - ctrl-C stops it");
+        eprintln!(
+            "Bertillon answers at {scheme}://{address} - API at {scheme}://{address}/api/docs/ - ctrl-C stops it"
+        );
     })
     .await;
     worker.stop().await;

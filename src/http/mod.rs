@@ -18,6 +18,7 @@ pub mod refusals;
 pub mod review_shapes;
 pub mod routes;
 pub mod shapes;
+pub mod tls;
 pub mod upload;
 
 use std::io::ErrorKind;
@@ -29,11 +30,14 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use crate::base::limits::CONNECTIONS_PER_WORKER_MAX;
 use crate::casework::Desk;
 use crate::http::around::around;
 use crate::http::reception::Reception;
+use crate::http::tls::{Certificate, TlsError};
+use crate::settings::sections;
 
 /// Time for a request's head to arrive.
 const HEAD_S_MAX: u64 = 10;
@@ -56,6 +60,18 @@ pub enum HttpError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Other machines would send keys and pictures for all to read.
+    #[error(
+        "{0} can be reached from other machines, and nothing encrypts what they send: give a certificate (`server.certificate`, \
+         `server.certificate_key`), or say that a proxy in front does it (`server.behind_proxy = true`)"
+    )]
+    Unencrypted(SocketAddr),
+    /// A certificate without its key, or the other way round.
+    #[error("`server.certificate` and `server.certificate_key` go together: give both, or neither")]
+    HalfACertificate,
+    /// The certificate, or its key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The server ended by itself, or signals can't be had.
     #[error("the server failed")]
     Failed(#[source] std::io::Error),
@@ -105,12 +121,13 @@ pub async fn serve_until(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), HttpError> {
     let settings = desk.settings.server.clone();
+    let certificate = certificate(&settings)?;
+    if !settings.bind.is_loopback() && certificate.is_none() && !settings.behind_proxy {
+        return Err(HttpError::Unencrypted(settings.address()));
+    }
     let listener = listen(settings.address())?;
     let bound = listener.local_addr().map_err(HttpError::Failed)?;
-    if !bound.ip().is_loopback() {
-        tracing::warn!(%bound, "reachable from other machines without encryption: put a proxy that has it before it, or keys can be read on the way");
-    }
-    let reception = Reception::new(desk, bound);
+    let reception = Reception::new(desk, bound, certificate.is_some());
     match reception.is_founding().await {
         Ok(false) => {}
         Ok(true) => tracing::warn!(
@@ -133,13 +150,42 @@ pub async fn serve_until(
         // A client that closes its end has gone: its search is given up.
         .h1_allow_half_closed(false)
         .shutdown_signal(stop)
-        .shutdown_timeout(settings.shutdown_s)
-        .listen(listener)
-        .map_err(HttpError::Failed)?
-        .run();
-    tracing::info!(%bound, workers, "serving");
+        .shutdown_timeout(settings.shutdown_s);
+    let server = match &certificate {
+        Some(certificate) => server.listen_rustls_0_23(listener, certificate.config()?),
+        None => server.listen(listener),
+    };
+    let server = server.map_err(HttpError::Failed)?.run();
+    let renewing = certificate.map(renewed).transpose().map_err(HttpError::Failed)?;
+    tracing::info!(%bound, workers, encrypted = renewing.is_some(), "serving");
     ready(bound);
-    server.await.map_err(HttpError::Failed)
+    let ended = server.await.map_err(HttpError::Failed);
+    if let Some(renewing) = renewing {
+        renewing.abort();
+    }
+    ended
+}
+
+/// The server's certificate, where the settings name one.
+fn certificate(settings: &sections::Server) -> Result<Option<Arc<Certificate>>, HttpError> {
+    match (&settings.certificate, &settings.certificate_key) {
+        (Some(certificate), Some(key)) => Ok(Some(Certificate::load(certificate, key)?)),
+        (None, None) => Ok(None),
+        (Some(_), None) | (None, Some(_)) => Err(HttpError::HalfACertificate),
+    }
+}
+
+/// Reads the certificate again at each SIGHUP: whoever renews it need not stop the server.
+fn renewed(certificate: Arc<Certificate>) -> std::io::Result<JoinHandle<()>> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            match certificate.reload() {
+                Ok(()) => tracing::info!("the certificate was read again: new connections have it"),
+                Err(error) => tracing::error!(%error, "the certificate is the one of before"),
+            }
+        }
+    }))
 }
 
 fn listen(address: SocketAddr) -> Result<std::net::TcpListener, HttpError> {

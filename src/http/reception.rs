@@ -37,6 +37,8 @@ pub struct Reception {
     pub admission: Admission,
     /// The address that was bound.
     pub bound: SocketAddr,
+    /// Whether connections are encrypted here.
+    pub encrypted: bool,
     /// How often each key asks, by its number.
     pub keys: Rate<i64>,
     /// How often each session's owner asks, by their number.
@@ -50,15 +52,16 @@ pub struct Reception {
 }
 
 impl Reception {
-    /// For a server at `bound`; use cases run on the runtime that this is called on.
+    /// For a server at `bound`, with encrypted connections or without; use cases run on the runtime that this is called on.
     #[must_use]
-    pub fn new(desk: Arc<Desk>, bound: SocketAddr) -> Self {
+    pub fn new(desk: Arc<Desk>, bound: SocketAddr, encrypted: bool) -> Self {
         let admission = Admission::new(desk.vision_threads(), desk.settings.server.waiting_max);
         let (started, requests, runtime) = (Instant::now(), AtomicU64::new(0), Handle::current());
         Self {
             desk,
             admission,
             bound,
+            encrypted,
             keys: Rate::default(),
             sessions: Rate::default(),
             unknown: Rate::default(),

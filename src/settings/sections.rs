@@ -75,12 +75,22 @@ pub struct Scoring {
 #[derive(Debug, Clone, PartialEq, Config, Serialize)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct Server {
-    /// The address to listen on. Connections are not encrypted: keep it on this machine, or behind a proxy that does that.
+    /// The address to listen on. Beyond this machine it takes a certificate, or a proxy in front.
     #[config(default = "127.0.0.1", env = "BERTILLON_SERVER_BIND")]
     pub bind: IpAddr,
     /// The port; 0 for any free one.
     #[config(default = 8470, env = "BERTILLON_SERVER_PORT")]
     pub port: u16,
+    /// Certificate of the server in PEM, its own first, then those that vouch for it: connections are encrypted (TLS 1.2, 1.3). Read
+    /// again on SIGHUP.
+    #[config(env = "BERTILLON_SERVER_CERTIFICATE", validate = check::path)]
+    pub certificate: Option<PathBuf>,
+    /// The certificate's private key in PEM, which its owner alone can read.
+    #[config(env = "BERTILLON_SERVER_CERTIFICATE_KEY", validate = check::path)]
+    pub certificate_key: Option<PathBuf>,
+    /// A proxy encrypts what comes from other machines: the server may be reached beyond this one without a certificate of its own.
+    #[config(default = false, env = "BERTILLON_SERVER_BEHIND_PROXY")]
+    pub behind_proxy: bool,
     /// Threads that talk to clients, at most 1024; 0 for one a core.
     #[config(default = 0, env = "BERTILLON_SERVER_WORKERS", validate = check::threads)]
     pub workers: usize,
@@ -103,6 +113,12 @@ impl Server {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         SocketAddr::new(self.bind, self.port)
+    }
+
+    /// How URLs of this server begin.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.certificate.is_some() { "https" } else { "http" }
     }
 
     /// Largest body of a request in bytes.
