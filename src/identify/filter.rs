@@ -17,7 +17,7 @@ use crate::base::limits::{FILTER_SUBJECTS_MAX, FILTER_TESTS_MAX, FILTER_VALUES_M
 use crate::gallery::{GalleryError, Snapshot, Vault};
 use crate::records::AttributeName;
 use crate::scoring::batcher::View;
-use crate::vector::filter::restrict;
+use crate::vector::filter::{restrict, up_to};
 use crate::vector::rows::{GalleryRows, Rows};
 
 /// The name under which subjects are asked for.
@@ -48,19 +48,27 @@ pub enum Test {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     tests: Vec<Test>,
+    /// Only templates up to this one; all where there is none.
+    up_to: Option<TemplateId>,
 }
 
 impl Filter {
     /// All of `tests`.
     #[must_use]
     pub fn all(tests: Vec<Test>) -> Self {
-        Self { tests }
+        Self { tests, up_to: None }
+    }
+
+    /// The same, of what was enrolled up to a template: a gallery as it was, but for what was erased since.
+    #[must_use]
+    pub fn up_to(self, last: TemplateId) -> Self {
+        Self { up_to: Some(last), ..self }
     }
 
     /// Whether the whole gallery is searched.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.tests.is_empty()
+        self.tests.is_empty() && self.up_to.is_none()
     }
 
     /// What a record says of it: the conditions, with subjects by number and hash only, since nobody's reference may stand
@@ -93,8 +101,14 @@ impl Filter {
             };
             ids = Some(ids.map_or_else(|| found.clone(), |ids| in_both(&ids, &found)));
         }
+        if let (Some(ids), Some(last)) = (&mut ids, self.up_to) {
+            ids.truncate(ids.partition_point(|&id| id <= last));
+        }
         Ok(match ids {
-            None => snapshot,
+            None => match self.up_to {
+                None => snapshot,
+                Some(last) => Arc::new(Restricted { rows: up_to(snapshot.rows(), last), _snapshot: snapshot }),
+            },
             Some(ids) => Arc::new(Restricted { rows: restrict(snapshot.rows(), &ids), _snapshot: snapshot }),
         })
     }
@@ -147,7 +161,7 @@ impl FromStr for Filter {
                 format!("it has {} conditions, at most {FILTER_TESTS_MAX} are taken", tests.len()),
             ));
         }
-        Ok(Self { tests })
+        Ok(Self::all(tests))
     }
 }
 
