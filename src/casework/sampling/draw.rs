@@ -248,7 +248,9 @@ mod tests {
 
     fn draw(seed: [u8; 32], wanted: usize, events: &[Event]) -> Vec<String> {
         let mut draw = Draw::new(&seed, Hash([5; 32]), wanted);
-        events.iter().for_each(|event| draw.take(&frame(Of::Enrolments), event).unwrap());
+        for event in events {
+            draw.take(&frame(Of::Enrolments), event).unwrap();
+        }
         draw.drawn().into_iter().map(|(object, _)| object).collect()
     }
 
