@@ -109,6 +109,29 @@ fn a_folder_in_a_candidate_list_out() {
 
 /// Issue 2's acceptance: neutral faces enrolled, smiling ones as probes, through the program itself, for both model sets.
 #[test]
+fn a_search_is_disclosed_and_run_again_with_its_picture() {
+    let desk = Desk::new();
+    let Some(probes) = desk.people(5) else { return };
+    desk.good(&["enrol", "custody", "people"]);
+    let (picture, other) = (probes[0].1.as_str(), probes[1].1.as_str());
+    let answer = json(&desk.good(&["search", "custody", "--json", "--top", "3", picture]));
+    let search = answer["pictures"][0]["probes"][0]["search"].to_string();
+    let to = ["--to", "the other side", "--reason", "a test"];
+    desk.good(&[&["disclose", "make", "--search", &search, "--out", "pack.zip"], &to[..]].concat());
+    for which in [["--search", search.as_str()], ["--pack", "pack.zip"]] {
+        let rerun = |picture| [&["disclose", "rerun", "--json", "--image", picture], &which[..]].concat();
+        let verdict = json(&desk.good(&rerun(picture)));
+        assert_eq!((&verdict["verdict"], &verdict["gone"]), (&"same".into(), &0.into()));
+        assert!(desk.bad(&rerun(other)).contains("not the picture"));
+    }
+    desk.good(&["gallery", "erase", "custody", "--subject", &probes[0].0, "--yes"]);
+    let said = desk.good(&["disclose", "rerun", "--search", &search, "--image", picture]);
+    assert!(said.contains("the gallery changed; 1 templates were erased since, 1 of them on the list"), "{said}");
+    let listed = desk.good(&["disclose", "list"]);
+    assert!(listed.contains("for the other side") && !listed.contains("a test"), "why it was made goes too: {listed}");
+}
+
+#[test]
 fn the_london_people_are_found_with_both_sets() {
     let Some(people) = frll() else { return };
     let desk = Desk::new();

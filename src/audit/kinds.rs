@@ -227,6 +227,8 @@ kinds! {
     SampleListed = "sample.listed" of Consultation,
     /// A pack of a search was made for somebody.
     DisclosureMade = "disclosure.made" of Disclosure,
+    /// A search was run again, to see whether its list is the same.
+    SearchRerun = "search.rerun" of Search,
     /// Disclosures were listed.
     DisclosureListed = "disclosure.listed" of Consultation,
     /// Events were shown.

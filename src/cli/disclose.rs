@@ -7,9 +7,10 @@ use anyhow::{Context, Result};
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::base::limits::PACK_BYTES_MAX;
+use crate::base::limits::{IMAGE_BYTES_MAX, PACK_BYTES_MAX};
 use crate::base::program::Program;
 use crate::base::text::{printable, thousands};
+use crate::casework::disclosure::rerun::{Again, Rerun, Verdict, rerun};
 use crate::casework::disclosure::{self, Request, What};
 use crate::cli::as_whom::person;
 use crate::cli::{desk, print};
@@ -62,6 +63,23 @@ pub enum DiscloseCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Run a search again on the gallery as it was then, but for what was erased since, and say whether the same list comes.
+    ///
+    /// Ends with 0 where it does, to the bit, or where erasures alone say why it does not; with 1 otherwise.
+    Rerun {
+        /// The search's number.
+        #[arg(long, value_name = "N", required_unless_present = "pack", conflicts_with = "pack")]
+        search: Option<i64>,
+        /// A pack of it, made here.
+        #[arg(long, value_name = "FILE")]
+        pack: Option<PathBuf>,
+        /// The picture that was searched with: the system keeps none.
+        #[arg(long, value_name = "FILE")]
+        image: PathBuf,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// List the packs that were made, newest first.
     List {
         /// Print as JSON.
@@ -90,6 +108,16 @@ pub async fn run(settings: Settings, command: DiscloseCommand, program: Program)
             print::line(&format!("sha256 {}\nsigned by {}", made.sha256, made.key))
         }
         DiscloseCommand::Verify { pack, key, json } => check(&pack, key, json),
+        DiscloseCommand::Rerun { search, pack, image, json } => {
+            let which = match (search, pack) {
+                (Some(search), _) => Again::Search(search),
+                (None, Some(pack)) => Again::Pack(bytes_of(&pack, PACK_BYTES_MAX)?),
+                (None, None) => anyhow::bail!("name a --search or a --pack"),
+            };
+            let picture = bytes_of(&image, IMAGE_BYTES_MAX)?;
+            let desk = desk(settings, Access::Reader).await?;
+            say_again(&rerun(&desk, &caller(), which, picture).await?, json)
+        }
         DiscloseCommand::List { json } => {
             let desk = desk(settings, Access::Reader).await?;
             let found = disclosure::list(&desk, &person(&desk).await?).await?;
@@ -123,9 +151,7 @@ fn in_a_line(made: &DisclosureRecord) -> String {
 }
 
 fn check(path: &Path, key: Option<PublicKey>, as_json: bool) -> Result<()> {
-    let mut bytes = Vec::new();
-    let file = fs_err::File::open(path).context("no pack there")?;
-    file.take(PACK_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).context("the pack can't be read")?;
+    let bytes = bytes_of(path, PACK_BYTES_MAX)?;
     let report = verify(&bytes, key).with_context(|| format!("{} is not whole", path.display()))?;
     if as_json {
         print::json(&report)?;
@@ -133,6 +159,33 @@ fn check(path: &Path, key: Option<PublicKey>, as_json: bool) -> Result<()> {
         say(&report)?;
     }
     if report.key_known { Ok(()) } else { std::process::exit(KEY_UNKNOWN) }
+}
+
+/// The bytes of a file that has at most `most` of them.
+fn bytes_of(path: &Path, most: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs_err::File::open(path)?.take(most as u64 + 1).read_to_end(&mut bytes)?;
+    anyhow::ensure!(bytes.len() <= most, "{}: more than {} bytes", path.display(), thousands(most as u64));
+    Ok(bytes)
+}
+
+fn say_again(rerun: &Rerun, as_json: bool) -> Result<()> {
+    let Rerun { search, verdict, gone, gone_from_list, differs_at } = rerun;
+    if as_json {
+        print::json(rerun)?;
+    }
+    let since = format!("{} templates were erased since, {gone_from_list} of them on the list", thousands(*gone));
+    let said = match verdict {
+        Verdict::Same => format!("search {search}: the same list, to the bit; {since}"),
+        Verdict::GalleryChanged => {
+            format!("search {search}: the gallery changed; {since}; all others stand in their order")
+        }
+        Verdict::Different => {
+            let at = differs_at.map(|rank| format!(", from rank {rank} on")).unwrap_or_default();
+            anyhow::bail!("search {search} gives another list{at}, and no erasure says why; {since}")
+        }
+    };
+    if as_json { Ok(()) } else { print::line(&said) }
 }
 
 fn say(report: &Report) -> Result<()> {

@@ -10,6 +10,7 @@ use crate::gallery::manifest::GallerySpec;
 use crate::scoring::batcher::View;
 use crate::segment::{Precision, Segment};
 use crate::vector::dimension::Dimension;
+use crate::vector::filter::count_up_to;
 use crate::vector::rows::{ErasedRows, GalleryRows, Residency, Rows};
 
 /// An immutable view of a gallery. Cheap to take. Drop it when the search is done: an erasure waits for it.
@@ -68,6 +69,17 @@ impl Snapshot {
     pub fn last_template(&self) -> TemplateId {
         let last = self.rows.iter().rev().find_map(|run| Some(run.template_id(run.len().checked_sub(1)?)));
         last.unwrap_or(TemplateId(0))
+    }
+
+    /// How many of these have ids of at most `last`.
+    #[must_use]
+    pub fn live_up_to(&self, last: TemplateId) -> u64 {
+        let live = |run: &Arc<dyn Rows>| {
+            let rows = count_up_to(run.as_ref(), last);
+            let erased = run.erased().as_slice().partition_point(|&row| (row as usize) < rows);
+            (rows - erased) as u64
+        };
+        self.rows.iter().map(live).sum()
     }
 
     /// Synthetic templates that may reach a candidate list.

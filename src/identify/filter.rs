@@ -17,7 +17,7 @@ use crate::base::limits::{FILTER_SUBJECTS_MAX, FILTER_TESTS_MAX, FILTER_VALUES_M
 use crate::gallery::{GalleryError, Snapshot, Vault};
 use crate::records::AttributeName;
 use crate::scoring::batcher::View;
-use crate::vector::filter::{exclude, restrict};
+use crate::vector::filter::{exclude, restrict, up_to};
 use crate::vector::rows::{GalleryRows, Rows};
 
 /// The name under which subjects are asked for.
@@ -48,19 +48,27 @@ pub enum Test {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     tests: Vec<Test>,
+    /// Only templates up to this one; all where there is none.
+    up_to: Option<TemplateId>,
 }
 
 impl Filter {
     /// All of `tests`.
     #[must_use]
     pub fn all(tests: Vec<Test>) -> Self {
-        Self { tests }
+        Self { tests, up_to: None }
+    }
+
+    /// The same, of what was enrolled up to a template: a gallery as it was, but for what was erased since.
+    #[must_use]
+    pub fn up_to(self, last: TemplateId) -> Self {
+        Self { up_to: Some(last), ..self }
     }
 
     /// Whether the whole gallery is searched.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.tests.is_empty()
+        self.tests.is_empty() && self.up_to.is_none()
     }
 
     /// What a record says of it: the conditions, with subjects by number and hash only, since nobody's reference may stand
@@ -93,16 +101,23 @@ impl Filter {
             };
             ids = Some(ids.map_or_else(|| found.clone(), |ids| in_both(&ids, &found)));
         }
+        if let (Some(ids), Some(last)) = (&mut ids, self.up_to) {
+            ids.truncate(ids.partition_point(|&id| id <= last));
+        }
         // Looked up for each search: whoever was restricted before it began is not in it, whichever process did that.
         let hidden = vault.restricted_templates(gallery).await?;
-        Ok(match ids {
-            None if hidden.is_empty() => snapshot,
-            None => Arc::new(Restricted { rows: exclude(snapshot.rows(), &hidden), _snapshot: snapshot }),
+        let rows = match ids {
             Some(mut ids) => {
                 ids.retain(|id| hidden.binary_search(id).is_err());
-                Arc::new(Restricted { rows: restrict(snapshot.rows(), &ids), _snapshot: snapshot })
+                restrict(snapshot.rows(), &ids)
             }
-        })
+            None if hidden.is_empty() && self.up_to.is_none() => return Ok(snapshot),
+            None => {
+                let shown = exclude(snapshot.rows(), &hidden);
+                self.up_to.map_or_else(|| shown.clone(), |last| up_to(&shown, last))
+            }
+        };
+        Ok(Arc::new(Restricted { rows, _snapshot: snapshot }))
     }
 }
 
@@ -153,7 +168,7 @@ impl FromStr for Filter {
                 format!("it has {} conditions, at most {FILTER_TESTS_MAX} are taken", tests.len()),
             ));
         }
-        Ok(Self { tests })
+        Ok(Self::all(tests))
     }
 }
 

@@ -108,6 +108,30 @@ pub fn exclude(gallery: &GalleryRows, ids: &[TemplateId]) -> Vec<Arc<dyn Rows>> 
     parts
 }
 
+/// The rows of `gallery` whose templates are at most `last`: its runs in their places, as far as they have any.
+#[must_use]
+pub fn up_to(gallery: &GalleryRows, last: TemplateId) -> Vec<Arc<dyn Rows>> {
+    let mut parts: Vec<Arc<dyn Rows>> = Vec::new();
+    for run in gallery {
+        let rows = count_up_to(run.as_ref(), last);
+        if rows == run.len() {
+            parts.push(Arc::clone(run));
+        } else if rows > 0 {
+            let mut allowed = RowSet::empty(run.len());
+            let let_through = |row: &usize| run.allowed().is_none_or(|before| before.contains(*row));
+            (0..rows).filter(let_through).for_each(|row| allowed.insert(row));
+            parts.push(Arc::new(Part { run: Arc::clone(run), allowed }));
+        }
+    }
+    parts
+}
+
+/// How many rows of a run have templates of at most `last`: its first.
+#[must_use]
+pub fn count_up_to(run: &dyn Rows, last: TemplateId) -> usize {
+    first_at_least(run, 0, TemplateId(last.0.saturating_add(1)))
+}
+
 fn rows_of(run: &dyn Rows, ids: &[TemplateId]) -> RowSet {
     let mut allowed = RowSet::empty(run.len());
     let mut from = 0;

@@ -1,5 +1,6 @@
 //! The audit log on a disk: whole however many write to it, and whatever is changed in it is found and named.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -116,8 +117,8 @@ fn what_is_done_is_told_with_it_and_by_whom() {
                 "01".repeat(32),
                 "09".repeat(32)
             );
-            for (at, template) in templates.iter().enumerate() {
-                text += &format!("candidate {} {template} 3f000000\n", at + 1);
+            for (rank, template) in (1..).zip(templates) {
+                writeln!(text, "candidate {rank} {template} 3f000000").unwrap();
             }
             format!("{id} {}\n", hex::encode(&Sha256::digest(text)))
         };

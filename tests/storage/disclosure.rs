@@ -6,21 +6,23 @@ use std::process::{Command, Output};
 use bertillon::audit::{Caller, Identity, Outcome};
 use bertillon::base::ids::TemplateId;
 use bertillon::base::program::Program;
+use bertillon::casework::disclosure::rerun::{Rerun, Verdict, again};
 use bertillon::casework::disclosure::{self, DisclosureError, Made, Request, What};
 use bertillon::casework::review::{Finding, ReviewRoom};
 use bertillon::casework::{CaseworkError, Desk};
 use bertillon::crypto::{PublicKey, SigningKey};
 use bertillon::gallery::Erase;
+use bertillon::identify::{Filter, Identification, ListRule, Mode, Question, identify};
 use bertillon::pack::manifest::{Listing, Manifest, contents};
 use bertillon::pack::{Entry, ListFile, SearchFile, make, verify, zip};
 use bertillon::policy::{Policy, Role, Roles, Stated};
-use bertillon::records::{EventFilter, SearchRecord, Statement};
+use bertillon::records::{EventFilter, RecordedCandidate, SearchRecord, Statement};
 use bertillon::rights::Rights;
 use bertillon::segment::Precision;
 use proptest::prelude::*;
 
 use crate::bulk::opened;
-use crate::{enrol, name, new_vault, reference, run, search, subject};
+use crate::{enrol, model_id, name, new_vault, reference, run, search, subject, template};
 
 const SEARCHED: [u64; 5] = [3, 1, 5, 2, 4];
 
@@ -274,6 +276,110 @@ fn what_can_not_be_disclosed_leaves_no_file_and_no_event() {
         let newest = desk.vault.audit_book().newest(&EventFilter::default(), 1).await.unwrap();
         let event: bertillon::audit::Event = serde_json::from_str(&newest[0].body).unwrap();
         assert_eq!((event.kind.as_str(), event.outcome), ("disclosure.listed", Outcome::Ok));
+        desk.vault.close().await;
+    });
+}
+
+/// A real search of 30 people for somebody like number 7, recorded as searches are.
+async fn searched(home: &Path, filter: &str, threshold: Option<f32>) -> (Desk, i64) {
+    let vault = new_vault(&home.join("data"), Precision::F32).await;
+    // More than one tail: what was enrolled then ends within a run.
+    enrol(&vault, (1..=60).map(|key| reference(key, key / 2)).collect()).await;
+    vault.close().await;
+    let desk = opened(home).await;
+    let rule = ListRule { people: 8, threshold };
+    let filter: Filter = filter.parse().unwrap();
+    let restriction = filter.for_the_record();
+    let (gallery, model) = (name(), model_id(1));
+    let question = Question { gallery, model, probes: vec![template(7)], rule, filter, mode: Mode::Exact };
+    let Identification { lists, work, snapshot, seen, .. } =
+        identify(&desk.vault, &desk.engine.batcher, question).await.unwrap();
+    let candidate = |one: &bertillon::identify::Candidate| RecordedCandidate {
+        rank: one.rank as u32,
+        template: one.template,
+        score: one.score,
+    };
+    let record = SearchRecord {
+        snapshot_number: snapshot,
+        seen,
+        people: rule.people,
+        back_end: work.back_end,
+        restriction,
+        threshold,
+        candidates: lists[0].iter().map(candidate).collect(),
+        ..search(&[])
+    };
+    let ids = desk.vault.record_searches(&[record]).await.unwrap();
+    (desk, ids[0])
+}
+
+async fn run_again(desk: &Desk, search: i64) -> Result<Rerun, CaseworkError> {
+    let found = desk.vault.disclosure_book().search(search).await.unwrap().unwrap();
+    again(desk, &una(), &found.searched, (template(7), model_id(1))).await
+}
+
+#[test]
+fn a_search_that_is_run_again_gives_the_same_list_or_says_why_not() {
+    run(async {
+        for (filter, threshold) in
+            [("", None), ("", Some(0.1)), ("place=0000007 police station,0000012 police station", None)]
+        {
+            let home = tempfile::tempdir().unwrap();
+            let (desk, search) = searched(home.path(), filter, threshold).await;
+            let same = Rerun { search, verdict: Verdict::Same, gone: 0, gone_from_list: 0, differs_at: None };
+            assert_eq!(run_again(&desk, search).await.unwrap(), same);
+            // Whoever was enrolled since was not there to be found: not even somebody just like the probe.
+            let twins =
+                (61..=90).map(|key| bertillon::gallery::NewReference { template: template(7), ..reference(key, key) });
+            enrol(&desk.vault, twins.collect()).await;
+            assert_eq!(run_again(&desk, search).await.unwrap(), same, "{filter}");
+            // One of the list, and one who was not on it.
+            let found = desk.vault.disclosure_book().search(search).await.unwrap().unwrap();
+            assert_eq!(found.candidates[0].template, 7);
+            desk.vault.erase(&name(), Erase::Template(TemplateId(7)), |_| ()).await.unwrap();
+            let changed = run_again(&desk, search).await.unwrap();
+            assert_eq!((changed.verdict, changed.gone, changed.gone_from_list), (Verdict::GalleryChanged, 1, 1));
+            assert_eq!(changed.differs_at, Some(1));
+            desk.vault.close().await;
+        }
+    });
+}
+
+#[test]
+fn a_list_that_nothing_explains_is_different_and_told_so() {
+    use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+    run(async {
+        let home = tempfile::tempdir().unwrap();
+        let (desk, search) = searched(home.path(), "", None).await;
+        let options = SqliteConnectOptions::new().filename(desk.settings.data.folder.join("records.sqlite"));
+        let pool = SqlitePool::connect_with(options).await.unwrap();
+        let pack = home.path().join("pack.zip");
+        let (_, good) = made(&desk, What::Search(search), &pack).await;
+        // By the last bit of one score.
+        let score: f64 =
+            sqlx::query_scalar("SELECT score FROM search_candidate WHERE rank = 3").fetch_one(&pool).await.unwrap();
+        let other = f64::from(f32::from_bits((score as f32).to_bits() + 1));
+        sqlx::query("UPDATE search_candidate SET score = $1 WHERE rank = 3").bind(other).execute(&pool).await.unwrap();
+        let different = run_again(&desk, search).await.unwrap();
+        assert_eq!((different.verdict, different.differs_at), (Verdict::Different, Some(3)));
+        let newest = desk.vault.audit_book().newest(&EventFilter::default(), 1).await.unwrap();
+        let event: bertillon::audit::Event = serde_json::from_str(&newest[0].body).unwrap();
+        assert_eq!((event.kind.as_str(), event.outcome), ("search.rerun", Outcome::Failed));
+        // A pack of before the change is whole; one of after is not what the log binds.
+        assert!(verify(&good, None).unwrap().list_bound);
+        let (_, bad) = made(&desk, What::Search(search), &home.path().join("after.zip")).await;
+        assert!(verify(&bad, None).unwrap_err().to_string().starts_with("list.json"));
+        for (column, value, said) in [
+            ("back_end = 'APPROXIMATE: ef 64'", "search", "approximate"),
+            ("back_end = 'cpu', restriction = '2 subjects (sha256 of their sorted lines 00)'", "search", "subjects"),
+            ("people = 0", "search_context", "of before"),
+        ] {
+            let update = sqlx::AssertSqlSafe(format!("UPDATE {value} SET {column}"));
+            sqlx::raw_sql(update).execute(&pool).await.unwrap();
+            let error = run_again(&desk, search).await.unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
+        pool.close().await;
         desk.vault.close().await;
     });
 }

@@ -119,6 +119,9 @@ fn owned(sample: &Sample) -> Vec<String> {
     sample.items.iter().map(|item| item.object.clone()).collect()
 }
 
+/// What somebody does to an event.
+type Forge<'a> = &'a dyn Fn(&mut Event);
+
 /// Whoever owns the data base can have the program draw what suits them: the log shows it.
 #[test]
 fn what_was_not_drawn_as_it_had_to_be_is_named() {
@@ -158,7 +161,7 @@ fn what_was_not_drawn_as_it_had_to_be_is_named() {
         let first = drawn.items[0].object.clone();
         let other =
             (1..=12).map(|id| format!("search:{id}")).find(|name| !objects(&drawn).contains(&name.as_str())).unwrap();
-        let forgeries: [(&str, &dyn Fn(&mut Event)); 4] = [
+        let forgeries: [(&str, Forge<'_>); 4] = [
             ("something else was drawn", &|event| {
                 let named = event.objects.iter_mut().filter(|_| event.kind == "sample.drawn");
                 named.filter(|name| **name == first).for_each(|name| name.clone_from(&other));
@@ -192,7 +195,7 @@ fn what_was_not_drawn_as_it_had_to_be_is_named() {
 }
 
 /// Writes the log of an export anew with a changed event, and one checkpoint of its end and of each it had, by a key of ours.
-fn rewrite(to: &Path, original: &str, forge: &dyn Fn(&mut Event)) {
+fn rewrite(to: &Path, original: &str, forge: Forge<'_>) {
     use bertillon::audit::{Checkpoint, Hash};
     let key = bertillon::crypto::SigningKey::from_seed(&[3; 32]).unwrap();
     let folder = fs_err::read_to_string(to.join("FOLDER")).unwrap().trim().to_owned();

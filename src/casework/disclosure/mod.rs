@@ -2,6 +2,7 @@
 //! before it is written; what leaves can't be called back (docs/DISCLOSURE.md).
 
 mod gather;
+pub mod rerun;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -48,6 +49,26 @@ pub enum DisclosureError {
         what: &'static str,
         /// How long it may be.
         most: usize,
+    },
+    /// Not the picture that was searched with.
+    #[error("this is not the picture that was searched with: that has the sha256 {0}")]
+    OtherPicture(String),
+    /// No face where there was one.
+    #[error("no face was found in the picture")]
+    NoFace,
+    /// A pack that is not whole.
+    #[error("the pack is not whole. {0}")]
+    NotWhole(crate::pack::verify::Fault),
+    /// A pack of somewhere else.
+    #[error("the pack is of another data folder: run its search again there")]
+    OtherFolder,
+    /// Not every search can be run again.
+    #[error("search {search} can't be run again: {why}")]
+    NotAgain {
+        /// Which search.
+        search: i64,
+        /// Why not.
+        why: &'static str,
     },
     /// It does not fit.
     #[error(transparent)]

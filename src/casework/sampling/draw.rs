@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use sha2::{Digest as _, Sha256};
 
 use crate::audit::event::Value;
-use crate::audit::{Event, Hash, Kind, Object, Op, Outcome};
+use crate::audit::{Event, Hash, Kind, Object, Outcome};
 use crate::base::clock;
 use crate::base::hex;
 use crate::base::ids::TemplateId;
@@ -214,10 +214,12 @@ fn range(word: &str, ids: &str) -> Option<(u64, u64)> {
 #[must_use]
 pub fn item(object: &str, event: &Event) -> Option<NewItem> {
     let number = |word: &str, text: &str| text.strip_prefix(word)?.strip_prefix(':')?.parse::<i64>().ok();
-    let about = match event.op {
-        Op::Search => About::Search(number("search", object)?),
-        Op::Collection => About::Template(TemplateId(u64::try_from(number("template", object)?).ok()?)),
-        _decision => About::Review(event.objects.iter().find_map(|object| number("review", object))?),
+    let about = if let Some(search) = number("search", object) {
+        About::Search(search)
+    } else if let Some(template) = number("template", object) {
+        About::Template(TemplateId(u64::try_from(template).ok()?))
+    } else {
+        About::Review(event.objects.iter().find_map(|object| number("review", object))?)
     };
     let (object, actor, gallery) = (object.to_owned(), event.actor.clone(), event.gallery.clone());
     Some(NewItem { object, seq: event.seq, actor, gallery, about })
@@ -246,7 +248,9 @@ mod tests {
 
     fn draw(seed: [u8; 32], wanted: usize, events: &[Event]) -> Vec<String> {
         let mut draw = Draw::new(&seed, Hash([5; 32]), wanted);
-        events.iter().for_each(|event| draw.take(&frame(Of::Enrolments), event).unwrap());
+        for event in events {
+            draw.take(&frame(Of::Enrolments), event).unwrap();
+        }
         draw.drawn().into_iter().map(|(object, _)| object).collect()
     }
 
