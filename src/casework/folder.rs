@@ -291,6 +291,6 @@ mod tests {
         fs_err::write(&list, "name\n1.jpg\n").unwrap();
         assert!(planned(folder.path(), Some(&list), None).unwrap_err().to_string().contains("\"file\""));
         let empty = folder_with(&["notes.txt"]);
-        assert!(matches!(plan(empty.path(), None, None), Err(CaseworkError::NoPictures(_))));
+        assert!(matches!(planned(empty.path(), None, None), Err(CaseworkError::NoPictures(_))));
     }
 }

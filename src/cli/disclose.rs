@@ -116,7 +116,7 @@ pub async fn run(settings: Settings, command: DiscloseCommand, program: Program)
             };
             let picture = bytes_of(&image, IMAGE_BYTES_MAX)?;
             let desk = desk(settings, Access::Reader).await?;
-            say_again(&rerun(&desk, &caller(), which, picture).await?, json)
+            say_again(&rerun(&desk, &person(&desk).await?, which, picture).await?, json)
         }
         DiscloseCommand::List { json } => {
             let desk = desk(settings, Access::Reader).await?;

@@ -235,7 +235,8 @@ fn field(text: &str) -> Result<(Fact, String), String> {
 /// When it is refused, or there is no such gallery, subject or image.
 pub async fn run(settings: Settings, command: SubjectCommand) -> Result<()> {
     let desk = desk(settings, Access::Reader).await?;
-    let enter = async |gallery: &GalleryName| SubjectRoom::enter(&desk.vault, &person(&desk).await?, gallery).await;
+    let caller = person(&desk).await?;
+    let enter = async |gallery: &GalleryName| SubjectRoom::enter(&desk.vault, &caller, gallery).await;
     match command {
         SubjectCommand::List { gallery, page, json } => {
             let found = enter(&gallery).await?.list(page.after, page.limit as usize).await?;
@@ -301,7 +302,8 @@ pub async fn run(settings: Settings, command: SubjectCommand) -> Result<()> {
 /// When it is refused, or there is no such gallery, subject or hold.
 pub async fn run_hold(settings: Settings, command: HoldCommand) -> Result<()> {
     let desk = desk(settings, Access::Reader).await?;
-    let enter = async |gallery: &GalleryName| SubjectRoom::enter(&desk.vault, &person(&desk).await?, gallery).await;
+    let caller = person(&desk).await?;
+    let enter = async |gallery: &GalleryName| SubjectRoom::enter(&desk.vault, &caller, gallery).await;
     match command {
         HoldCommand::Place { gallery, subject, reason, json } => {
             let hold = enter(&gallery).await?.place_hold(&subject, &reason).await?;

@@ -22,7 +22,6 @@ use crate::gallery::traffic::Traffic;
 use crate::records::disclosures::DisclosureBook;
 use crate::records::governing::GoverningBook;
 use crate::records::review::ReviewBook;
-use crate::records::review::ReviewBook;
 use crate::records::samples::SampleBook;
 use crate::records::subjects::SubjectBook;
 use crate::records::{AuditBook, GalleryRecord, JobBook, PeopleBook, Records, ReferenceImage, SearchRecord};
