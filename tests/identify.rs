@@ -74,7 +74,7 @@ fn batcher() -> Batcher {
 }
 
 struct Room {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     vault: Vault,
     people: BTreeMap<String, Vec<Template>>,
 }
@@ -109,7 +109,7 @@ impl Room {
             let enrolled = vault.enrol(&name(), some.to_vec()).await.unwrap();
             assert!(enrolled.iter().all(|one| matches!(one, Enrolment::New(_))));
         }
-        Self { _folder: folder, vault, people }
+        Self { folder, vault, people }
     }
 
     async fn ask(
@@ -300,7 +300,7 @@ async fn who_is_restricted_is_on_no_list_and_comes_back() {
     assert_eq!(room.vault.snapshot(&name()).await.unwrap().live(), older.live(), "nothing is erased by it");
     drop(older);
     let check = async |vault: &Vault, keep: Keep| {
-        let asked = Room { _folder: tempfile::tempdir().unwrap(), vault: vault.clone(), people: room.people.clone() };
+        let asked = Room { folder: tempfile::tempdir().unwrap(), vault: vault.clone(), people: room.people.clone() };
         for probe in [7, 20, 33, 79].map(template) {
             for people in [1, 5, 100] {
                 let found = asked.ask(&probe, people, None).await.unwrap();
@@ -322,7 +322,7 @@ async fn who_is_restricted_is_on_no_list_and_comes_back() {
     let seen_still: Keep = |_, subject| !["person 7", "person 20", "person 79", "person 50"].contains(&subject);
     check(&room.vault, seen_still).await;
     // Another process, which opens the files anew.
-    let reader = Vault::open(room._folder.path(), Access::Reader, VaultOptions::default()).await.unwrap();
+    let reader = Vault::open(room.folder.path(), Access::Reader, VaultOptions::default()).await.unwrap();
     check(&reader, seen_still).await;
     reader.close().await;
     for who in hidden {

@@ -206,7 +206,7 @@ impl SubjectBook {
         }
         change.note((found.subject, None, Some(image)), ("review", id), (self.person(), reason)).await?;
         let waits = u64::from(decided == Decided::WaitsForAnother);
-        let reviewed = self.reviewed(gallery, &found, "keep").with("waits_for_another", Detail::Number(waits));
+        let reviewed = reviewed(gallery, &found, "keep").with("waits_for_another", Detail::Number(waits));
         change.tell(&self.caller, &reviewed).await?;
         change.commit().await?;
         Ok(decided)
@@ -224,14 +224,9 @@ impl SubjectBook {
         }
         let id = self.add_review(&mut change, gallery, image, ("delete", None, "stands")).await?;
         change.note((found.subject, None, Some(image)), ("review", id), (self.person(), reason)).await?;
-        change.tell(&self.caller, &self.reviewed(gallery, &found, "delete")).await?;
+        change.tell(&self.caller, &reviewed(gallery, &found, "delete")).await?;
         change.commit().await?;
         Ok(())
-    }
-
-    fn reviewed(&self, gallery: &GalleryName, image: &ImageRecord, word: &'static str) -> Happening {
-        let reviewed = Happening::new(Kind::RetentionReviewed).of(gallery);
-        reviewed.about([Object::Image(image.id), Object::Subject(image.subject)]).with("decision", Detail::Word(word))
     }
 
     /// Adds a decision; others about the same image count no more.
@@ -257,6 +252,12 @@ impl SubjectBook {
             .await
             .map_err(change.sql())
     }
+}
+
+/// That somebody decided about an image.
+fn reviewed(gallery: &GalleryName, image: &ImageRecord, word: &'static str) -> Happening {
+    let reviewed = Happening::new(Kind::RetentionReviewed).of(gallery);
+    reviewed.about([Object::Image(image.id), Object::Subject(image.subject)]).with("decision", Detail::Word(word))
 }
 
 impl Change {
