@@ -16,6 +16,8 @@ pub mod graph;
 pub mod http;
 pub mod identify;
 pub mod kernel;
+pub mod keys;
+pub mod pictures;
 pub mod policy;
 pub mod records;
 pub mod rights;

@@ -39,6 +39,8 @@ pub enum Object {
     Review(i64),
     /// A lead, by its number.
     Lead(i64),
+    /// A kept probe image, by its number.
+    Probe(i64),
 }
 
 impl Object {
@@ -50,6 +52,7 @@ impl Object {
             Self::Key(id) => format!("key:{id}"),
             Self::Review(id) => format!("review:{id}"),
             Self::Lead(id) => format!("lead:{id}"),
+            Self::Probe(id) => format!("probe:{id}"),
             Self::Templates(first, last) if first == last => format!("template:{first}"),
             Self::Templates(first, last) => format!("templates:{first}-{last}"),
         }
