@@ -149,7 +149,13 @@ fn references(pictures: &Path) -> Result<Vec<NewPicture>, CaseworkError> {
         .filter(|(path, ..)| path.is_file())
         .map(|(path, name, subject)| {
             let subject: SubjectRef = subject.parse()?;
-            Ok(NewPicture { attributes: Vec::new(), source: name.to_owned(), subject, bytes: Bytes::File(path) })
+            Ok(NewPicture {
+                keep: false,
+                attributes: Vec::new(),
+                source: name.to_owned(),
+                subject,
+                bytes: Bytes::File(path),
+            })
         })
         .collect()
 }

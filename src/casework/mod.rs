@@ -18,6 +18,7 @@ pub mod keys;
 pub mod npy;
 pub mod npz;
 pub mod operating_points;
+pub mod probes;
 pub mod review;
 pub mod search;
 pub mod statistics;

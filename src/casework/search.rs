@@ -10,6 +10,7 @@ use crate::casework::enrol::{blocking, hash, in_parallel, in_words};
 use crate::casework::eyes::Eyes;
 use crate::casework::faces::{FaceChoice, choose};
 use crate::casework::operating_points::{Cited, ThresholdChoice, resolve};
+use crate::casework::probes::Keeping;
 use crate::casework::{CaseworkError, Desk};
 use crate::identify::{Approximation, Candidate, Filter, Identification, ListRule, Question, identify};
 use crate::policy::{NotAdmitted, Policy, Stated};
@@ -156,7 +157,7 @@ pub struct Answer {
 pub async fn search(desk: &Desk, request: SearchRequest, seen: impl FnOnce()) -> Result<Answer, CaseworkError> {
     let mut total = Stopwatch::start();
     // Before anybody's face is looked at.
-    let statement = admit(desk, &request).await?;
+    let admitted = admit(desk, &request).await?;
     exact_for_points(&request.threshold, request.mode)?;
     let operating_point = resolve(desk, &request.gallery, &request.threshold).await?;
     let threshold = match &request.threshold {
@@ -168,7 +169,47 @@ pub async fn search(desk: &Desk, request: SearchRequest, seen: impl FnOnce()) ->
     let rule = ListRule { people: request.people, threshold };
     let mut models = Stopwatch::start();
     let vision = desk.vision_for(&request.gallery).await?;
-    let models_ms = models.lap_ms();
+    let loaded = (vision, models.lap_ms());
+    let keeping = Keeping::begin(desk, &request, admitted.as_ref().map(|(policy, _)| policy));
+    let (statement, caller) = (admitted.map(|(_, statement)| statement), request.caller.clone());
+    let found = look_and_compare(desk, request, loaded, rule, operating_point, seen).await;
+    let mut answer = match found {
+        Ok(answer) => answer,
+        Err(error) => {
+            keeping.let_go().await;
+            return Err(error);
+        }
+    };
+    answer.total_ms = total.lap_ms();
+    let probes = keeping.of(&answer).await?;
+    // Nothing is shown without a record: the record comes first, and an answer that can't be recorded is not given.
+    let vault = desk.vault.acting_for(&caller);
+    let records = records_of(&answer, caller.who(), statement.as_ref());
+    let numbers = match vault.record_searches_keeping(&records, &probes).await {
+        Ok(numbers) => numbers,
+        Err(error) => {
+            // Where it is not known whether it was kept, the blobs that count stay.
+            vault.let_go(&answer.gallery, &probes).await;
+            return Err(error.into());
+        }
+    };
+    for (probe, number) in answer.pictures.iter_mut().flat_map(|picture| &mut picture.probes).zip(numbers) {
+        probe.search = number;
+    }
+    answer.total_ms += total.lap_ms();
+    Ok(answer)
+}
+
+/// From pictures to candidate lists, which are not recorded yet.
+async fn look_and_compare(
+    desk: &Desk,
+    request: SearchRequest,
+    (vision, models_ms): (Arc<Eyes>, f64),
+    rule: ListRule,
+    operating_point: Option<Cited>,
+    seen: impl FnOnce(),
+) -> Result<Answer, CaseworkError> {
+    let threshold = rule.threshold;
     let mut pictures = analyse(Arc::clone(&vision), request.pictures, request.faces, desk.vision_threads()).await?;
     seen();
     let templates = pictures.iter().flat_map(|picture| &picture.probes).map(|probe| probe.face.template.clone());
@@ -190,7 +231,7 @@ pub async fn search(desk: &Desk, request: SearchRequest, seen: impl FnOnce()) ->
     for (probe, list) in pictures.iter_mut().flat_map(|picture| &mut picture.probes).zip(lists) {
         probe.candidates = list;
     }
-    let mut answer = Answer {
+    Ok(Answer {
         at: now_rfc3339(),
         gallery: request.gallery,
         model: vision.model().clone(),
@@ -204,16 +245,8 @@ pub async fn search(desk: &Desk, request: SearchRequest, seen: impl FnOnce()) ->
         models_ms,
         scoring_ms,
         people_ms,
-        total_ms: total.lap_ms(),
-    };
-    // Nothing is shown without a record: the record comes first, and an answer that can't be recorded is not given.
-    let records = records_of(&answer, request.caller.who(), statement.as_ref());
-    let numbers = desk.vault.acting_for(&request.caller).record_searches(&records).await?;
-    for (probe, number) in answer.pictures.iter_mut().flat_map(|picture| &mut picture.probes).zip(numbers) {
-        probe.search = number;
-    }
-    answer.total_ms += total.lap_ms();
-    Ok(answer)
+        total_ms: 0.0,
+    })
 }
 
 /// Refuses an operating point for an approximate search: its rates are of exact ones.
@@ -229,7 +262,7 @@ fn exact_for_points(threshold: &ThresholdChoice, mode: ModeChoice) -> Result<(),
 
 /// Holds what the search states against the policy, by the roles of whoever asks. Who is no user (the account that owns the
 /// data folder) may state nothing; whoever states something must state what the policy wants. A refusal is told.
-async fn admit(desk: &Desk, request: &SearchRequest) -> Result<Option<Statement>, CaseworkError> {
+async fn admit(desk: &Desk, request: &SearchRequest) -> Result<Option<(Policy, Statement)>, CaseworkError> {
     let caller = &request.caller;
     if request.stated.count() == 0 && caller.identity().is_none() {
         return Ok(None);
@@ -247,7 +280,7 @@ async fn admit(desk: &Desk, request: &SearchRequest) -> Result<Option<Statement>
             let Stated { purpose, lawful_basis, seriousness, case_ref, reason } = request.stated.trimmed();
             let (case_ref, reason) = (line(case_ref), line(reason));
             let stated = Stated { purpose, lawful_basis, seriousness, case_ref, reason };
-            Ok(Some(Statement { stated, policy_sha256 }))
+            Ok(Some((policy, Statement { stated, policy_sha256 })))
         }
         Err(refused) => {
             let mut happening = Happening::new(Kind::SearchRun).with("policy", Detail::Hash(policy_sha256));

@@ -15,7 +15,7 @@ pub use secret::SecretKey;
 pub use sign::{PublicKey, Signature, SigningKey};
 
 /// What can go wrong.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CryptoError {
     /// The system gives no random bytes.
     #[error("the system gives no random bytes")]

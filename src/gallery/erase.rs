@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::audit::{Caller, Happening, Kind};
+use crate::audit::{Caller, Detail, Happening, Kind};
 use crate::base::clock;
 use crate::base::ids::{GalleryName, SubjectRef, TemplateId};
 use crate::base::limits::ERASE_BATCH_MAX;
@@ -33,11 +33,13 @@ pub struct Erased {
     pub templates: Vec<TemplateId>,
     /// Files in which bytes were overwritten.
     pub files: Vec<PathBuf>,
+    /// Kept pictures that were overwritten and removed.
+    pub pictures: u64,
 }
 
 impl Vault {
     /// Erases templates, and finishes earlier erasures of the gallery that could not be. When this returns, their bytes
-    /// are in no file of the data folder, and `refresh` (which brings copies on devices up to date) has been called with
+    /// and those of pictures that were kept of them are in no file of the data folder, and `refresh` (which brings copies on devices up to date) has been called with
     /// the rows as they are now.
     ///
     /// # Errors
@@ -152,12 +154,13 @@ impl Inner {
         let snapshot = room.snapshot();
         let refreshed = tokio::task::spawn_blocking(move || refresh(snapshot.rows())).await;
         refreshed.map_err(|_| GalleryError::Interrupted)?;
-        self.forget(&room.name, &ids).await?;
-        Ok(Erased { templates: ids, files })
+        let pictures = self.erase_pictures(&room.name, &ids).await?;
+        self.forget(&room.name, &ids, pictures).await?;
+        Ok(Erased { templates: ids, files, pictures })
     }
 
     /// Removes the details, then their traces in the journal, and only then declares the erasures done.
-    async fn forget(&self, name: &GalleryName, ids: &[TemplateId]) -> Result<(), GalleryError> {
+    async fn forget(&self, name: &GalleryName, ids: &[TemplateId], pictures: u64) -> Result<(), GalleryError> {
         let mut change = self.records.begin().await?;
         for &id in ids {
             change.forget(name, id).await?;
@@ -169,7 +172,10 @@ impl Inner {
         for &id in ids {
             change.finish_erasure(name, id, &now).await?;
         }
-        let finished = Happening::new(Kind::ErasureFinished).of(name).about_templates(ids);
+        let mut finished = Happening::new(Kind::ErasureFinished).of(name).about_templates(ids);
+        if pictures > 0 {
+            finished = finished.with("pictures", Detail::Number(pictures));
+        }
         change.tell(&Caller::itself("bytes overwritten"), &finished).await?;
         Ok(change.commit().await?)
     }

@@ -19,9 +19,11 @@ use crate::gallery::shelf::Shelf;
 use crate::gallery::snapshot::Snapshot;
 use crate::gallery::tail::Committed;
 use crate::gallery::traffic::Traffic;
+use crate::keys::KeyRing;
 use crate::records::review::ReviewBook;
 use crate::records::{AuditBook, GalleryRecord, JobBook, PeopleBook, Records, ReferenceImage, SearchRecord};
 use crate::segment::{Precision, check_model_name};
+use crate::settings::master_key::MasterKey;
 use crate::store::disk::{self, DiskFolder};
 use crate::vector::dimension::Dimension;
 use crate::vector::scorer::Scorer;
@@ -52,6 +54,8 @@ pub struct VaultOptions {
     pub merge_fan: usize,
     /// How long an erasure waits for searches that still read, and for the records' journal.
     pub erase_wait: Duration,
+    /// Where the master key is under which kept pictures lie; `None`: in the data folder.
+    pub master_key: Option<MasterKey>,
 }
 
 impl Default for VaultOptions {
@@ -62,6 +66,7 @@ impl Default for VaultOptions {
             import_records: IMPORT_RECORDS_BATCH,
             merge_fan: MERGE_FAN,
             erase_wait: Duration::from_secs(30),
+            master_key: None,
         }
     }
 }
@@ -85,6 +90,7 @@ pub struct Vault {
 pub(super) struct Inner {
     pub(super) data: PathBuf,
     pub(super) records: Records,
+    pub(super) keys: Arc<KeyRing>,
     pub(super) options: VaultOptions,
     /// Set when the vault is closed: background work ends.
     pub(super) closed: Arc<AtomicBool>,
@@ -124,6 +130,7 @@ impl Vault {
         let inner = Inner {
             data: data.to_owned(),
             records,
+            keys: Arc::new(KeyRing::new(data, options.master_key.clone())),
             options,
             closed: Arc::default(),
             scorer: OnceLock::new(),
@@ -162,6 +169,12 @@ impl Vault {
         self.inner.records.audit_book()
     }
 
+    /// The keys under which kept pictures lie.
+    #[must_use]
+    pub fn keys(&self) -> Arc<KeyRing> {
+        Arc::clone(&self.inner.keys)
+    }
+
     /// Users and keys.
     #[must_use]
     pub fn people_book(&self) -> PeopleBook {
@@ -180,6 +193,12 @@ impl Vault {
             self.inner.finish_restore(&record.name)?;
         }
         self.inner.remove_unfinished_restores()?;
+        if let Err(error) = self.finish_destroyed_keys().await {
+            tracing::warn!(%error, "what lay under a destroyed key can't be removed now: nobody can read it");
+        }
+        if let Err(error) = self.remove_pending_blobs().await {
+            tracing::warn!(%error, "pictures of enrolments that were cut short can't be removed now");
+        }
         for record in records {
             let left = self.inner.records.void_uncommitted(&record.name).await?;
             if left > 0 {
@@ -329,13 +348,7 @@ impl Vault {
     /// # Errors
     /// A text past its limit, and what the records say.
     pub async fn record_searches(&self, searches: &[SearchRecord]) -> Result<Vec<i64>, GalleryError> {
-        for SearchRecord { actor, origin, back_end, .. } in searches {
-            for (what, text) in [("actor", actor), ("origin", origin), ("back end", back_end)] {
-                check_text(what, text, RECORD_TEXT_BYTES_MAX)?;
-            }
-        }
-        let _recording = self.inner.traffic.recording();
-        Ok(self.inner.records.record_searches(&self.caller, searches).await?)
+        self.record_searches_keeping(searches, &[]).await
     }
 }
 

@@ -96,6 +96,9 @@ impl From<GalleryError> for Problem {
             }
             GalleryError::Text { .. } | GalleryError::Attribute(_) => Self::malformed(error.to_string()),
             GalleryError::BeingErased(_) => Self::conflict("being-erased", "Still being erased", error.to_string()),
+            GalleryError::NoPicture { .. } | GalleryError::NoProbe(_) | GalleryError::NoKey(_) => {
+                Self::not_found("no-picture", "No such picture", error.to_string())
+            }
             GalleryError::NothingToErase { .. } => nothing_to_erase(error.to_string()),
             GalleryError::StillRead { .. } | GalleryError::ErasureWaits { .. } => Self::busy(error.to_string()),
             GalleryError::Records(error) if error.is_busy() => {
@@ -118,6 +121,8 @@ impl From<GalleryError> for Problem {
             }
             GalleryError::Store(_)
             | GalleryError::Segment(_)
+            | GalleryError::Keys(_)
+            | GalleryError::Picture(_)
             | GalleryError::Records(_)
             | GalleryError::NoData(_)
             | GalleryError::FolderInTheWay(_)

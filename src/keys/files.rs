@@ -54,7 +54,10 @@ pub(super) fn read(data: &Path, id: KeyId, master: &SecretKey) -> Result<NamedKe
 
 pub(super) fn destroy(data: &Path, id: KeyId) -> Result<(), KeyError> {
     let path = path_of(data, id);
-    if path.exists() { private::overwrite(&path).map_err(|error| wrong(&path, error)) } else { Ok(()) }
+    if !path.exists() || bytes_of(&path)?.iter().all(|byte| *byte == 0) {
+        return Ok(());
+    }
+    private::overwrite(&path).map_err(|error| wrong(&path, error))
 }
 
 /// All key files there are, sorted.

@@ -62,7 +62,7 @@ fn a_power_cut_while_a_picture_is_written_leaves_all_of_it_or_nothing() {
                     Ok(found) if found == after => {}
                     Ok(found) => assert!(replaced && !done && found == before, "{changes} {pattern}"),
                     Err(PictureError::Store(StoreError::Missing(_))) => {
-                        assert!(!replaced && !done, "{changes} {pattern}")
+                        assert!(!replaced && !done, "{changes} {pattern}");
                     }
                     Err(error) => panic!("{changes} {pattern}: {error}"),
                 }

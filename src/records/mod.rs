@@ -9,6 +9,8 @@ mod copy;
 mod galleries;
 mod jobs;
 mod people;
+mod pictures;
+mod probes;
 pub mod review;
 mod searches;
 mod statements;
@@ -32,11 +34,13 @@ pub use copy::TakenIn;
 pub use galleries::GalleryRecord;
 pub use jobs::{JobBook, JobRecord, JobState, NewJob};
 pub use people::{Attempt, KeyRecord, NewKeyRecord, PeopleBook, PeopleError, SessionRecord, UserRecord, UserState};
+pub use pictures::{KeptPicture, PendingBlob};
+pub use probes::{NewProbe, ProbeEdit, ProbeRecord};
 pub use searches::{FaceBox, RecordedCandidate, SearchRecord};
 pub use statements::Statement;
 pub use templates::{NewDetail, ReferenceImage, TemplateState};
 
-const SCHEMA_VERSION: i64 = 10;
+const SCHEMA_VERSION: i64 = 13;
 /// The oldest schema in which a copy of a gallery is what it is now.
 const COPY_SCHEMA_MIN: i64 = 5;
 const BUSY_WAIT: Duration = Duration::from_secs(10);
@@ -87,6 +91,11 @@ pub enum RecordsError {
         "{0} is being read by another process, so its journal could not be emptied in time: erase again to finish it"
     )]
     Journal(PathBuf),
+    /// A blob that was to count, and is gone.
+    #[error(
+        "a picture was to be kept that another process has removed meanwhile, as a server was started or the gallery's key destroyed: try again"
+    )]
+    NotBegun,
     /// A limit.
     #[error("too many {what}: at most {limit}")]
     TooMany {
@@ -137,7 +146,8 @@ impl Records {
             migration(7, "people", include_str!("migrations/0007_people.sql")),
             migration(8, "review", include_str!("migrations/0008_review.sql")),
             migration(9, "statement", include_str!("migrations/0009_statement.sql")),
-            migration(SCHEMA_VERSION, "audit whole", include_str!("migrations/0010_audit_whole.sql")),
+            migration(10, "audit whole", include_str!("migrations/0010_audit_whole.sql")),
+            migration(SCHEMA_VERSION, "pictures", include_str!("migrations/0013_pictures.sql")),
         ];
         let migrated = Migrator::with_migrations(migrations).run(&records.pool).await;
         migrated.map_err(|source| RecordsError::Schema { path: path.to_owned(), source: Box::new(source) })?;

@@ -300,6 +300,7 @@ impl Change {
         }
         self.forget_attributes(gallery, id).await?;
         self.forget_words_about(gallery, id).await?;
+        self.forget_picture(gallery, id).await?;
         sqlx::query("UPDATE template SET subject_key = NULL, image_key = NULL WHERE gallery = $1 AND id = $2")
             .bind(gallery.as_str())
             .bind(id.0 as i64)

@@ -25,6 +25,8 @@ mod beside;
 mod bulk;
 mod model;
 mod names;
+mod pictures;
+mod probes;
 mod restoring;
 mod review;
 mod taken_back;
@@ -92,6 +94,7 @@ fn options() -> VaultOptions {
         import_records: 40,
         merge_fan: 3,
         erase_wait: Duration::from_millis(300),
+        master_key: None,
     }
 }
 

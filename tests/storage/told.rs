@@ -16,7 +16,7 @@ use crate::bulk::desk;
 use crate::{enrol, name, new_vault, options, reference, run};
 
 /// The program in a data folder, in an environment that lies about who calls it.
-fn program(data: &Path, args: &[&str]) -> Output {
+pub(crate) fn program(data: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bertillon"));
     command.env("BERTILLON_DATA", data).env("USER", "the server itself").env("LOGNAME", "somebody else");
     command.current_dir(data).args(args).output().unwrap()

@@ -96,6 +96,7 @@ fn pictures(upload: Upload) -> Result<Vec<NewPicture>, Problem> {
         subject: subject.clone(),
         bytes: Bytes::Memory(picture.bytes),
         attributes: attributes.clone(),
+        keep: false,
     };
     Ok(upload.pictures.into_iter().map(picture).collect())
 }
