@@ -26,7 +26,9 @@ pub enum KeyFileError {
     #[error("the key was destroyed")]
     Destroyed,
     /// Wrapped by another master key.
-    #[error("the master key is not the one that it lies under")]
+    #[error(
+        "the master key is not the one that it lies under (where `bertillon key rotate-master` was cut short, run it again)"
+    )]
     OtherMaster,
 }
 

@@ -130,14 +130,9 @@ impl Inner {
 
     /// Erases blobs that were begun, but for those that count by now, and forgets that they were begun.
     async fn take_blobs_back(&self, pending: &[PendingBlob]) -> Result<(), GalleryError> {
-        let mut gone = Vec::with_capacity(pending.len());
         // A transaction that was thought to have failed, and did not, has taken them back itself.
-        for begun in self.records.still_begun(pending).await? {
-            let counts = self.records.pictures_of(&begun.gallery, &[begun.template]).await?;
-            if !counts.iter().any(|kept| kept.blob == begun.blob) {
-                gone.push((begun.gallery, begun.blob));
-            }
-        }
+        let taken = self.records.take_begun(pending).await?;
+        let gone = taken.into_iter().map(|begun| (begun.gallery, begun.blob)).collect();
         self.erase_blobs(gone).await?;
         Ok(self.records.end_blobs(pending).await?)
     }

@@ -156,20 +156,23 @@ impl Records {
         rows.iter().map(pending).collect()
     }
 
-    /// Those of `blobs` that do not count yet.
+    /// Takes those of `blobs` that do not count yet: from the commit on they can't come to count any more, whoever is about to make
+    /// them, so that they can be erased.
     ///
     /// # Errors
     /// [`RecordsError::Sql`].
-    pub async fn still_begun(&self, blobs: &[PendingBlob]) -> Result<Vec<PendingBlob>, RecordsError> {
-        let mut still = Vec::with_capacity(blobs.len());
+    pub async fn take_begun(&self, blobs: &[PendingBlob]) -> Result<Vec<PendingBlob>, RecordsError> {
+        let mut taken = Vec::with_capacity(blobs.len());
+        let mut change = self.begin().await?;
         for begun in blobs {
-            let select = "SELECT COUNT(*) FROM blob_pending WHERE gallery = $1 AND blob = $2";
-            let query = sqlx::query_scalar::<_, i64>(select).bind(begun.gallery.as_str()).bind(begun.blob.to_string());
-            if query.fetch_one(&self.pool).await.map_err(self.sql())? > 0 {
-                still.push(begun.clone());
+            let update = "UPDATE blob_pending SET template_id = $3 WHERE gallery = $1 AND blob = $2";
+            let query = sqlx::query(update).bind(begun.gallery.as_str()).bind(begun.blob.to_string()).bind(TAKEN);
+            if query.execute(&mut *change.transaction).await.map_err(self.sql())?.rows_affected() > 0 {
+                taken.push(begun.clone());
             }
         }
-        Ok(still)
+        change.commit().await?;
+        Ok(taken)
     }
 
     /// Says that blobs are about to be written: from the commit on, a start removes those that never came to count.
@@ -194,7 +197,7 @@ impl Records {
     pub async fn end_blobs(&self, blobs: &[PendingBlob]) -> Result<(), RecordsError> {
         let mut change = self.begin().await?;
         for PendingBlob { gallery, blob, .. } in blobs {
-            change.end_blob(gallery, *blob).await?;
+            change.end_blob(gallery, *blob, TAKEN).await?;
         }
         change.commit().await
     }
@@ -216,6 +219,8 @@ impl Records {
     }
 }
 
+/// In the place of the template of a blob that was begun and is being erased.
+const TAKEN: i64 = -1;
 /// Those that are not erased.
 const SELECT: &str = "SELECT p.template_id AS template_id, p.key_id AS key_id, p.blob AS blob, p.bytes AS bytes \
      FROM template_picture p WHERE p.blob NOT LIKE 'x%'";
@@ -248,12 +253,13 @@ impl Change {
         let select = "SELECT COUNT(*) FROM gallery_key WHERE key_id = $1 AND gallery = $2 AND destroyed_at IS NULL";
         let query = sqlx::query_scalar::<_, i64>(select).bind(key.to_string()).bind(gallery.as_str());
         let in_use = query.fetch_one(&mut *self.transaction).await.map_err(self.sql())? > 0;
-        if in_use && self.end_blob(gallery, blob).await? > 0 { Ok(()) } else { Err(RecordsError::NotBegun) }
+        if in_use && self.end_blob(gallery, blob, 0).await? > 0 { Ok(()) } else { Err(RecordsError::NotBegun) }
     }
 
-    async fn end_blob(&mut self, gallery: &GalleryName, blob: BlobName) -> Result<u64, RecordsError> {
-        let delete = "DELETE FROM blob_pending WHERE gallery = $1 AND blob = $2";
-        let query = sqlx::query(delete).bind(gallery.as_str()).bind(blob.to_string());
+    /// Forgets that a blob was begun, for a template of at least that number; whether it was.
+    async fn end_blob(&mut self, gallery: &GalleryName, blob: BlobName, least: i64) -> Result<u64, RecordsError> {
+        let delete = "DELETE FROM blob_pending WHERE gallery = $1 AND blob = $2 AND template_id >= $3";
+        let query = sqlx::query(delete).bind(gallery.as_str()).bind(blob.to_string()).bind(least);
         Ok(query.execute(&mut *self.transaction).await.map_err(self.sql())?.rows_affected())
     }
 

@@ -18,6 +18,7 @@ CREATE UNIQUE INDEX gallery_key_in_use ON gallery_key (gallery) WHERE destroyed_
 CREATE TABLE blob_pending (
     gallery TEXT NOT NULL,
     blob TEXT NOT NULL,
+    -- 0 for a probe; -1 once the blob is being erased, so that it can't come to count any more.
     template_id BIGINT NOT NULL,
     PRIMARY KEY (gallery, blob)
 );
