@@ -380,3 +380,46 @@ fn two_people_at_one_account_adopt_a_policy_by_their_keys() {
     assert_eq!((&history[0]["sha256"], &history[0]["proposal"]), (&shown["sha256"], &1.into()));
     assert!(desk.good(&["audit", "verify"]).contains("follow each other as they were written"));
 }
+
+/// Files below the data folder's `images`.
+fn blobs(desk: &Desk) -> usize {
+    let (mut found, mut folders) = (0, vec![desk.folder.path().join("data/images")]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs_err::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { found += 1 }
+        }
+    }
+    found
+}
+
+#[test]
+fn pictures_are_kept_of_whom_they_are_wanted_and_of_searches_that_say_what_for() {
+    let desk = Desk::new();
+    let Some(probes) = desk.people(3) else { return };
+    assert_eq!(json(&desk.good(&["enrol", "custody", "people", "--keep-images", "--json"]))["enrolled"], 3);
+    let kept = json(&desk.good(&["picture", "list", "custody", "--json"]));
+    assert_eq!(kept.as_array().unwrap().len(), 3);
+    desk.good(&["picture", "export", "custody", "1", "--to", "out.jpg"]);
+    let read = |name: &str| fs_err::read(desk.folder.path().join(name)).unwrap();
+    let (person, probe) = &probes[0];
+    assert!(probes.iter().any(|(person, _)| read(&format!("people/{person}/1.jpg")) == read("out.jpg")));
+    desk.good(&["search", "custody", probe]);
+    assert_eq!(blobs(&desk), 3, "a search that states nothing keeps no picture");
+    let stated = ["--purpose", "investigate_crime", "--lawful-basis", "law_enforcement_task", "--seriousness"];
+    let stated = [&stated[..], &["indictable", "--case-ref", "C/1", "--reason", "burglary", "--json"]].concat();
+    let answer = json(&desk.good(&[&["search", "custody", probe, probe][..], &stated].concat()));
+    let listed = json(&desk.good(&["probe", "list", "--json"]));
+    assert_eq!((listed.as_array().unwrap().len(), blobs(&desk)), (1, 4), "one picture, given twice: {listed}");
+    assert_eq!(listed[0]["searches"].as_array().unwrap().len(), 2, "{answer}");
+    desk.good(&["probe", "export", "1", "--to", "came.jpg"]);
+    assert_eq!(read("came.jpg"), read(probe));
+    fs_err::write(desk.folder.path().join("nothing.jpg"), b"no picture at all").unwrap();
+    desk.bad(&[&["search", "custody", "nothing.jpg"][..], &stated].concat());
+    assert_eq!(blobs(&desk), 4, "nor does one that fails");
+    desk.good(&["gallery", "erase", "custody", "--subject", person, "--yes"]);
+    assert_eq!(blobs(&desk), 3);
+    desk.good(&["probe", "erase", "1", "--yes"]);
+    assert_eq!(blobs(&desk), 2);
+    assert!(desk.bad(&["probe", "export", "1", "--to", "gone.jpg"]).contains("is kept"));
+}

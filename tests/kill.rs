@@ -1,9 +1,9 @@
 //! `kill -9` at any moment loses nothing that was acknowledged and resurrects nothing that was erased.
 //!
-//! The test starts itself again as a child that enrols, imports, erases and seals as fast as it can, saying before each step what
-//! it tries and after each what was acknowledged. The child is killed at a random moment, 200 times over the same data folder,
-//! sometimes while it still recovers from the kill before. After each the folder is read as it lies, and now and then recovered.
-//! What a killed process can't show (bytes that never left the page cache) the power cut test of the shelf does.
+//! The test starts itself again as a child that enrols, imports, erases and seals as fast as it can, saying before each
+//! step what it tries and after each what was acknowledged. The child is killed at a random moment, 200 times over the same
+//! data folder, sometimes while it still recovers from the kill before. After each the folder is read as it lies, and now
+//! and then recovered. What a killed process can't show (the page cache) is in the power cut test of `src/gallery/shelf.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 #[path = "kill/log.rs"]
 mod log;
@@ -47,6 +47,7 @@ fn options() -> VaultOptions {
         import_records: 3,
         merge_fan: 3,
         erase_wait: Duration::from_secs(5),
+        master_key: None,
     }
 }
 

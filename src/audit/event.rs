@@ -57,6 +57,8 @@ pub enum Object {
     Disclosure(i64),
     /// Another event, by its place.
     Event(u64),
+    /// A kept probe image, by its number.
+    Probe(i64),
 }
 
 impl Object {
@@ -79,6 +81,7 @@ impl Object {
             Self::Sample(id) => format!("sample:{id}"),
             Self::Disclosure(id) => format!("disclosure:{id}"),
             Self::Event(seq) => format!("event:{seq}"),
+            Self::Probe(id) => format!("probe:{id}"),
             Self::Templates(first, last) if first == last => format!("template:{first}"),
             Self::Templates(first, last) => format!("templates:{first}-{last}"),
         }

@@ -165,6 +165,24 @@ kinds! {
     KeyRotated = "key.rotated" of Config,
     /// An API key counts no more.
     KeyRevoked = "key.revoked" of Config,
+    /// The keys of galleries lie under another master key from now on.
+    MasterKeyRotated = "key.master_rotated" of Config,
+    /// A gallery got the key under which its pictures are kept.
+    GalleryKeyMade = "gallery.key_made" of Config,
+    /// A gallery's key was destroyed: nobody can see its kept pictures any more.
+    GalleryKeyDestroyed = "gallery.key_destroyed" of Erasure,
+    /// Kept pictures were listed, without what they show.
+    PictureListed = "picture.listed" of Consultation,
+    /// A kept picture was given out.
+    PictureExported = "picture.exported" of Export,
+    /// Kept probe images were listed, without what they show.
+    ProbeListed = "probe.listed" of Consultation,
+    /// A kept probe image, or what was made of it, was given out.
+    ProbeExported = "probe.exported" of Export,
+    /// Something that was made of a probe image was added to it.
+    ProbeEdited = "probe.edited" of Collection,
+    /// A kept probe image and what was made of it are given out no more, and are being overwritten.
+    ProbeErased = "probe.erased" of Erasure,
     /// The review of a search was opened.
     ReviewOpened = "review.opened" of Adjudication,
     /// Somebody took a review, to decide it.

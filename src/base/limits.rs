@@ -394,3 +394,13 @@ pub const SESSION_IDLE_MIN_MAX: u64 = 30;
 pub const SESSIONS_OF_USER_MAX: usize = 16;
 /// Requests a minute of a session.
 pub const SESSION_RATE_PER_MIN: u32 = 600;
+/// Bytes of a master key's file, or of what a program prints that gives it.
+pub const MASTER_KEY_BYTES_MAX: usize = 4_096;
+/// Seconds that such a program may take.
+pub const MASTER_KEY_COMMAND_S_MAX: u64 = 10;
+/// Kept pictures that are listed at once, or taken back at once at a start.
+pub const PICTURES_PAGE_MAX: usize = 1_000;
+/// Edits of one probe image.
+pub const PROBE_EDITS_MAX: usize = 100;
+/// Key files of galleries in a data folder, destroyed ones included.
+pub const KEY_FILES_MAX: usize = 100_000;

@@ -150,7 +150,14 @@ fn references(pictures: &Path) -> Result<Vec<NewPicture>, CaseworkError> {
         .map(|(path, name, subject)| {
             let subject: SubjectRef = subject.parse()?;
             let (attributes, facts) = (Vec::new(), ImageFacts::default());
-            Ok(NewPicture { attributes, facts, source: name.to_owned(), subject, bytes: Bytes::File(path) })
+            Ok(NewPicture {
+                keep: false,
+                attributes,
+                facts,
+                source: name.to_owned(),
+                subject,
+                bytes: Bytes::File(path),
+            })
         })
         .collect()
 }

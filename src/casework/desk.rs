@@ -47,7 +47,8 @@ impl Desk {
     /// [`CaseworkError`] when the data folder is in use or damaged, or the catalogue is wrong.
     pub async fn open(settings: Settings, access: Access) -> Result<Self, CaseworkError> {
         let catalogue = catalogue_of(&settings)?;
-        let vault = Vault::open(&settings.data.folder, access, VaultOptions::default()).await?;
+        let options = VaultOptions { master_key: settings.encryption.master_key.clone(), ..VaultOptions::default() };
+        let vault = Vault::open(&settings.data.folder, access, options).await?;
         let engine = compose(&settings.scoring).map_err(|error| CaseworkError::Stopped(error.to_string()))?;
         Ok(Self { vault, engine, catalogue, settings, work_waits: Notify::new(), eyes: Loaded::default() })
     }

@@ -1,8 +1,6 @@
 //! Enrolment: pictures of known subjects become references. Each picture ends as enrolled, enrolled before, or failed with
 //! a reason in words; a failure never stops the others, and what was reported as enrolled is on disk.
 
-use std::io::Read;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,26 +9,18 @@ use sha2::{Digest, Sha256};
 use crate::audit::Caller;
 use crate::base::day::Day;
 use crate::base::ids::{GalleryName, SubjectRef, TemplateId};
-use crate::base::limits::{ENROL_CHUNK, ENROL_HELD_BYTES_MAX, IMAGE_BYTES_MAX};
+use crate::base::limits::{ENROL_CHUNK, ENROL_HELD_BYTES_MAX};
 use crate::casework::eyes::Eyes;
 use crate::casework::faces::reference_face;
 use crate::casework::folder::{Picture, Plan};
 use crate::casework::governing::in_force;
 use crate::casework::{CaseworkError, Desk};
-use crate::gallery::{Enrolment, NewReference};
+use crate::gallery::{Enrolment, NewReference, ToKeep};
+pub use crate::pictures::Source as Bytes;
 use crate::policy::{DatedFacts, ImageFacts};
 use crate::records::{Attribute, AttributeError, check_attributes};
 use crate::segment::Precision;
 use crate::vision::VisionError;
-
-/// Where a picture's bytes are.
-#[derive(Debug, Clone)]
-pub enum Bytes {
-    /// In a file, read when its turn comes.
-    File(PathBuf),
-    /// Here.
-    Memory(Arc<[u8]>),
-}
 
 /// A picture of a known subject.
 #[derive(Debug, Clone)]
@@ -45,6 +35,8 @@ pub struct NewPicture {
     pub attributes: Vec<Attribute>,
     /// What is known of it beside the picture.
     pub facts: ImageFacts,
+    /// Whether the picture itself is kept, sealed, for as long as the reference.
+    pub keep: bool,
 }
 
 /// What became of one picture.
@@ -84,7 +76,7 @@ pub struct Enrolled {
 
 /// A picture after the vision work.
 enum Prepared {
-    Ready { reference: Box<NewReference>, remarks: Vec<String> },
+    Ready { reference: Box<NewReference>, remarks: Vec<String>, keep: Option<Bytes> },
     Known { template: TemplateId, subject: SubjectRef },
     Failed { reason: String },
 }
@@ -148,6 +140,7 @@ pub async fn enrol_folder(
     caller: &Caller,
     gallery: &GalleryName,
     plan: &Plan,
+    keep: bool,
     stop: &AtomicBool,
     mut done: impl FnMut(Enrolled),
 ) -> Result<(), CaseworkError> {
@@ -161,6 +154,7 @@ pub async fn enrol_folder(
             bytes: Bytes::File(picture.path.clone()),
             attributes: picture.attributes.clone(),
             facts: picture.facts.clone(),
+            keep,
         };
         for settled in enrol_pictures(desk, caller, gallery, chunk.iter().map(picture).collect()).await? {
             done(settled);
@@ -240,7 +234,7 @@ struct Seen {
 /// Reads pictures, and holds `held_bytes_max` of those that come from files.
 fn look(pictures: &[NewPicture], mut held_bytes_max: usize) -> Vec<Result<Seen, String>> {
     let one = |picture: &NewPicture| {
-        let bytes = read(&picture.bytes)?;
+        let bytes = picture.bytes.read()?;
         let hash = hash(&bytes);
         let more = match picture.bytes {
             Bytes::Memory(_) => 0,
@@ -258,21 +252,9 @@ fn again(picture: &NewPicture, seen: &Seen) -> Result<(Arc<[u8]>, [u8; 32]), Str
     if let Some(bytes) = &seen.bytes {
         return Ok((Arc::clone(bytes), seen.hash));
     }
-    let bytes = read(&picture.bytes)?;
+    let bytes = picture.bytes.read()?;
     let hash = hash(&bytes);
     Ok((bytes, hash))
-}
-
-fn read(bytes: &Bytes) -> Result<Arc<[u8]>, String> {
-    let path = match bytes {
-        Bytes::Memory(bytes) => return Ok(Arc::clone(bytes)),
-        Bytes::File(path) => path,
-    };
-    let mut read = Vec::new();
-    let file = fs_err::File::open(path).map_err(|error| error.to_string())?;
-    // One byte more than allowed, so that a picture that is too large is seen to be.
-    file.take(IMAGE_BYTES_MAX as u64 + 1).read_to_end(&mut read).map_err(|error| error.to_string())?;
-    Ok(read.into())
 }
 
 /// sha256 of a picture's bytes: its identity in the records.
@@ -310,8 +292,11 @@ fn prepare_one(vision: &Eyes, picture: &NewPicture, seen: &Seen) -> Prepared {
         };
         Ok((Box::new(reference), remarks))
     });
+    // Those that are held are not read a third time.
+    let held = seen.bytes.as_ref().map(|bytes| Bytes::Memory(Arc::clone(bytes)));
+    let keep = picture.keep.then(|| held.unwrap_or_else(|| picture.bytes.clone()));
     match prepared {
-        Ok((reference, remarks)) => Prepared::Ready { reference, remarks },
+        Ok((reference, remarks)) => Prepared::Ready { reference, remarks, keep },
         Err(reason) => Prepared::Failed { reason },
     }
 }
@@ -321,17 +306,18 @@ async fn settle(
     desk: &Desk,
     caller: &Caller,
     gallery: &GalleryName,
-    pictures: &[NewPicture],
+    shown: &[NewPicture],
     prepared: Vec<Prepared>,
 ) -> Result<Vec<Enrolled>, CaseworkError> {
-    let mut ready = Vec::new();
+    let (mut ready, mut pictures) = (Vec::new(), ToKeep::new());
     let policy = in_force(&desk.vault).await?.policy;
     let (periods, today) = (policy.periods(gallery), Day::today());
-    let mut outcomes = Vec::with_capacity(pictures.len());
+    let mut outcomes = Vec::with_capacity(shown.len());
     for one in prepared {
         outcomes.push(match one {
-            Prepared::Ready { mut reference, remarks } => {
+            Prepared::Ready { mut reference, remarks, keep } => {
                 reference.about = DatedFacts::under(periods, reference.about.facts, today);
+                pictures.extend(keep.map(|bytes| (reference.image_sha256, bytes)));
                 ready.push(*reference);
                 Err(remarks)
             }
@@ -339,9 +325,9 @@ async fn settle(
             Prepared::Failed { reason } => Ok(Outcome::Failed { reason }),
         });
     }
-    let mut committed = desk.vault.acting_for(caller).enrol(gallery, ready).await?.into_iter();
-    let mut settled = Vec::with_capacity(pictures.len());
-    for (picture, outcome) in pictures.iter().zip(outcomes) {
+    let mut committed = desk.vault.acting_for(caller).enrol_keeping(gallery, ready, pictures).await?.into_iter();
+    let mut settled = Vec::with_capacity(shown.len());
+    for (picture, outcome) in shown.iter().zip(outcomes) {
         let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(remarks) => match committed.next() {
@@ -384,6 +370,7 @@ mod tests {
                 bytes: Bytes::File(path),
                 attributes: Vec::new(),
                 facts: ImageFacts::default(),
+                keep: false,
             }
         };
         let pictures = ["a.jpg", "b.jpg", "c.jpg"].map(picture);
@@ -399,12 +386,5 @@ mod tests {
             assert_eq!((&found[..], *sha256), (&bytes[..], hash(&bytes)));
         }
         assert!(again[2].as_ref().unwrap_err().contains("c.jpg"));
-    }
-
-    #[test]
-    fn oversized_files_are_read_no_further_than_needed() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        file.as_file().set_len(IMAGE_BYTES_MAX as u64 + 1000).unwrap();
-        assert_eq!(read(&Bytes::File(file.path().to_owned())).unwrap().len(), IMAGE_BYTES_MAX + 1);
     }
 }

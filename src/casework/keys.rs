@@ -1,14 +1,18 @@
 //! The keys of a data folder: one that signs what leaves the audit log, made when it is first needed.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
+use crate::audit::{Caller, Detail, Happening, Kind};
 use crate::base::hex;
-use crate::casework::CaseworkError;
-use crate::crypto::{PublicKey, SigningKey, random};
-use crate::store::disk;
+use crate::casework::enrol::blocking;
+use crate::casework::{CaseworkError, Desk};
+use crate::crypto::{PublicKey, SecretKey, SigningKey, random};
+use crate::gallery::GalleryError;
+use crate::keys::Rotated;
+use crate::settings::master_key::MasterKey;
+use crate::store::private;
 
 /// Where the key lies, in the data folder. Whoever has it can sign as this data folder.
 pub const SIGNING_KEY: &str = "keys/signing.key";
@@ -40,6 +44,18 @@ pub fn signing_key(data: &Path) -> Result<SigningKey, CaseworkError> {
     Ok(key)
 }
 
+/// Puts the keys of galleries under another master key ([`KeyRing::rotate_master`](crate::keys::KeyRing::rotate_master)), and tells of it.
+///
+/// # Errors
+/// [`CaseworkError::Keys`]; what the records say.
+pub async fn rotate_master(desk: &Desk, caller: &Caller, to: Option<MasterKey>) -> Result<Rotated, CaseworkError> {
+    let keys = desk.vault.keys();
+    let rotated = blocking(move || keys.rotate_master(to.as_ref())).await?.map_err(GalleryError::from)?;
+    let happening = Happening::new(Kind::MasterKeyRotated).with("keys", Detail::Number(rotated.keys));
+    desk.vault.acting_for(caller).tell(&happening).await?;
+    Ok(rotated)
+}
+
 /// The public half of the key that signs, without a look at the secret one; `None` before anything was signed.
 ///
 /// # Errors
@@ -55,21 +71,9 @@ pub fn public_key(data: &Path) -> Result<Option<PublicKey>, CaseworkError> {
 
 /// Of several processes that make one at once, one succeeds, and all of them use that one.
 fn make(path: &Path) -> Result<(), CaseworkError> {
-    let seed = random::bytes::<32>().map_err(|error| wrong(path, error))?;
-    let folder = path.parent().unwrap_or(path);
-    disk::DiskFolder::create(folder).map_err(|error| wrong(path, error))?;
-    disk::keep_private(folder).map_err(|error| wrong(path, error))?;
-    let draft = draft_beside(path)?;
-    disk::touch_private(&draft).map_err(|error| wrong(path, error))?;
-    let written = fs::OpenOptions::new().write(true).truncate(true).open(&draft).and_then(|mut file| {
-        writeln!(file, "{}", hex::encode(&seed))?;
-        file.sync_all()
-    });
-    let named = written.and_then(|()| match fs::hard_link(&draft, path) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        named => named,
-    });
-    fs::remove_file(&draft).and(named).and_then(|()| fs::File::open(folder)?.sync_all()).map_err(|e| wrong(path, e))
+    let seed = SecretKey::random().map_err(|error| wrong(path, error))?;
+    let text = format!("{}\n", hex::encode(seed.reveal()));
+    private::make_once(path, text.as_bytes()).map(drop).map_err(|error| wrong(path, error))
 }
 
 /// A name that no other process drafts under, beside the one that the draft is to get.

@@ -21,6 +21,7 @@ pub mod keys;
 pub mod npy;
 pub mod npz;
 pub mod operating_points;
+pub mod probes;
 pub mod retention;
 pub mod review;
 pub mod sampling;

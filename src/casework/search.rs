@@ -11,6 +11,7 @@ use crate::casework::eyes::Eyes;
 use crate::casework::faces::{FaceChoice, choose};
 use crate::casework::governing::{InForce, in_force};
 use crate::casework::operating_points::{Cited, Scope, ThresholdChoice, resolve};
+use crate::casework::probes::Keeping;
 use crate::casework::{CaseworkError, Desk};
 use crate::identify::{Approximation, Candidate, Filter, Identification, ListRule, Question, identify};
 use crate::policy::{NotAdmitted, Policy, Stated, TwoPersonAct};
@@ -176,7 +177,47 @@ pub async fn search(desk: &Desk, request: SearchRequest, seen: impl FnOnce()) ->
     let rule = ListRule { people: request.people, threshold };
     let mut models = Stopwatch::start();
     let vision = desk.vision_for(&request.gallery).await?;
-    let models_ms = models.lap_ms();
+    let loaded = (vision, models.lap_ms());
+    let keeping = Keeping::begin(desk, &request, statement.as_ref().map(|_| &policy.policy));
+    let caller = request.caller.clone();
+    let found = look_and_compare(desk, request, loaded, rule, operating_point, seen).await;
+    let mut answer = match found {
+        Ok(answer) => answer,
+        Err(error) => {
+            keeping.let_go().await;
+            return Err(error);
+        }
+    };
+    answer.total_ms = total.lap_ms();
+    let probes = keeping.of(&answer).await?;
+    // Nothing is shown without a record: the record comes first, and an answer that can't be recorded is not given.
+    let vault = desk.vault.acting_for(&caller);
+    let records = records_of(&answer, caller.who(), statement.as_ref());
+    let numbers = match vault.record_searches_keeping(&records, &probes).await {
+        Ok(numbers) => numbers,
+        Err(error) => {
+            // Where it is not known whether it was kept, the blobs that count stay.
+            vault.let_go(&answer.gallery, &probes).await;
+            return Err(error.into());
+        }
+    };
+    for (probe, number) in answer.pictures.iter_mut().flat_map(|picture| &mut picture.probes).zip(numbers) {
+        probe.search = number;
+    }
+    answer.total_ms += total.lap_ms();
+    Ok(answer)
+}
+
+/// From pictures to candidate lists, which are not recorded yet.
+async fn look_and_compare(
+    desk: &Desk,
+    request: SearchRequest,
+    (vision, models_ms): (Arc<Eyes>, f64),
+    rule: ListRule,
+    operating_point: Option<Cited>,
+    seen: impl FnOnce(),
+) -> Result<Answer, CaseworkError> {
+    let threshold = rule.threshold;
     let mut pictures = analyse(Arc::clone(&vision), request.pictures, request.faces, desk.vision_threads()).await?;
     seen();
     let templates = pictures.iter().flat_map(|picture| &picture.probes).map(|probe| probe.face.template.clone());
@@ -198,7 +239,7 @@ pub async fn search(desk: &Desk, request: SearchRequest, seen: impl FnOnce()) ->
     for (probe, list) in pictures.iter_mut().flat_map(|picture| &mut picture.probes).zip(lists) {
         probe.candidates = list;
     }
-    let mut answer = Answer {
+    Ok(Answer {
         at: now_rfc3339(),
         gallery: request.gallery,
         model: vision.model().clone(),
@@ -214,16 +255,8 @@ pub async fn search(desk: &Desk, request: SearchRequest, seen: impl FnOnce()) ->
         models_ms,
         scoring_ms,
         people_ms,
-        total_ms: total.lap_ms(),
-    };
-    // Nothing is shown without a record: the record comes first, and an answer that can't be recorded is not given.
-    let records = records_of(&answer, request.caller.who(), statement.as_ref());
-    let numbers = desk.vault.acting_for(&request.caller).record_searches(&records).await?;
-    for (probe, number) in answer.pictures.iter_mut().flat_map(|picture| &mut picture.probes).zip(numbers) {
-        probe.search = number;
-    }
-    answer.total_ms += total.lap_ms();
-    Ok(answer)
+        total_ms: 0.0,
+    })
 }
 
 /// Refuses an operating point for an approximate search: its rates are of exact ones.

@@ -11,9 +11,12 @@ use crate::cli::bench::BenchCommand;
 use crate::cli::degrade::Degrade;
 use crate::cli::demo::Demo;
 use crate::cli::disclose::DiscloseCommand;
+use crate::cli::enrol::Enrol;
 use crate::cli::eval::EvalCommand;
 use crate::cli::key::KeyCommand;
+use crate::cli::picture::PictureCommand;
 use crate::cli::policy::PolicyCommand;
+use crate::cli::probe::ProbeCommand;
 use crate::cli::retention::RetentionCommand;
 use crate::cli::review::{LeadCommand, ReviewCommand};
 use crate::cli::sample::SampleCommand;
@@ -95,6 +98,8 @@ impl Args {
             | Command::Audit(_)
             | Command::User(_)
             | Command::Key(_)
+            | Command::Picture(_)
+            | Command::Probe(_)
             | Command::Policy(_)
             | Command::Review(_)
             | Command::Lead(_)
@@ -156,6 +161,12 @@ pub enum Command {
     /// Make, list, replace and end the keys by which programs act for users.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// List kept pictures of references, and give one out.
+    #[command(subcommand)]
+    Picture(PictureCommand),
+    /// List, give out, edit and erase pictures that were searched with.
+    #[command(subcommand)]
+    Probe(ProbeCommand),
     /// Show, check and compare policies: who may search what for what.
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -204,6 +215,8 @@ impl Command {
             Self::Audit(_) => Some("audit"),
             Self::User(_) => Some("user"),
             Self::Key(_) => Some("key"),
+            Self::Picture(_) => Some("picture"),
+            Self::Probe(_) => Some("probe"),
             Self::Review(_) => Some("review"),
             Self::Lead(_) => Some("lead"),
             Self::Subject(_) => Some("subject"),
@@ -221,32 +234,6 @@ impl Command {
             | Self::Config(_) => None,
         }
     }
-}
-
-/// Enrol a folder of pictures of known people.
-///
-/// The subject of a picture is the name of its subfolder, or of the file when it lies directly in FOLDER. With --subjects, a
-/// CSV file with the columns `file` and `subject` says so instead, and only files in it are enrolled. The gallery is made
-/// when it is not there. Running the command again enrols nothing twice; what was interrupted goes on where it stopped.
-#[derive(Debug, clap::Args)]
-pub struct Enrol {
-    /// Gallery to enrol into.
-    pub gallery: GalleryName,
-    /// Folder of pictures: JPEG, PNG, WebP, BMP or TIFF.
-    pub folder: PathBuf,
-    /// CSV file with the columns `file` (path inside FOLDER) and `subject`. Further columns (`capture_year`, `disposal`, any
-    /// of a-z, 0-9 and '_') are kept as attributes, by which searches can be restricted with --where.
-    #[arg(long, value_name = "FILE.csv")]
-    pub subjects: Option<PathBuf>,
-    /// Take only files whose path contains this text.
-    #[arg(long, value_name = "TEXT")]
-    pub only: Option<String>,
-    /// What the gallery is for; kept with a new gallery.
-    #[arg(long, default_value = "not stated")]
-    pub purpose: String,
-    /// Print the report as JSON.
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Answer over HTTP until stopped. API description at /api/v1/openapi.json, to be browsed at /api/docs/.

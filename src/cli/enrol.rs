@@ -1,20 +1,50 @@
 //! `bertillon enrol`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, bail};
 
+use crate::base::ids::GalleryName;
 use crate::base::limits::REPORT_LINES_MAX;
 use crate::casework::enrol::{Enrolled, Outcome, enrol_folder, ensure_gallery};
 use crate::casework::folder::plan;
 use crate::casework::governing::in_force;
-use crate::cli::args::Enrol;
 use crate::cli::as_whom::caller;
 use crate::cli::{desk, print, progress};
 use crate::gallery::Access;
 use crate::http::shapes::EnrolAnswerShape;
 use crate::settings::Settings;
+
+/// Enrol a folder of pictures of known people.
+///
+/// The subject of a picture is the name of its subfolder, or of the file when it lies directly in FOLDER. With --subjects, a
+/// CSV file with the columns `file` and `subject` says so instead, and only files in it are enrolled. The gallery is made
+/// when it is not there. Running the command again enrols nothing twice; what was interrupted goes on where it stopped.
+#[derive(Debug, clap::Args)]
+pub struct Enrol {
+    /// Gallery to enrol into.
+    pub gallery: GalleryName,
+    /// Folder of pictures: JPEG, PNG, WebP, BMP or TIFF.
+    pub folder: PathBuf,
+    /// CSV file with the columns `file` (path inside FOLDER) and `subject`. Further columns (`capture_year`, `disposal`, any
+    /// of a-z, 0-9 and '_') are kept as attributes, by which searches can be restricted with --where.
+    #[arg(long, value_name = "FILE.csv")]
+    pub subjects: Option<PathBuf>,
+    /// Take only files whose path contains this text.
+    #[arg(long, value_name = "TEXT")]
+    pub only: Option<String>,
+    /// What the gallery is for; kept with a new gallery.
+    #[arg(long, default_value = "not stated")]
+    pub purpose: String,
+    /// Keep the pictures too, encrypted (docs/SEALED_FORMAT.md), until their references are erased. Those enrolled before are not.
+    #[arg(long)]
+    pub keep_images: bool,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// Enrols a folder and reports.
 ///
@@ -33,7 +63,7 @@ pub async fn run(settings: Settings, command: Enrol) -> Result<()> {
     let stop = stop_on_ctrl_c();
     let bar = progress::bar(plan.pictures.len() as u64, "enrolling");
     let mut settled: Vec<Enrolled> = Vec::new();
-    enrol_folder(&desk, &caller, &command.gallery, &plan, &stop, |one| {
+    enrol_folder(&desk, &caller, &command.gallery, &plan, command.keep_images, &stop, |one| {
         bar.inc(1);
         settled.push(one);
     })

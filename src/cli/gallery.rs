@@ -1,6 +1,5 @@
 //! `bertillon gallery`.
 
-use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -107,6 +106,10 @@ async fn erase(settings: Settings, gallery: &GalleryName, what: Erase, yes: bool
     let ids: Vec<String> = erased.templates.iter().map(ToString::to_string).collect();
     let what = if ids.len() == 1 { "template" } else { "templates" };
     print::line(&format!("erased {} {what} from {gallery}: {}", ids.len(), ids.join(", ")))?;
+    if erased.pictures > 0 {
+        let pictures = if erased.pictures == 1 { "picture" } else { "pictures" };
+        print::line(&format!("and {} {pictures} that had been kept", erased.pictures))?;
+    }
     let salt = retention::shown(erased.begun.and_then(|begun| begun.salt));
     certificate.map_or(Ok(()), |id| print::line(&retention::certificate_line(id, salt.as_deref())))
 }
@@ -116,14 +119,7 @@ fn confirm(gallery: &GalleryName, what: &Erase) -> Result<()> {
         Erase::Subject(subject) => format!("all templates of the subject {subject}"),
         Erase::Template(template) => format!("the template {template}"),
     };
-    if !std::io::stdin().is_terminal() {
-        bail!("erasing can't be undone: add --yes to erase {named} from {gallery} without being asked");
-    }
-    eprint!("Erase {named} from {gallery}? There is no way back. [yes/no] ");
-    std::io::stderr().flush()?;
-    let mut reply = String::new();
-    std::io::stdin().read_line(&mut reply)?;
-    if reply.trim() == "yes" { Ok(()) } else { bail!("nothing was erased") }
+    print::confirm(&format!("{named} from {gallery}"))
 }
 
 async fn measure(settings: Settings, gallery: &GalleryName, source: &str, out: &Path) -> Result<()> {

@@ -5,15 +5,20 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Subcommand;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::base::ids::{GalleryName, UserName};
 use crate::base::limits::{KEY_DAYS_MAX, KEY_RATE_PER_MIN_MAX, KEY_ROTATION_H};
 use crate::casework::access::api_keys::{self, Made, Wanted};
+use crate::casework::keys;
 use crate::cli::as_whom::caller;
-use crate::cli::{desk_of_people, print, secret};
+use crate::cli::{desk, desk_of_people, print, secret};
+use crate::gallery::Access;
+use crate::keys::Rotated;
 use crate::records::KeyRecord;
 use crate::rights::Permission;
 use crate::settings::Settings;
+use crate::settings::master_key::MasterKey;
 
 /// API keys. A program sends its key as `Authorization: Bearer KEY`, and acts for the user whose key it is.
 #[derive(Debug, Subcommand)]
@@ -60,6 +65,35 @@ pub enum KeyCommand {
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
         /// Print as JSON what is known of it, the key itself included unless it goes to a file.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put the keys under which kept pictures lie under another master key. Pictures stay as they are. Stop the server first.
+    ///
+    /// Cut short at any moment, running it again finishes it. Without --to the new master key lies in the data folder, as the
+    /// old one did.
+    RotateMaster {
+        /// Where the new one is, which must be there already: file:PATH, env:NAME or command:PROGRAM ARGS. From then on the
+        /// settings (`encryption.master_key`) must say so.
+        #[arg(long, value_name = "WHERE")]
+        to: Option<MasterKey>,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Destroy the key under which a gallery's pictures lie: those of references, and those that were searched with. There is no way
+    /// back. References stay, and can be searched. Stop the server first.
+    Destroy {
+        /// Of which gallery.
+        #[arg(long)]
+        gallery: GalleryName,
+        /// Do not ask; with --again.
+        #[arg(long, requires = "again")]
+        yes: bool,
+        /// The gallery's name once more, as somebody who is asked types it.
+        #[arg(long, value_name = "GALLERY")]
+        again: Option<GalleryName>,
+        /// Print as JSON.
         #[arg(long)]
         json: bool,
     },
@@ -111,9 +145,17 @@ impl KeyShape {
 /// # Errors
 /// What the rules for keys say.
 pub async fn run(settings: Settings, command: KeyCommand) -> Result<()> {
+    if let KeyCommand::RotateMaster { to, json } = command {
+        return rotate_master(settings, to, json).await;
+    }
+    if let KeyCommand::Destroy { gallery, yes, again, json } = command {
+        return destroy(settings, &gallery, again.filter(|_| yes), json).await;
+    }
     let desk = desk_of_people(settings).await?;
     let caller = caller();
     match command {
+        // Done above: they take the data folder for themselves.
+        KeyCommand::RotateMaster { .. } | KeyCommand::Destroy { .. } => Ok(()),
         KeyCommand::Create { owner, permissions, galleries, days, rate, to, json } => {
             secret::make_room(to.as_deref())?;
             let galleries = (!galleries.is_empty()).then(|| galleries.into_iter().collect());
@@ -144,6 +186,37 @@ pub async fn run(settings: Settings, command: KeyCommand) -> Result<()> {
             print::line(&format!("{prefix} counts no more"))
         }
     }
+}
+
+async fn rotate_master(settings: Settings, to: Option<MasterKey>, as_json: bool) -> Result<()> {
+    let desk = desk(settings, Access::Writer).await?;
+    let Rotated { keys: rotated } = keys::rotate_master(&desk, &caller(), to.clone()).await?;
+    if as_json {
+        return print::json(&json!({ "keys": rotated, "master_key": to }));
+    }
+    print::line(&format!("{rotated} keys lie under the new master key"))?;
+    match to {
+        Some(to) => print::line(&format!("write this into the settings: [encryption] master_key = \"{to}\"")),
+        None => Ok(()),
+    }
+}
+
+async fn destroy(settings: Settings, gallery: &GalleryName, again: Option<GalleryName>, as_json: bool) -> Result<()> {
+    let again = if let Some(again) = again {
+        again
+    } else {
+        print::confirm(&format!("the key of {gallery}, and with it every picture that is kept of it"))?;
+        print::ask("Type the gallery's name once more: ")?.parse()?
+    };
+    anyhow::ensure!(again == *gallery, "{again} is not {gallery}: nothing was destroyed");
+    let vault = desk(settings, Access::Writer).await?.vault.acting_for(&caller());
+    let pictures = vault.destroy_gallery_key(gallery).await?;
+    if as_json {
+        return print::json(&json!({ "gallery": gallery, "pictures": pictures }));
+    }
+    print::line(&format!(
+        "the key of {gallery} is destroyed, with {pictures} pictures of references and all that was searched with"
+    ))
 }
 
 /// The empty file for a key that was not made.

@@ -14,8 +14,10 @@ pub mod gallery;
 pub mod jobs;
 pub mod key;
 pub mod models;
+pub mod picture;
 pub mod policy;
 pub mod print;
+pub mod probe;
 pub mod progress;
 mod proposal;
 pub mod retention;
@@ -74,6 +76,8 @@ pub fn run(commit: Option<&'static str>) -> Result<()> {
         Command::Audit(command) => runtime.block_on(audit::run(settings, command)),
         Command::User(command) => runtime.block_on(user::run(settings, command)),
         Command::Key(command) => runtime.block_on(key::run(settings, command)),
+        Command::Picture(command) => runtime.block_on(picture::run(settings, command)),
+        Command::Probe(command) => runtime.block_on(probe::run(settings, command)),
         Command::Policy(command) => runtime.block_on(policy::run(settings, command)),
         Command::Review(command) => runtime.block_on(review::run(settings, command)),
         Command::Lead(command) => runtime.block_on(review::run_lead(settings, command)),

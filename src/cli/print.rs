@@ -1,8 +1,8 @@
 //! What people read on the terminal.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde::Serialize;
 
 use crate::base::text::thousands as count;
@@ -24,6 +24,30 @@ pub fn line(text: &str) -> Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
         done => Ok(done?),
     }
+}
+
+/// Asks whether `what` is really to be erased.
+///
+/// # Errors
+/// When the answer is not yes, or nobody can be asked.
+pub fn confirm(what: &str) -> Result<()> {
+    if !std::io::stdin().is_terminal() {
+        bail!("erasing can't be undone: add --yes to erase {what} without being asked");
+    }
+    let reply = ask(&format!("Erase {what}? There is no way back. [yes/no] "))?;
+    if reply == "yes" { Ok(()) } else { bail!("nothing was erased") }
+}
+
+/// Asks, and gives the line that was typed.
+///
+/// # Errors
+/// When the terminal can't be read.
+pub fn ask(question: &str) -> Result<String> {
+    eprint!("{question}");
+    std::io::stderr().flush()?;
+    let mut reply = String::new();
+    std::io::stdin().read_line(&mut reply)?;
+    Ok(reply.trim().to_owned())
 }
 
 /// Prints a value as JSON, indented.

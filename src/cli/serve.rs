@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::audit::{Happening, Kind};
 use crate::casework::Desk;
 use crate::casework::audit::Sealer;
+use crate::casework::probes::Expiry;
 use crate::casework::worker::Worker;
 use crate::cli::as_whom::caller;
 use crate::cli::desk;
@@ -27,12 +28,20 @@ pub async fn run(settings: Settings) -> Result<()> {
 /// When the address is taken or the server fails.
 pub async fn serve(desk: Arc<Desk>) -> Result<()> {
     let vault = desk.vault.clone();
+    if vault.keys().lock_and_key_lie_together() {
+        let file = crate::keys::MASTER_FILE;
+        tracing::warn!(
+            "the master key lies in the data folder ({file}), beside the pictures that it protects: whoever copies all of that \
+             folder can read them. `bertillon key rotate-master --to` moves it elsewhere"
+        );
+    }
     vault.maintain(Arc::clone(&desk.engine.scorer));
     let worker = Worker::start(Arc::clone(&desk));
     let (runtime, starting) = (tokio::runtime::Handle::current(), vault.acting_for(&caller()));
     let mut started = None;
     let sealer = Sealer::start(Arc::clone(&desk));
     let scheme = desk.settings.server.scheme();
+    let expiry = Expiry::start(&desk);
     let served = crate::http::serve(desk, |address| {
         // Only a help to others who find the folder in use.
         if let Err(error) = vault.set_address(&format!("{scheme}://{address}")) {
@@ -46,6 +55,7 @@ pub async fn serve(desk: Arc<Desk>) -> Result<()> {
     })
     .await;
     worker.stop().await;
+    expiry.stop().await;
     let told = match started {
         Some(started) => {
             let begun = started.await.unwrap_or(Err(GalleryError::Interrupted));

@@ -1,15 +1,21 @@
-//! Cryptography, from one library but for passwords: random bytes for secrets, tokens, passwords as they are kept, and signatures.
-//! Knows nothing of what it is used for.
+//! Cryptography, from one library but for passwords: random bytes for secrets, tokens, passwords as they are kept, signatures,
+//! and sealed blobs. Knows nothing of what it is used for, and no files.
 
+pub mod aead;
+pub mod key_file;
 pub mod password;
 pub mod random;
+pub mod sealed;
+pub mod secret;
 pub mod sign;
 pub mod tokens;
 
+pub use sealed::{BlobKind, KeyId, NamedKey, SealedError};
+pub use secret::SecretKey;
 pub use sign::{PublicKey, Signature, SigningKey};
 
 /// What can go wrong.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CryptoError {
     /// The system gives no random bytes.
     #[error("the system gives no random bytes")]
@@ -20,4 +26,7 @@ pub enum CryptoError {
     /// A password that can't be hashed.
     #[error("the password can't be hashed")]
     Password,
+    /// A cipher that does not work.
+    #[error("the cipher failed")]
+    Cipher,
 }

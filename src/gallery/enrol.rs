@@ -3,19 +3,20 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::audit::{Caller, Happening, Kind};
+use crate::audit::{Caller, Detail, Happening, Kind};
 use crate::base::clock;
 use crate::base::ids::{GalleryName, ModelId, SubjectRef, TemplateId};
 use crate::base::limits::{ENROL_BATCH_MAX, QUALITY_BYTES_MAX, RECORD_TEXT_BYTES_MAX, TEMPLATE_ID_MAX};
 use crate::gallery::GalleryError;
 use crate::gallery::maintenance::seal_in_background;
 use crate::gallery::manifest::GallerySpec;
+use crate::gallery::pictures::ToKeep;
 use crate::gallery::room::{Guard, Room, blocking, detached};
 use crate::gallery::shelf::Shelf;
 use crate::gallery::tail::TailRow;
 use crate::gallery::vault::{Inner, Vault, check_text};
 use crate::policy::DatedFacts;
-use crate::records::{Attribute, Change, NewDetail, ReferenceImage, check_attributes};
+use crate::records::{Attribute, Change, KeptPicture, NewDetail, ReferenceImage, check_attributes};
 use crate::segment::Precision;
 use crate::vector::codec::Code;
 use crate::vector::template::Template;
@@ -71,6 +72,19 @@ impl Vault {
         name: &GalleryName,
         references: Vec<NewReference>,
     ) -> Result<Vec<Enrolment>, GalleryError> {
+        self.enrol_keeping(name, references, ToKeep::new()).await
+    }
+
+    /// The same, and of images in `pictures` that are new the picture is kept: sealed, and on the medium when this returns.
+    ///
+    /// # Errors
+    /// As [`enrol`](Self::enrol); [`GalleryError::Keys`], [`GalleryError::Picture`].
+    pub async fn enrol_keeping(
+        &self,
+        name: &GalleryName,
+        references: Vec<NewReference>,
+        pictures: ToKeep,
+    ) -> Result<Vec<Enrolment>, GalleryError> {
         let room = self.inner.room(name)?;
         if references.len() > ENROL_BATCH_MAX {
             return Err(GalleryError::TooMany { what: "references in one call", limit: ENROL_BATCH_MAX });
@@ -81,7 +95,7 @@ impl Vault {
             check_attributes(&new.attributes)?;
         }
         let (inner, caller) = (Arc::clone(&self.inner), self.caller.clone());
-        detached(async move { inner.enrol(room, references, &caller).await }).await
+        detached(async move { inner.enrol(room, references, pictures, &caller).await }).await
     }
 
     /// Which of `images` are enrolled already, with template and subject, so that nobody needs to look at them again.
@@ -123,6 +137,7 @@ impl Inner {
         self: &Arc<Self>,
         room: Arc<Room>,
         references: Vec<NewReference>,
+        pictures: ToKeep,
         caller: &Caller,
     ) -> Result<Vec<Enrolment>, GalleryError> {
         let guard = room.lock().await?;
@@ -138,20 +153,23 @@ impl Inner {
         let known = known.into_iter().map(|(image, (detail, _))| (image, (detail.id, detail.subject))).collect();
         let plan = Plan::make(references, known, guard.last_given(), guard.spec().originals);
         let Some(last_id) = plan.rows.last().map(|row| row.id.0) else { return Ok(plan.outcome) };
+        let kept = self.keep_pictures(&room.name, &plan.details, pictures).await?;
         let rows = plan.rows;
         let (guard, appended) = blocking(guard, move |shelf| {
             // What can't be taken back now is cut off before the next append, or at the next start.
             shelf.append(rows).inspect_err(|_| drop(shelf.roll_back()))
         })
         .await?;
-        appended?;
+        if let Err(error) = appended {
+            self.unkeep_pictures(&room.name, &kept).await;
+            return Err(error);
+        }
         let details = plan.details;
         let committed = self
             .commit(&room.name, last_id, async |change| {
                 change.add_references(&room.name, &details).await?;
-                let ids: Vec<TemplateId> = details.iter().map(|detail| detail.id).collect();
-                let enrolled = Happening::new(Kind::ReferenceEnrolled).of(&room.name).about_templates(&ids);
-                Ok(change.tell(caller, &enrolled).await?)
+                change.add_pictures(&room.name, &kept).await?;
+                Ok(change.tell(caller, &enrolled(&room.name, &details, &kept)).await?)
             })
             .await;
         let guard = match committed {
@@ -160,7 +178,13 @@ impl Inner {
                 room.publish(&guard, number);
                 guard
             }
-            Err(error) => return Err(self.roll_back(&room, guard, error).await),
+            Err(error) => {
+                // Where it is not known whether they count, a start finds out.
+                if !matches!(error, GalleryError::Unsettled(_)) {
+                    self.unkeep_pictures(&room.name, &kept).await;
+                }
+                return Err(self.roll_back(&room, guard, error).await);
+            }
         };
         if guard.tail_rows() >= self.options.tail_rows_max {
             seal_in_background(self, room);
@@ -203,6 +227,12 @@ impl Inner {
         }
         error
     }
+}
+
+fn enrolled(gallery: &GalleryName, details: &[NewDetail], kept: &[KeptPicture]) -> Happening {
+    let ids: Vec<TemplateId> = details.iter().map(|detail| detail.id).collect();
+    let enrolled = Happening::new(Kind::ReferenceEnrolled).of(gallery).about_templates(&ids);
+    if kept.is_empty() { enrolled } else { enrolled.with("pictures", Detail::Number(kept.len() as u64)) }
 }
 
 /// What a call to enrol will do.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::audit::{Caller, Happening, Kind};
+use crate::audit::{Caller, Detail, Happening, Kind};
 use crate::base::clock;
 use crate::base::ids::{GalleryName, SubjectRef, TemplateId};
 use crate::base::limits::ERASE_BATCH_MAX;
@@ -36,11 +36,13 @@ pub struct Erased {
     pub files: Vec<PathBuf>,
     /// This erasure, for its certificate; `None` where only earlier ones were finished.
     pub begun: Option<BegunErasure>,
+    /// Kept pictures that were overwritten and removed.
+    pub pictures: u64,
 }
 
 impl Vault {
     /// Erases templates, and finishes earlier erasures of the gallery that could not be. When this returns, their bytes
-    /// are in no file of the data folder, and `refresh` (which brings copies on devices up to date) has been called with
+    /// and those of pictures that were kept of them are in no file of the data folder, and `refresh` (which brings copies on devices up to date) has been called with
     /// the rows as they are now.
     ///
     /// # Errors
@@ -192,12 +194,18 @@ impl Inner {
         let snapshot = room.snapshot();
         let refreshed = tokio::task::spawn_blocking(move || refresh(snapshot.rows())).await;
         refreshed.map_err(|_| GalleryError::Interrupted)?;
-        self.forget(&room.name, &ids, files.len()).await?;
-        Ok(Erased { templates: ids, files, begun: None })
+        let pictures = self.erase_pictures(&room.name, &ids).await?;
+        self.forget(&room.name, &ids, (files.len(), pictures)).await?;
+        Ok(Erased { templates: ids, files, pictures, begun: None })
     }
 
     /// Removes the details, then their traces in the journal, and only then declares the erasures done.
-    async fn forget(&self, name: &GalleryName, ids: &[TemplateId], files: usize) -> Result<(), GalleryError> {
+    async fn forget(
+        &self,
+        name: &GalleryName,
+        ids: &[TemplateId],
+        (files, pictures): (usize, u64),
+    ) -> Result<(), GalleryError> {
         let mut change = self.records.begin().await?;
         for &id in ids {
             change.forget(name, id).await?;
@@ -209,7 +217,10 @@ impl Inner {
         for &id in ids {
             change.finish_erasure(name, id, &now).await?;
         }
-        let finished = Happening::new(Kind::ErasureFinished).of(name).about_templates(ids);
+        let mut finished = Happening::new(Kind::ErasureFinished).of(name).about_templates(ids);
+        if pictures > 0 {
+            finished = finished.with("pictures", Detail::Number(pictures));
+        }
         change.tell(&Caller::itself("bytes overwritten"), &finished).await?;
         change.finish_erasures(name, files).await?;
         Ok(change.commit().await?)

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use crate::base::ids::{GalleryName, TemplateId};
 use crate::graph::GraphError;
+use crate::keys::KeyError;
+use crate::pictures::PictureError;
 use crate::records::{AttributeError, RecordsError};
 use crate::segment::SegmentError;
 use crate::store::StoreError;
@@ -23,6 +25,26 @@ pub enum GalleryError {
     /// The records refused.
     #[error(transparent)]
     Records(#[from] RecordsError),
+    /// A key under which pictures lie.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// A kept picture.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+    /// No picture was kept, or it is erased.
+    #[error("gallery {gallery} keeps no picture of template {template}")]
+    NoPicture {
+        /// Which gallery.
+        gallery: GalleryName,
+        /// Which template.
+        template: TemplateId,
+    },
+    /// A gallery of which no picture was ever kept, or whose key was destroyed.
+    #[error("gallery {0} has no key: no picture is kept of it")]
+    NoKey(GalleryName),
+    /// No such probe image, or it is erased.
+    #[error("no picture of probe {0}, or of that edit, is kept: `bertillon probe list` shows those there are")]
+    NoProbe(i64),
     /// Another process writes here.
     #[error("{path} is in use by {}: {}", holder_text(*.holder, .address.as_deref()), advice(.address.as_deref()))]
     InUse {

@@ -7,16 +7,20 @@
 //! synced, devices refresh their copies, details leave the records and their journal, SQL says "erased", the caller is told.
 
 mod backup;
+mod books;
 mod enrol;
 mod erase;
 mod error;
 mod filter;
 mod graphs;
 mod import;
+mod key_destroyed;
 mod lock;
 mod maintenance;
 mod manifest;
 mod opening;
+mod pictures;
+mod probes;
 mod restore;
 mod room;
 mod shelf;
@@ -35,6 +39,8 @@ pub use graphs::{GraphPlan, IndexOutcome, IndexRequest};
 pub use import::{Imported, ImportedReference, TemplateImport};
 pub use maintenance::Compacted;
 pub use manifest::GallerySpec;
+pub use pictures::ToKeep;
+pub use probes::NewEdit;
 pub use restore::Restored;
 pub use snapshot::Snapshot;
 pub use summary::GallerySummary;

@@ -19,13 +19,10 @@ use crate::gallery::shelf::Shelf;
 use crate::gallery::snapshot::Snapshot;
 use crate::gallery::tail::Committed;
 use crate::gallery::traffic::Traffic;
-use crate::records::disclosures::DisclosureBook;
-use crate::records::governing::GoverningBook;
-use crate::records::review::ReviewBook;
-use crate::records::samples::SampleBook;
-use crate::records::subjects::SubjectBook;
-use crate::records::{AuditBook, GalleryRecord, JobBook, PeopleBook, Records, ReferenceImage, SearchRecord};
+use crate::keys::KeyRing;
+use crate::records::{GalleryRecord, Records, ReferenceImage, SearchRecord};
 use crate::segment::{Precision, check_model_name};
+use crate::settings::master_key::MasterKey;
 use crate::store::disk::{self, DiskFolder};
 use crate::vector::dimension::Dimension;
 use crate::vector::scorer::Scorer;
@@ -56,6 +53,8 @@ pub struct VaultOptions {
     pub merge_fan: usize,
     /// How long an erasure waits for searches that still read, and for the records' journal.
     pub erase_wait: Duration,
+    /// Where the master key is under which kept pictures lie; `None`: in the data folder.
+    pub master_key: Option<MasterKey>,
 }
 
 impl Default for VaultOptions {
@@ -66,6 +65,7 @@ impl Default for VaultOptions {
             import_records: IMPORT_RECORDS_BATCH,
             merge_fan: MERGE_FAN,
             erase_wait: Duration::from_secs(30),
+            master_key: None,
         }
     }
 }
@@ -89,6 +89,7 @@ pub struct Vault {
 pub(super) struct Inner {
     pub(super) data: PathBuf,
     pub(super) records: Records,
+    pub(super) keys: Arc<KeyRing>,
     pub(super) options: VaultOptions,
     /// Set when the vault is closed: background work ends.
     pub(super) closed: Arc<AtomicBool>,
@@ -128,6 +129,7 @@ impl Vault {
         let inner = Inner {
             data: data.to_owned(),
             records,
+            keys: Arc::new(KeyRing::new(data, options.master_key.clone())),
             options,
             closed: Arc::default(),
             scorer: OnceLock::new(),
@@ -160,62 +162,18 @@ impl Vault {
         Ok(self.inner.records.tell(&self.caller, happening).await?)
     }
 
-    /// The audit log, to read.
-    #[must_use]
-    pub fn audit_book(&self) -> AuditBook {
-        self.inner.records.audit_book()
-    }
-
-    /// Users and keys.
-    #[must_use]
-    pub fn people_book(&self) -> PeopleBook {
-        self.inner.records.people_book()
-    }
-
-    /// Reviews of searches, for the caller.
-    #[must_use]
-    pub fn review_book(&self) -> ReviewBook {
-        self.inner.records.review_book(&self.caller)
-    }
-
-    /// Policies and proposals, for the caller.
-    #[must_use]
-    pub fn governing_book(&self) -> GoverningBook {
-        self.inner.records.governing_book(&self.caller)
-    }
-
-    /// Subjects and their images, for the caller.
-    #[must_use]
-    pub fn subject_book(&self) -> SubjectBook {
-        self.inner.records.subject_book(&self.caller)
-    }
-
-    /// Templates that are kept and not searched, ascending, as of now: those of restricted subjects.
-    ///
-    /// # Errors
-    /// What the records say.
-    pub async fn restricted_templates(&self, name: &GalleryName) -> Result<Vec<TemplateId>, GalleryError> {
-        Ok(self.inner.records.restricted_templates(name).await?)
-    }
-
-    /// Samples, for the caller.
-    #[must_use]
-    pub fn sample_book(&self) -> SampleBook {
-        self.inner.records.sample_book(&self.caller)
-    }
-
-    /// Disclosures, for the caller.
-    #[must_use]
-    pub fn disclosure_book(&self) -> DisclosureBook {
-        self.inner.records.disclosure_book(&self.caller)
-    }
-
     async fn open_galleries(&self) -> Result<(), GalleryError> {
         let records = self.inner.records.galleries().await?;
         for record in &records {
             self.inner.finish_restore(&record.name)?;
         }
         self.inner.remove_unfinished_restores()?;
+        if let Err(error) = self.finish_destroyed_keys().await {
+            tracing::warn!(%error, "what lay under a destroyed key can't be removed now: nobody can read it");
+        }
+        if let Err(error) = self.remove_pending_blobs().await {
+            tracing::warn!(%error, "pictures of enrolments that were cut short can't be removed now");
+        }
         for record in records {
             let left = self.inner.records.void_uncommitted(&record.name).await?;
             if left > 0 {
@@ -262,12 +220,6 @@ impl Vault {
     pub fn set_address(&self, address: &str) -> Result<(), GalleryError> {
         let lock = self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner);
         lock.as_ref().map_or(Ok(()), |lock| lock.set_address(address))
-    }
-
-    /// Jobs that were asked for: done by the process that serves, asked for and followed by any.
-    #[must_use]
-    pub fn job_book(&self) -> JobBook {
-        self.inner.records.job_book()
     }
 
     /// Whether the process that last took the data folder for writing is there still, as far as can be told.
@@ -365,13 +317,7 @@ impl Vault {
     /// # Errors
     /// A text past its limit, and what the records say.
     pub async fn record_searches(&self, searches: &[SearchRecord]) -> Result<Vec<i64>, GalleryError> {
-        for SearchRecord { actor, origin, back_end, .. } in searches {
-            for (what, text) in [("actor", actor), ("origin", origin), ("back end", back_end)] {
-                check_text(what, text, RECORD_TEXT_BYTES_MAX)?;
-            }
-        }
-        let _recording = self.inner.traffic.recording();
-        Ok(self.inner.records.record_searches(&self.caller, searches).await?)
+        self.record_searches_keeping(searches, &[]).await
     }
 }
 

@@ -105,6 +105,9 @@ impl From<GalleryError> for Problem {
             GalleryError::BeingErased(_) => Self::conflict("being-erased", "Still being erased", error.to_string()),
             GalleryError::Moved(_) => Self::conflict("overtaken", "Others were quicker", error.to_string()),
             GalleryError::Held { .. } => Self::conflict("held", "Under legal hold", error.to_string()),
+            GalleryError::NoPicture { .. } | GalleryError::NoProbe(_) | GalleryError::NoKey(_) => {
+                Self::not_found("no-picture", "No such picture", error.to_string())
+            }
             GalleryError::NothingToErase { .. } => nothing_to_erase(error.to_string()),
             GalleryError::StillRead { .. } | GalleryError::ErasureWaits { .. } => Self::busy(error.to_string()),
             GalleryError::Records(error) if error.is_busy() => {
@@ -127,6 +130,8 @@ impl From<GalleryError> for Problem {
             }
             GalleryError::Store(_)
             | GalleryError::Segment(_)
+            | GalleryError::Keys(_)
+            | GalleryError::Picture(_)
             | GalleryError::Records(_)
             | GalleryError::NoData(_)
             | GalleryError::FolderInTheWay(_)

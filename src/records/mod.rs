@@ -12,6 +12,8 @@ mod galleries;
 pub mod governing;
 mod jobs;
 mod people;
+mod pictures;
+mod probes;
 pub mod review;
 pub mod samples;
 mod searches;
@@ -38,6 +40,8 @@ pub use erasures::{BegunErasure, COMMITMENT, ErasureRecord, commitment};
 pub use galleries::GalleryRecord;
 pub use jobs::{JobBook, JobRecord, JobState, NewJob};
 pub use people::{Attempt, KeyRecord, NewKeyRecord, PeopleBook, PeopleError, SessionRecord, UserRecord, UserState};
+pub use pictures::{KeptPicture, PendingBlob};
+pub use probes::{NewProbe, ProbeEdit, ProbeRecord};
 pub use searches::{FaceBox, GallerySeen, RecordedCandidate, SearchRecord};
 pub use statements::Statement;
 pub use templates::{NewDetail, ReferenceImage, TemplateState};
@@ -97,6 +101,11 @@ pub enum RecordsError {
         "{0} is being read by another process, so its journal could not be emptied in time: erase again to finish it"
     )]
     Journal(PathBuf),
+    /// A blob that was to count, and is gone.
+    #[error(
+        "a picture was to be kept that another process has removed meanwhile, as a server was started or the gallery's key destroyed: try again"
+    )]
+    NotBegun,
     /// A limit.
     #[error("too many {what}: at most {limit}")]
     TooMany {
@@ -154,6 +163,7 @@ impl Records {
                 concat!(include_str!("migrations/0011_subjects.sql"), include_str!("migrations/0011_backfill.sql")),
             ),
             migration(12, "samples and packs", include_str!("migrations/0012_samples_and_packs.sql")),
+            migration(13, "pictures", include_str!("migrations/0013_pictures.sql")),
             migration(SCHEMA_VERSION, "governing", include_str!("migrations/0014_governing.sql")),
         ];
         let migrated = Migrator::with_migrations(migrations).run(&records.pool).await;

@@ -10,7 +10,7 @@ use crate::base::hex;
 use crate::base::ids::{GalleryName, TemplateId};
 use crate::base::limits::{CANDIDATES_MAX, SEARCH_STAGES_MAX};
 use crate::policy::Stated;
-use crate::records::{Change, Records, RecordsError, Statement};
+use crate::records::{Change, NewProbe, Records, RecordsError, Statement};
 
 /// Where the searched face stands in the probe image, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -84,11 +84,16 @@ pub struct SearchRecord {
 }
 
 impl Records {
-    /// Records the searches of one request now, with one event for all of them, and gives their numbers in their order.
+    /// Records the searches of one request now, with the pictures that are kept of them, with one event for all of them, and gives their numbers in their order.
     ///
     /// # Errors
     /// [`RecordsError::TooMany`], [`RecordsError::Sql`], [`RecordsError::Damaged`].
-    pub async fn record_searches(&self, caller: &Caller, searches: &[SearchRecord]) -> Result<Vec<i64>, RecordsError> {
+    pub async fn record_searches(
+        &self,
+        caller: &Caller,
+        searches: &[SearchRecord],
+        probes: &[NewProbe],
+    ) -> Result<Vec<i64>, RecordsError> {
         let Some(first) = searches.first() else { return Ok(Vec::new()) };
         for (what, limit, found) in searches.iter().flat_map(lengths) {
             if found > limit {
@@ -106,6 +111,8 @@ impl Records {
             bound.push((id, change.add_context(id, search).await?));
             ids.push(id);
         }
+        let numbered: Vec<_> = ids.iter().copied().zip(searches).collect();
+        change.add_probes(&numbered, probes).await?;
         let shown: usize = searches.iter().map(|search| search.candidates.len()).sum();
         let mut happening = Happening::new(Kind::SearchRun)
             .of(&first.gallery)
@@ -119,6 +126,9 @@ impl Records {
             // What was stated stands with the searches: words of a policy and free text have no place in an event.
             happening = happening.with("policy", Detail::Hash(*policy_sha256));
             happening = happening.with("stated", Detail::Number(stated.count() as u64));
+        }
+        if !probes.is_empty() {
+            happening = happening.with("probe_images", Detail::Number(probes.len() as u64));
         }
         change.tell(caller, &happening).await?;
         change.commit().await?;

@@ -323,6 +323,7 @@ impl Change {
         self.forget_image(gallery, id).await?;
         self.forget_samples_about(gallery, id).await?;
         self.forget_disclosures_about(gallery, id).await?;
+        self.forget_picture(gallery, id).await?;
         sqlx::query("UPDATE template SET subject_key = NULL, image_key = NULL WHERE gallery = $1 AND id = $2")
             .bind(gallery.as_str())
             .bind(id.0 as i64)

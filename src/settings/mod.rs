@@ -7,6 +7,7 @@
 pub mod back_end;
 pub mod check;
 pub mod flags;
+pub mod master_key;
 pub mod sections;
 
 use std::io::Read;
@@ -17,7 +18,8 @@ use serde::Serialize;
 
 use crate::base::limits::SETTINGS_BYTES_MAX;
 use crate::settings::flags::Flags;
-use crate::settings::sections::{Data, Log, Models, Scoring, Server, Vision};
+use crate::settings::master_key::{MasterKey, NoMasterKey};
+use crate::settings::sections::{Data, Encryption, Log, Models, Scoring, Server, Vision};
 
 /// The file read from the working folder when none is named.
 pub const FILE_NAME: &str = "bertillon.toml";
@@ -44,6 +46,9 @@ pub struct Settings {
     /// What is logged.
     #[config(nested)]
     pub log: Log,
+    /// Under which key kept pictures lie.
+    #[config(nested)]
+    pub encryption: Encryption,
 }
 
 /// Why there is no valid configuration.
@@ -125,6 +130,9 @@ impl Settings {
             .with_fallback(from_file)
             .with_fallback(SettingsLayer::default_values());
         let settings = Self::from_layer(merged).map_err(|error| SettingsError::Incomplete(error.to_string()))?;
+        if settings.encryption.master_key == Some(MasterKey::Nowhere) {
+            return Err(SettingsError::Incomplete(format!("encryption.master_key: {NoMasterKey}")));
+        }
         Ok(Loaded { settings, file })
     }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::settings::back_end::BackEnd;
 use crate::settings::check;
+use crate::settings::master_key::MasterKey;
 
 /// Where everything is kept.
 #[derive(Debug, Clone, PartialEq, Config, Serialize)]
@@ -144,4 +145,15 @@ pub struct Log {
     /// error, warn, info, debug or trace, also by module: `info,bertillon::gallery=debug`.
     #[config(default = "info", env = "BERTILLON_LOG", validate = check::filter)]
     pub filter: String,
+}
+
+/// Under which key kept pictures lie.
+#[derive(Debug, Clone, PartialEq, Config, Serialize)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct Encryption {
+    /// Where the master key is: `file:PATH`, `env:NAME`, or `command:PROGRAM ARGS`, which prints it (run without a shell, for at
+    /// most 10 seconds). It is 64 hexadecimal digits. Not set: a file in the data folder, which protects nobody who gets a copy
+    /// of all of that folder.
+    #[config(env = "BERTILLON_ENCRYPTION_MASTER_KEY")]
+    pub master_key: Option<MasterKey>,
 }

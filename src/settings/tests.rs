@@ -129,6 +129,15 @@ fn bad_values_are_refused_with_what_is_allowed() {
 }
 
 #[test]
+fn a_master_key_in_place_of_its_place_is_refused_and_not_shown() {
+    let key = "0f".repeat(32);
+    let said = refusal(&format!("[encryption]\nmaster_key = \"{key}\"\n"));
+    assert!(said.contains("encryption.master_key") && said.contains("file:PATH") && !said.contains(&key), "{said}");
+    let settings = load("[encryption]\nmaster_key = \"env:MASTER\"\n", Flags::default()).unwrap().settings;
+    assert_eq!(settings.encryption.master_key, Some(MasterKey::Environment("MASTER".to_owned())));
+}
+
+#[test]
 fn flags_are_held_to_the_same_bounds() {
     let error = load("", Flags { candidates: Some(1001), ..Flags::default() }).unwrap_err();
     assert_eq!(error.to_string(), "--top: 1001 is not from 1 to 1000");

@@ -8,6 +8,7 @@ pub mod disk;
 pub mod memory;
 pub mod mmap;
 pub mod pages;
+pub mod private;
 pub mod space;
 
 use std::io;

@@ -8,6 +8,7 @@ mod likelihood;
 mod pairs;
 mod proportions;
 mod rates;
+mod sealed;
 mod tails;
 
 use serde_json::Value;

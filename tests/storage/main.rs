@@ -27,6 +27,8 @@ mod bulk;
 mod disclosure;
 mod model;
 mod names;
+mod pictures;
+mod probes;
 mod restoring;
 mod retention;
 mod review;
@@ -98,6 +100,7 @@ fn options() -> VaultOptions {
         import_records: 40,
         merge_fan: 3,
         erase_wait: Duration::from_millis(300),
+        master_key: None,
     }
 }
 

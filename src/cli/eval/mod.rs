@@ -203,8 +203,8 @@ pub struct Point {
 /// For the person at the terminal.
 pub async fn run(settings: Settings, command: EvalCommand, program: Program) -> Result<()> {
     match command {
-        EvalCommand::Accuracy(accuracy) => accuracy::run(settings, *accuracy, program).await,
-        EvalCommand::Synthetic(asked) => synthetic::run(settings, asked, program).await,
+        EvalCommand::Accuracy(accuracy) => Box::pin(accuracy::run(settings, *accuracy, program)).await,
+        EvalCommand::Synthetic(asked) => Box::pin(synthetic::run(settings, asked, program)).await,
         EvalCommand::Fit(asked) => synthetic::fit(&asked),
         EvalCommand::Report { folder, out, json } => {
             let (evaluation, _) = read(&folder)?;

@@ -98,6 +98,7 @@ fn pictures(upload: Upload) -> Result<Vec<NewPicture>, Problem> {
         bytes: Bytes::Memory(picture.bytes),
         attributes: attributes.clone(),
         facts: ImageFacts::default(),
+        keep: false,
     };
     Ok(upload.pictures.into_iter().map(picture).collect())
 }

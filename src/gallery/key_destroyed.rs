@@ -1,0 +1,72 @@
+//! The end of a gallery's key, and with it of every picture that is kept of the gallery: of references, and those that were searched
+//! with. The records say so first; then the key's file is overwritten, and from there on nobody can read the pictures; then they
+//! are erased like others. What is cut short is finished at the next start.
+
+use std::sync::Arc;
+
+use crate::audit::Caller;
+use crate::base::ids::GalleryName;
+use crate::crypto::KeyId;
+use crate::gallery::GalleryError;
+use crate::gallery::pictures::off_thread;
+use crate::gallery::room::detached;
+use crate::gallery::vault::Vault;
+
+impl Vault {
+    /// Destroys the key of a gallery with all pictures under it; how many of references there were. References stay. The next
+    /// picture that is kept gets a new key.
+    ///
+    /// # Errors
+    /// [`GalleryError::NoKey`], what records, keys and files say: the next start finishes it then.
+    pub async fn destroy_gallery_key(&self, gallery: &GalleryName) -> Result<u64, GalleryError> {
+        let room = self.inner.room(gallery)?;
+        let (vault, name) = (self.clone(), gallery.clone());
+        detached(async move {
+            // No enrolment keeps a picture under it meanwhile.
+            let _guard = room.lock().await?;
+            let key = vault.inner.records.gallery_key(&name).await?.ok_or_else(|| GalleryError::NoKey(name.clone()))?;
+            let mut change = vault.inner.records.begin().await?;
+            let pictures = change.end_key(&vault.caller, &name, key).await?;
+            change.commit().await?;
+            vault.remove_what_lay_under(&name, key).await?;
+            Ok(pictures)
+        })
+        .await
+    }
+
+    /// Finishes what was cut short when keys were destroyed.
+    pub(super) async fn finish_destroyed_keys(&self) -> Result<(), GalleryError> {
+        let vault = self.acting_for(&Caller::itself("a key was destroyed"));
+        for (gallery, key) in self.inner.records.destroyed_keys().await? {
+            vault.remove_what_lay_under(&gallery, key).await?;
+        }
+        Ok(())
+    }
+
+    async fn remove_what_lay_under(&self, gallery: &GalleryName, key: KeyId) -> Result<(), GalleryError> {
+        let keys = Arc::clone(&self.inner.keys);
+        off_thread(move || Ok(keys.destroy(key)?)).await?;
+        loop {
+            let pictures = self.inner.records.pictures_under(key).await?;
+            if pictures.is_empty() {
+                break;
+            }
+            let blobs = pictures.iter().map(|kept| (gallery.clone(), kept.blob)).collect();
+            self.inner.erase_blobs(blobs).await?;
+            let mut change = self.inner.records.begin().await?;
+            for kept in &pictures {
+                change.forget_picture(gallery, kept.template).await?;
+            }
+            change.commit().await?;
+        }
+        loop {
+            let probes = self.inner.records.probes_under(key).await?;
+            if probes.is_empty() {
+                return Ok(());
+            }
+            for probe in probes {
+                self.erase_probe(probe).await?;
+            }
+        }
+    }
+}
