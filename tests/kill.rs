@@ -1,9 +1,8 @@
 //! `kill -9` at any moment loses nothing that was acknowledged and resurrects nothing that was erased.
 //!
-//! The test starts itself again as a child that enrols, imports, erases and seals as fast as it can, saying before each
-//! step what it tries and after each what was acknowledged. The child is killed at a random moment, 200 times over the same
-//! data folder, sometimes while it still recovers from the kill before. After each the folder is read as it lies, and now
-//! and then recovered. What a killed process can't show (the page cache) is in the power cut test of `src/gallery/shelf.rs`.
+//! The test starts itself again as a child that changes a data folder as fast as it can, saying before each step what it tries and after
+//! each what was acknowledged. The child is killed at a random moment, 200 times, sometimes while it still recovers. After each kill the
+//! folder is read as it lies, and now and then recovered; what a kill can't show is in the power cut test of `src/gallery/shelf.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 #[path = "kill/log.rs"]
 mod log;

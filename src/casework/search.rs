@@ -273,12 +273,11 @@ fn exact_for_points(threshold: &ThresholdChoice, mode: ModeChoice) -> Result<(),
 /// The threshold that is asked for; to users who ask for none, the policy may have one.
 fn chosen_threshold(request: &SearchRequest, policy: &Policy) -> ThresholdChoice {
     let default = &policy.thresholds.default_point;
-    match &request.threshold {
-        ThresholdChoice::None if request.caller.identity().is_some() && !default.is_empty() => {
-            ThresholdChoice::Point(default.clone(), Scope::default())
-        }
-        asked => asked.clone(),
+    let for_them = request.caller.identity().is_some() && !default.is_empty();
+    if for_them && request.threshold == ThresholdChoice::None {
+        return ThresholdChoice::Point(default.clone(), Scope::default());
     }
+    request.threshold.clone()
 }
 
 /// Holds what the search states against the policy, by the roles of whoever asks. Who is no user (the account that owns the

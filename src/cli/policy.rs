@@ -69,7 +69,7 @@ pub async fn run(settings: Settings, command: PolicyCommand) -> Result<()> {
         PolicyCommand::Show { file: Some(file), toml, json } => {
             let policy = named(&file)?;
             let text = if file == Path::new(BUILTIN) { BUILTIN_TEXT.to_owned() } else { toml_of(&policy)? };
-            show(&policy, text, toml, json)
+            show(&policy, &text, toml, json)
         }
         PolicyCommand::Check { file, json } => check(&file, json),
         PolicyCommand::Proposal(command) => proposal::run(settings, command).await,
@@ -92,17 +92,17 @@ pub async fn run(settings: Settings, command: PolicyCommand) -> Result<()> {
 async fn show_in_force(settings: Settings, toml: bool, json: bool) -> Result<()> {
     let desk = match Desk::open(settings, Access::Reader).await {
         Err(CaseworkError::Gallery(GalleryError::NoData(_))) => {
-            return show(&Policy::builtin()?, BUILTIN_TEXT.to_owned(), toml, json);
+            return show(&Policy::builtin()?, BUILTIN_TEXT, toml, json);
         }
         opened => opened?,
     };
     let now = in_force(&desk.vault).await?;
     desk.vault.acting_for(&caller()).tell(&Happening::new(Kind::PolicyRead)).await?;
     let text = if now.number == 0 { BUILTIN_TEXT.to_owned() } else { toml_of(&now.policy)? };
-    show(&now.policy, text, toml, json)
+    show(&now.policy, &text, toml, json)
 }
 
-fn show(policy: &Policy, text: String, toml: bool, json: bool) -> Result<()> {
+fn show(policy: &Policy, text: &str, toml: bool, json: bool) -> Result<()> {
     if toml {
         return print::line(text.trim_end());
     }

@@ -42,7 +42,7 @@ pub enum TlsError {
 /// A certificate with its key, as the files had them when they were read last.
 #[derive(Debug)]
 pub struct Certificate {
-    certificate: PathBuf,
+    chain: PathBuf,
     key: PathBuf,
     provider: Arc<CryptoProvider>,
     read: RwLock<Arc<CertifiedKey>>,
@@ -56,7 +56,7 @@ impl Certificate {
     pub fn load(certificate: &Path, key: &Path) -> Result<Arc<Self>, TlsError> {
         let provider = Arc::new(ring::default_provider());
         let read = RwLock::new(Arc::new(read(certificate, key, &provider)?));
-        Ok(Arc::new(Self { certificate: certificate.to_owned(), key: key.to_owned(), provider, read }))
+        Ok(Arc::new(Self { chain: certificate.to_owned(), key: key.to_owned(), provider, read }))
     }
 
     /// Reads them again: connections that begin from now on have what stands there. Where that can't be used, all stays as it was.
@@ -64,7 +64,7 @@ impl Certificate {
     /// # Errors
     /// [`TlsError`].
     pub fn reload(&self) -> Result<(), TlsError> {
-        let new = Arc::new(read(&self.certificate, &self.key, &self.provider)?);
+        let new = Arc::new(read(&self.chain, &self.key, &self.provider)?);
         *self.read.write().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(())
     }
@@ -76,7 +76,7 @@ impl Certificate {
     pub fn config(self: &Arc<Self>) -> Result<ServerConfig, TlsError> {
         let versions =
             ServerConfig::builder_with_provider(Arc::clone(&self.provider)).with_safe_default_protocol_versions();
-        let versions = versions.map_err(|error| unfit(&self.certificate, &self.key, &error))?;
+        let versions = versions.map_err(|error| unfit(&self.chain, &self.key, &error))?;
         let resolver: Arc<dyn ResolvesServerCert> = Arc::<Self>::clone(self);
         Ok(versions.with_no_client_auth().with_cert_resolver(resolver))
     }

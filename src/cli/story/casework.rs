@@ -11,7 +11,7 @@ use crate::base::text::NOT_EVIDENCE;
 use crate::casework::keys::PUBLIC_KEY;
 use crate::cli::print;
 use crate::cli::story::Cast;
-use crate::cli::story::stage::Stage;
+use crate::cli::story::stage::{Stage, heading};
 
 const GALLERY: &str = "custody";
 const STILL: &str = "still.jpg";
@@ -44,7 +44,7 @@ pub(super) fn play(mut stage: Stage, cast: &Cast) -> Result<()> {
     retention(&stage, &led)?;
     sample(&stage)?;
     log(&stage)?;
-    stage.heading("The end")?;
+    heading("The end")?;
     print::line(&format!(
         "Everything is in {}: remove it when you have seen enough. {NOT_EVIDENCE}",
         stage.folder.display()
@@ -52,7 +52,7 @@ pub(super) fn play(mut stage: Stage, cast: &Cast) -> Result<()> {
 }
 
 fn house(stage: &mut Stage, cast: &Cast) -> Result<()> {
-    stage.heading("A custody gallery, and people with roles")?;
+    heading("A custody gallery, and people with roles")?;
     for (person, picture) in &cast.people {
         let folder = stage.folder.join("people").join(person);
         fs::create_dir_all(&folder)?;
@@ -71,7 +71,7 @@ fn house(stage: &mut Stage, cast: &Cast) -> Result<()> {
 }
 
 fn search(stage: &Stage) -> Result<Led> {
-    stage.heading("A still comes in: who might this be?")?;
+    heading("A still comes in: who might this be?")?;
     stage.refused("xena", &["search", GALLERY, STILL], "purpose")?;
     let arguments = [&["search", GALLERY, STILL][..], &STATED, &["--json"]].concat();
     let answer = stage.json("xena", &arguments, |answer| {
@@ -86,7 +86,7 @@ fn search(stage: &Stage) -> Result<Led> {
 }
 
 fn review(stage: &Stage, led: &Led) -> Result<()> {
-    stage.heading("Two people must agree, each without seeing score, rank or name")?;
+    heading("Two people must agree, each without seeing score, rank or name")?;
     stage.good("xena", &["review", "open", "1"])?;
     look(stage, "xena")?;
     let named = ["review", "decide", "1", "--possible", &led.template, "--reason", "ears and chin"];
@@ -112,7 +112,7 @@ fn public_key(stage: &Stage) -> Result<String> {
 }
 
 fn pack(stage: &Stage) -> Result<()> {
-    stage.heading("What is known of it goes to the prosecution, who check it on a machine of theirs")?;
+    heading("What is known of it goes to the prosecution, who check it on a machine of theirs")?;
     let to = ["disclose", "make", "--lead", "1", "--to", "CPS unit 4", "--reason", "charging decision", "--out", PACK];
     stage.refused("xena", &to, "disclosure.make")?;
     stage.good("una", &to)?;
@@ -126,7 +126,7 @@ fn pack(stage: &Stage) -> Result<()> {
 }
 
 fn retention(stage: &Stage, led: &Led) -> Result<()> {
-    stage.heading("Years later: nobody was convicted, and the picture's time is over")?;
+    heading("Years later: nobody was convicted, and the picture's time is over")?;
     let who = led.subject.as_str();
     let shown = stage.json("una", &["subject", "show", GALLERY, who, "--json"], |shown| {
         format!("{} images", shown["images"].as_array().map_or(0, Vec::len))
@@ -157,7 +157,7 @@ fn retention(stage: &Stage, led: &Led) -> Result<()> {
 }
 
 fn sample(stage: &Stage) -> Result<()> {
-    stage.heading("A supervisor who had no part in it looks at decisions again, drawn by chance")?;
+    heading("A supervisor who had no part in it looks at decisions again, drawn by chance")?;
     let now = clock::now_rfc3339();
     let open = ["sample", "open", "--of", "decisions", "--from", "2026-01-01", "--to", &now, "--n", "2"];
     stage.good("ulf", &open)?;
@@ -170,7 +170,7 @@ fn sample(stage: &Stage) -> Result<()> {
 }
 
 fn log(stage: &Stage) -> Result<()> {
-    stage.heading("Who did what, and that nobody changed it")?;
+    heading("Who did what, and that nobody changed it")?;
     stage.owner(&["audit", "checkpoint"])?;
     stage.good("owner", &["audit", "verify"])?;
     let copy = stage.folder.join("copy-with-a-flipped-byte");

@@ -49,11 +49,6 @@ impl Stage {
         Ok(Self { program, folder, environment, keys: BTreeMap::new() })
     }
 
-    /// Says what comes.
-    pub(super) fn heading(&self, text: &str) -> Result<()> {
-        print::line(&format!("\n== {text}"))
-    }
-
     /// Somebody who has a key from now on, with a role.
     pub(super) fn person(&mut self, name: &str, role: &str) -> Result<()> {
         self.owner(&["user", "add", name, "--role", role])?;
@@ -139,6 +134,11 @@ impl Stage {
         let more = said.lines().count().saturating_sub(LINES_SHOWN);
         if more > 0 { print::line(&format!("    ... and {more} lines")) } else { Ok(()) }
     }
+}
+
+/// Says what comes.
+pub(super) fn heading(text: &str) -> Result<()> {
+    print::line(&format!("\n== {text}"))
 }
 
 /// A command as one would type it.
