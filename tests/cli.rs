@@ -368,6 +368,8 @@ fn two_people_at_one_account_adopt_a_policy_by_their_keys() {
     let propose = ["policy", "propose", "ours.toml", "--reason", "we are few"];
     assert!(desk.bad(&propose).contains("BERTILLON_KEY"), "who owns the folder is no user");
     assert!(program::bad(by("bert_nobody", &propose)).contains("nobody has the key"));
+    // What is the owner's is not done as somebody else unseen.
+    assert!(program::bad(by(&ann, &["gallery", "list"])).contains("unset it"));
     assert!(program::good(by(&ann, &propose)).contains("policy approve 1"));
     let refused = program::bad(by(&ann, &["policy", "approve", "1"]));
     assert!(refused.contains("whoever proposed it"), "{refused}");

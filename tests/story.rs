@@ -27,7 +27,7 @@ fn a_case_goes_from_a_still_to_an_erasure_and_every_rule_holds() {
         let own = folder.path().join("faces").join(&person);
         fs_err::create_dir_all(&own).unwrap();
         fs_err::copy(&neutral, own.join(neutral.file_name().unwrap())).unwrap();
-        still.get_or_insert((person, smiling));
+        still.get_or_insert((person, std::path::absolute(smiling).unwrap()));
     }
     let (person, smiling) = still.unwrap();
     let story = ["demo", "casework", "--folder", "story", "--people", "faces", "--still", smiling.to_str().unwrap()];

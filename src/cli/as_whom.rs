@@ -29,13 +29,25 @@ pub fn caller() -> Caller {
 /// # Errors
 /// When the key counts for nobody.
 pub async fn person(desk: &Desk) -> Result<Caller> {
-    let Ok(key) = std::env::var(KEY) else { return Ok(caller()) };
+    let Some(key) = std::env::var_os(KEY) else { return Ok(caller()) };
+    let Some(key) = key.to_str() else { bail!("what {KEY} has is no key") };
     match api_keys::recognise(desk, key.trim()).await? {
         Known::Yes(_, identity) => Ok(caller().being(identity)),
         Known::Never => bail!("nobody has the key in {KEY}"),
         Known::Revoked => bail!("the key in {KEY} was revoked: ask an administrator for a new one"),
         Known::Expired(at) => bail!("the key in {KEY} counted until {at}: ask an administrator for a new one"),
         Known::OwnerOut => bail!("the user whose key stands in {KEY} may not come in: ask an administrator"),
+    }
+}
+
+/// Refuses a key that the command would not ask for: it does what the owner of the data folder may do, whoever types.
+///
+/// # Errors
+/// When the environment has a key.
+pub fn refuse_key() -> Result<()> {
+    match std::env::var_os(KEY) {
+        None => Ok(()),
+        Some(_) => bail!("{KEY} is set, and this command is for the data folder's owner, not for a user: unset it"),
     }
 }
 

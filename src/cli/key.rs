@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::base::ids::{GalleryName, UserName};
 use crate::base::limits::{KEY_DAYS_MAX, KEY_RATE_PER_MIN_MAX, KEY_ROTATION_H};
 use crate::casework::access::api_keys::{self, Made, Wanted};
+use crate::casework::governing::key_destroy;
 use crate::casework::keys;
 use crate::cli::as_whom::caller;
 use crate::cli::{desk, desk_of_people, print, secret};
@@ -209,8 +210,8 @@ async fn destroy(settings: Settings, gallery: &GalleryName, again: Option<Galler
         print::ask("Type the gallery's name once more: ")?.parse()?
     };
     anyhow::ensure!(again == *gallery, "{again} is not {gallery}: nothing was destroyed");
-    let vault = desk(settings, Access::Writer).await?.vault.acting_for(&caller());
-    let pictures = vault.destroy_gallery_key(gallery).await?;
+    let desk = desk(settings, Access::Writer).await?;
+    let pictures = key_destroy::destroy(&desk, &caller(), gallery).await?;
     if as_json {
         return print::json(&json!({ "gallery": gallery, "pictures": pictures }));
     }

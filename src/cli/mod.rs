@@ -11,6 +11,7 @@ pub mod disclose;
 pub mod enrol;
 pub mod eval;
 pub mod gallery;
+pub mod gallery_args;
 pub mod jobs;
 pub mod key;
 pub mod models;
@@ -65,6 +66,9 @@ pub fn run(commit: Option<&'static str>) -> Result<()> {
     start_log(&loaded.settings, quiet);
     let settings = loaded.settings;
     let (recorded, again) = (args.command.recorded_as(), settings.clone());
+    if !args.command.takes_key() {
+        as_whom::refuse_key()?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = match args.command {
         Command::Config(config) => print::config(&settings, config.template),

@@ -11,7 +11,7 @@ use crate::audit::{Happening, Kind};
 use crate::base::hex;
 use crate::casework::governing::in_force;
 use crate::casework::{CaseworkError, Desk};
-use crate::cli::as_whom::caller;
+use crate::cli::as_whom::person;
 use crate::cli::print;
 use crate::cli::proposal::{self, ProposalCommand};
 use crate::gallery::{Access, GalleryError};
@@ -97,7 +97,7 @@ async fn show_in_force(settings: Settings, toml: bool, json: bool) -> Result<()>
         opened => opened?,
     };
     let now = in_force(&desk.vault).await?;
-    desk.vault.acting_for(&caller()).tell(&Happening::new(Kind::PolicyRead)).await?;
+    desk.vault.acting_for(&person(&desk).await?).tell(&Happening::new(Kind::PolicyRead)).await?;
     let text = if now.number == 0 { BUILTIN_TEXT.to_owned() } else { toml_of(&now.policy)? };
     show(&now.policy, &text, toml, json)
 }

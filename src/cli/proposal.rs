@@ -7,6 +7,7 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::base::ids::GalleryName;
 use crate::base::text::printable;
 use crate::casework::governing::{Chamber, State, Voice};
 use crate::casework::operating_points;
@@ -21,14 +22,18 @@ use crate::settings::Settings;
 /// user of the account's name.
 #[derive(Debug, Subcommand)]
 pub enum ProposalCommand {
-    /// Propose a policy, or an operating point. A policy takes one other person, a point as many as the policy in force says.
+    /// Propose a policy, an operating point, or to destroy the key of a gallery's pictures. A policy and a key take one other person, a
+    /// point as many as the policy in force says.
     Propose {
         /// The policy's file.
-        #[arg(required_unless_present = "point", conflicts_with = "point")]
+        #[arg(required_unless_present_any = ["point", "key_destroy"], conflicts_with_all = ["point", "key_destroy"])]
         file: Option<PathBuf>,
         /// The name of an operating point of the data folder.
         #[arg(long, value_name = "NAME")]
         point: Option<String>,
+        /// That the key of this gallery's pictures is destroyed: `key destroy` does it then.
+        #[arg(long, value_name = "GALLERY", conflicts_with = "point")]
+        key_destroy: Option<GalleryName>,
         /// Why, in words: name nobody there.
         #[arg(long, value_name = "TEXT")]
         reason: String,
@@ -99,13 +104,14 @@ pub(super) async fn run(settings: Settings, command: ProposalCommand) -> Result<
     let desk = desk(settings, Access::Reader).await?;
     let chamber = Chamber::enter(&desk, &person(&desk).await?).await?;
     match command {
-        ProposalCommand::Propose { file, point, reason, json } => {
-            let number = match (file, point) {
-                (_, Some(point)) => {
+        ProposalCommand::Propose { file, point, key_destroy, reason, json } => {
+            let number = match (file, point, key_destroy) {
+                (_, _, Some(gallery)) => chamber.propose_key_destroy(&gallery, &reason).await?,
+                (_, Some(point), None) => {
                     let point = operating_points::one(&desk.settings.data.folder, &point)?;
                     chamber.propose_point(&point, &reason).await?
                 }
-                (file, None) => {
+                (file, None, None) => {
                     let file = file.unwrap_or_default();
                     chamber.propose_policy(&text_of(&file)?, &file.display().to_string(), &reason).await?
                 }
@@ -133,7 +139,7 @@ async fn say(chamber: &Chamber, proposal: i64, voice: Voice, reason: Option<&str
     }
     print::line(&match state {
         State::Open => format!("proposal {proposal}: approved; it waits for somebody else"),
-        State::Adopted => format!("proposal {proposal} is in force from now on"),
+        State::Adopted => format!("proposal {proposal} is approved, and in force from now on"),
         State::Rejected | State::Withdrawn => format!("proposal {proposal} is {}", state.as_str()),
     })
 }

@@ -17,7 +17,7 @@ impl Vault {
     /// picture that is kept gets a new key.
     ///
     /// # Errors
-    /// [`GalleryError::NoKey`], what records, keys and files say: the next start finishes it then.
+    /// [`GalleryError::NoKey`], [`GalleryError::Held`] while somebody in the gallery is under legal hold, what records, keys and files say: the next start finishes it then.
     pub async fn destroy_gallery_key(&self, gallery: &GalleryName) -> Result<u64, GalleryError> {
         let room = self.inner.room(gallery)?;
         let (vault, name) = (self.clone(), gallery.clone());
@@ -26,12 +26,24 @@ impl Vault {
             let _guard = room.lock().await?;
             let key = vault.inner.records.gallery_key(&name).await?.ok_or_else(|| GalleryError::NoKey(name.clone()))?;
             let mut change = vault.inner.records.begin().await?;
+            // In the same transaction: a hold that is placed from now on comes too late.
+            if let Some(hold) = change.hold_in(&name).await? {
+                return Err(GalleryError::Held { gallery: name, hold });
+            }
             let pictures = change.end_key(&vault.caller, &name, key).await?;
             change.commit().await?;
             vault.remove_what_lay_under(&name, key).await?;
             Ok(pictures)
         })
         .await
+    }
+
+    /// The key under which the gallery's pictures lie, if there are any.
+    ///
+    /// # Errors
+    /// What the records say.
+    pub async fn gallery_key(&self, gallery: &GalleryName) -> Result<Option<KeyId>, GalleryError> {
+        Ok(self.inner.records.gallery_key(gallery).await?)
     }
 
     /// Finishes what was cut short when keys were destroyed.

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use fs_err as fs;
 use rustls::ServerConfig;
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -54,7 +54,8 @@ impl Certificate {
     /// # Errors
     /// [`TlsError`].
     pub fn load(certificate: &Path, key: &Path) -> Result<Arc<Self>, TlsError> {
-        let provider = Arc::new(ring::default_provider());
+        // The one that is compiled in.
+        let provider = Arc::clone(ServerConfig::builder().crypto_provider());
         let read = RwLock::new(Arc::new(read(certificate, key, &provider)?));
         Ok(Arc::new(Self { chain: certificate.to_owned(), key: key.to_owned(), provider, read }))
     }

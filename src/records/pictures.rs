@@ -273,6 +273,16 @@ impl Change {
         query.execute(&mut *self.transaction).await.map(drop).map_err(self.sql())
     }
 
+    /// The first hold that stands on anybody in a gallery.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn hold_in(&mut self, gallery: &GalleryName) -> Result<Option<i64>, RecordsError> {
+        let select = "SELECT id FROM legal_hold WHERE gallery = $1 AND lifted_at IS NULL ORDER BY id LIMIT 1";
+        let query = sqlx::query_scalar(select).bind(gallery.as_str());
+        query.fetch_optional(&mut *self.transaction).await.map_err(self.sql())
+    }
+
     /// Says that a gallery's key is being destroyed, with all pictures under it: from the commit on it is nobody's key. How
     /// many pictures that are.
     ///

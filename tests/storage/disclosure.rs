@@ -240,6 +240,10 @@ fn what_can_not_be_disclosed_leaves_no_file_and_no_event() {
         let home = tempfile::tempdir().unwrap();
         let desk = lead(home.path()).await;
         let out = home.path().join("pack.zip");
+        let ann = Caller::new("ann", "test", None);
+        let room =
+            ReviewRoom::under(Policy::builtin().unwrap(), &desk.vault, &ann, Some(Roles::of(&Role::ALL))).unwrap();
+        let review = room.open(2).await.unwrap();
         let before = desk.vault.audit_book().head().await.unwrap();
         let wish = |what| request(what, out.clone());
         let refused = async |request: Request| {
@@ -247,6 +251,10 @@ fn what_can_not_be_disclosed_leaves_no_file_and_no_event() {
             assert!(!out.exists(), "{error}");
             error
         };
+        // Who has yet to decide must not read there what others did.
+        let error = refused(wish(What::Search(2))).await;
+        let open = DisclosureError::UnderReview { search: 2, review };
+        assert!(matches!(&error, CaseworkError::Disclosure(found) if found.to_string() == open.to_string()), "{error}");
         let error = refused(wish(What::Search(99))).await;
         assert!(matches!(error, CaseworkError::Disclosure(DisclosureError::NoSearch(99))), "{error}");
         let error = refused(wish(What::Lead(99))).await;

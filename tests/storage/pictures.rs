@@ -318,3 +318,51 @@ fn the_command_line_lists_gives_out_rewraps_and_destroys() {
         vault.close().await;
     });
 }
+
+#[test]
+fn a_gallerys_key_is_destroyed_by_two_people_and_never_while_somebody_is_held() {
+    run(async {
+        let home = tempfile::tempdir().unwrap();
+        let vault = new_vault(home.path(), Precision::F32).await;
+        keep(&vault, &name(), 1, &picture(1, 70_000)).await;
+        let held = subject(1);
+        vault.close().await;
+        let by = |key: Option<&str>, arguments: &[&str]| {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_bertillon"));
+            command.env("BERTILLON_DATA", home.path()).current_dir(home.path()).args(arguments);
+            command.env_remove("BERTILLON_KEY").envs(key.map(|key| ("BERTILLON_KEY", key)));
+            let output = command.output().unwrap();
+            let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+            (output.status.success(), said)
+        };
+        let destroy = ["key", "destroy", "--gallery", "custody", "--yes", "--again", "custody"];
+        assert!(by(None, &["hold", "place", "custody", held.as_str(), "--reason", "a complaint"]).0);
+        let (done, said) = by(None, &destroy);
+        assert!(!done && said.contains("hold"), "{said}");
+        assert!(by(None, &["hold", "lift", "custody", "1", "--reason", "it is over"]).0);
+        let [ann, bob] = ["ann", "bob"].map(|name| {
+            assert!(by(None, &["user", "add", name, "--role", "supervisor"]).0);
+            let file = format!("{name}.key");
+            assert!(by(None, &["key", "create", name, "--to", &file]).0);
+            fs_err::read_to_string(home.path().join(file)).unwrap().trim().to_owned()
+        });
+        let (done, said) = by(None, &destroy);
+        assert!(!done && said.contains("takes two people"), "{said}");
+        let (done, said) =
+            by(Some(&ann), &["policy", "propose", "--key-destroy", "custody", "--reason", "the force closes"]);
+        assert!(done, "{said}");
+        let (done, said) = by(Some(&ann), &["policy", "approve", "1"]);
+        assert!(!done && said.contains("whoever proposed it"), "{said}");
+        assert!(!by(None, &destroy).0, "proposed is not approved");
+        let (done, said) = by(Some(&bob), &["policy", "approve", "1"]);
+        assert!(done, "{said}");
+        let (done, said) = by(None, &destroy);
+        assert!(done && said.contains("is destroyed"), "{said}");
+        // The next key is another matter.
+        let vault = Vault::open(home.path(), Access::Writer, options()).await.unwrap();
+        keep(&vault, &name(), 2, &picture(2, 70_000)).await;
+        vault.close().await;
+        let (done, said) = by(None, &destroy);
+        assert!(!done && said.contains("takes two people"), "{said}");
+    });
+}

@@ -33,6 +33,9 @@ pub(super) struct Gathered {
     pub(super) policy_sha256: String,
 }
 
+/// States of reviews in which nobody decides any more.
+const OVER: [&str; 4] = ["lead", "closed_negative", "closed_conflict", "withdrawn"];
+
 /// Gathers it, for whoever may disclose searches of that gallery.
 pub(super) async fn gather(vault: &Vault, caller: &Caller, what: What) -> Result<Gathered, CaseworkError> {
     let reviews = vault.review_book();
@@ -45,6 +48,11 @@ pub(super) async fn gather(vault: &Vault, caller: &Caller, what: What) -> Result
     let gallery: GalleryName = found.searched.gallery.parse()?;
     require(caller, Permission::DisclosureMake, Some(&gallery))?;
     let review = read(reviews.of_search(search).await)?;
+    if let Some(review) = review
+        && read(reviews.one(review).await)?.is_some_and(|review| !OVER.contains(&review.state.as_str()))
+    {
+        return Err(DisclosureError::UnderReview { search, review }.into());
+    }
     let lead = match review {
         Some(review) => read(book.lead_of(review).await)?,
         None => None,

@@ -50,6 +50,14 @@ pub enum DisclosureError {
         /// How long it may be.
         most: usize,
     },
+    /// Who has yet to decide must not see what others did.
+    #[error("search {search} is under review {review}: its pack can be made when that is over")]
+    UnderReview {
+        /// Which search.
+        search: i64,
+        /// Its review.
+        review: i64,
+    },
     /// Not the picture that was searched with.
     #[error("this is not the picture that was searched with: that has the sha256 {0}")]
     OtherPicture(String),

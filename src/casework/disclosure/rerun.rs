@@ -37,9 +37,9 @@ pub enum Again {
 pub enum Verdict {
     /// The same list, to the bit.
     Same,
-    /// Candidates were erased since; all others stand there in their order with their scores.
+    /// Candidates were erased or restricted since; all others stand there in their order with their scores.
     GalleryChanged,
-    /// Another list, and no erasure says why.
+    /// Another list, and neither erasures nor restrictions say why.
     Different,
 }
 
@@ -140,9 +140,11 @@ pub async fn again(
     let found: Vec<Listed> = lists.pop().unwrap_or_default().into_iter().map(exact).collect();
     let ids: Vec<TemplateId> = searched.candidates.iter().map(|one| TemplateId(one.template)).collect();
     let there = desk.vault.references(&gallery, &ids).await?;
-    let gone_from_list = ids.iter().filter(|id| !there.contains_key(id)).count() as u64;
-    let still: Vec<&Listed> =
-        searched.candidates.iter().filter(|one| there.contains_key(&TemplateId(one.template))).collect();
+    // Who is restricted is in no search either.
+    let hidden = desk.vault.restricted_templates(&gallery).await?;
+    let counts = |id: &TemplateId| there.contains_key(id) && hidden.binary_search(id).is_err();
+    let gone_from_list = ids.iter().filter(|id| !counts(id)).count() as u64;
+    let still: Vec<&Listed> = searched.candidates.iter().filter(|one| counts(&TemplateId(one.template))).collect();
     let gone = searched.live.saturating_sub(live);
     let verdict = compare(&searched.candidates, &still, &found);
     let differs = searched.candidates.iter().zip(&found).position(|(then, now)| !same(then, now));

@@ -1,5 +1,6 @@
 //! Why something could not be done with a proposal.
 
+use crate::base::ids::GalleryName;
 use crate::casework::governing::Refusal;
 
 /// Why something could not be done with a proposal.
@@ -28,6 +29,12 @@ pub enum GoverningError {
         /// How long it may be.
         most: usize,
     },
+    /// An act that the policy in force leaves to two people.
+    #[error(
+        "under the policy in force this takes two people: `bertillon policy propose --key-destroy {0} --reason TEXT`, and another \
+         approves it"
+    )]
+    TakesTwo(GalleryName),
     /// What is kept as approved is not what was approved.
     #[error(
         "{0}: it was changed after it was approved, and does not count. Take the data folder's copy, or propose it anew"

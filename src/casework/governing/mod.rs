@@ -3,6 +3,7 @@
 
 pub mod error;
 pub mod in_force;
+pub mod key_destroy;
 pub mod points;
 pub mod rules;
 
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::audit::{Caller, Detail, Happening, Kind, Object, Outcome};
+use crate::base::ids::GalleryName;
 use crate::base::limits::{PROPOSAL_DAYS, RECORD_TEXT_BYTES_MAX, REVIEW_TRIES_MAX};
 use crate::base::{clock, hex};
 use crate::casework::access::require;
@@ -30,6 +32,8 @@ use rules::{Matter, Speaker, step};
 
 /// Others who must approve a policy: with whoever proposes it, two people.
 const POLICY_NEEDS: u32 = 1;
+/// The same of destroying a key.
+const KEY_DESTROY_NEEDS: u32 = 1;
 
 /// What can be proposed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +42,8 @@ pub enum Subject {
     Policy,
     /// An operating point.
     Point,
+    /// That the key of a gallery's pictures is destroyed.
+    KeyDestroy,
 }
 
 impl Subject {
@@ -47,11 +53,12 @@ impl Subject {
         match self {
             Self::Policy => "policy",
             Self::Point => "operating_point",
+            Self::KeyDestroy => "key_destroy",
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::Policy, Self::Point].into_iter().find(|subject| subject.as_str() == text)
+        [Self::Policy, Self::Point, Self::KeyDestroy].into_iter().find(|subject| subject.as_str() == text)
     }
 }
 
@@ -114,6 +121,17 @@ impl Chamber {
         self.propose(Subject::Point, point.name.clone(), body, hash, (now.number, needs), reason).await
     }
 
+    /// Proposes to destroy the key under which a gallery's pictures lie. The number of the proposal.
+    ///
+    /// # Errors
+    /// [`GalleryError::NoKey`], [`GoverningError`], what the records say.
+    pub async fn propose_key_destroy(&self, gallery: &GalleryName, reason: &str) -> Result<i64, CaseworkError> {
+        self.may_propose()?;
+        let (sha256, now) = (key_destroy::named(&self.vault, gallery).await?, in_force(&self.vault).await?);
+        let (subject, name) = (Subject::KeyDestroy, gallery.as_str().to_owned());
+        self.propose(subject, name, String::new(), sha256, (now.number, KEY_DESTROY_NEEDS), reason).await
+    }
+
     async fn propose(
         &self,
         subject: Subject,
@@ -158,7 +176,7 @@ impl Chamber {
                 }
             };
             let at = clock::now_rfc3339();
-            let adoption = if next == State::Adopted { Some(self.adoption(&record, &at).await?) } else { None };
+            let adoption = if next == State::Adopted { self.adoption(&record, &at).await? } else { None };
             let said = voice.as_str().to_owned();
             let voice_record = VoiceRecord { person: self.person.clone(), said, reason: reason.clone(), at };
             let (version, state) = (record.version, next.as_str());
@@ -175,6 +193,11 @@ impl Chamber {
         let overtaken = match subject_of(record)? {
             Subject::Policy => in_force(&self.vault).await?.number != record.base,
             Subject::Point => self.book.signed_point(&record.name).await?.is_some(),
+            // Once it is destroyed the gallery has another key, or none.
+            Subject::KeyDestroy => {
+                let now = key_destroy::named(&self.vault, &record.name.parse()?).await;
+                now.map_or(true, |now| hex::encode(&now) != record.sha256)
+            }
         };
         let approved = record.voices.iter().filter(|voice| voice.said == Voice::Approve.as_str());
         let matter = Matter {
@@ -190,9 +213,12 @@ impl Chamber {
     }
 
     /// What comes into force by this person's word, at `at`.
-    async fn adoption(&self, record: &ProposalRecord, at: &str) -> Result<Adoption, CaseworkError> {
-        if subject_of(record)? == Subject::Policy {
-            return Ok(Adoption::Policy);
+    async fn adoption(&self, record: &ProposalRecord, at: &str) -> Result<Option<Adoption>, CaseworkError> {
+        match subject_of(record)? {
+            Subject::Policy => return Ok(Some(Adoption::Policy)),
+            // It allows an act, and changes nothing by itself.
+            Subject::KeyDestroy => return Ok(None),
+            Subject::Point => {}
         }
         let point = operating_points::one(&self.data, &record.name)?;
         let sha256 = point.sha256().map_err(|error| CaseworkError::OperatingPoint(error.to_string()))?;
@@ -210,7 +236,7 @@ impl Chamber {
             proposed_by: record.proposed_by.clone(),
             sha256,
         };
-        points::sign(&self.data, &statement)
+        points::sign(&self.data, &statement).map(Some)
     }
 
     /// One proposal, and for a policy what it changes, in words.
@@ -221,7 +247,7 @@ impl Chamber {
         self.may_look()?;
         let record = self.record(proposal).await?;
         let changes = match subject_of(&record)? {
-            Subject::Point => Vec::new(),
+            Subject::Point | Subject::KeyDestroy => Vec::new(),
             Subject::Policy => {
                 let read = Policy::parse(&record.body, "the proposal");
                 let proposed = read.map_err(|error| GoverningError::Unfit(error.to_string()))?;

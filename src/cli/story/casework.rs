@@ -61,7 +61,7 @@ fn house(stage: &mut Stage, cast: &Cast) -> Result<()> {
     }
     fs::copy(&cast.still, stage.folder.join(STILL))?;
     stage.good("owner", &["gallery", "create", GALLERY, "--purpose", "custody images of a demonstration"])?;
-    stage.good("owner", &["enrol", GALLERY, "people"])?;
+    stage.good("owner", &["enrol", GALLERY, "people", "--keep-images"])?;
     for (name, role) in
         [("xena", "examiner"), ("vic", "verifier"), ("una", "supervisor"), ("ulf", "supervisor"), ("ada", "auditor")]
     {
@@ -77,7 +77,7 @@ fn search(stage: &Stage) -> Result<Led> {
     let answer = stage.json("xena", &arguments, |answer| {
         let probe = &answer["pictures"][0]["probes"][0];
         let candidates = probe["candidates"].as_array().map_or(0, Vec::len);
-        format!("search {}: {candidates} candidates, nobody is identified by that", probe["search"])
+        format!("search {}: {candidates} candidates, leads to look into", probe["search"])
     })?;
     let first = &answer["pictures"][0]["probes"][0]["candidates"][0];
     let template = &first["template"];

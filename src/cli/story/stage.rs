@@ -49,9 +49,10 @@ impl Stage {
         Ok(Self { program, folder, environment, keys: BTreeMap::new() })
     }
 
-    /// Somebody who has a key from now on, with a role.
-    pub(super) fn person(&mut self, name: &str, role: &str) -> Result<()> {
-        self.owner(&["user", "add", name, "--role", role])?;
+    /// Somebody who has a key from now on, with these roles.
+    pub(super) fn person(&mut self, name: &str, roles: &[&str]) -> Result<()> {
+        let roles: Vec<&str> = roles.iter().flat_map(|role| ["--role", *role]).collect();
+        self.owner(&[&["user", "add", name][..], &roles].concat())?;
         let file = format!("{name}.key");
         self.owner(&["key", "create", name, "--days", "1", "--to", &file])?;
         let key = fs::read_to_string(self.folder.join(&file))?;

@@ -76,7 +76,8 @@ pub async fn open(
     request: HttpRequest,
     new: Json<NewSessionShape>,
 ) -> Result<HttpResponse, Problem> {
-    if !reception.encrypted && !reception.bound.ip().is_loopback() {
+    let behind_proxy = reception.desk.settings.server.behind_proxy;
+    if !reception.encrypted && !behind_proxy && !reception.bound.ip().is_loopback() {
         let detail = "Passwords are not taken over a connection that others may listen to. Give the server a certificate, bind it to \
                       a loopback address behind a proxy that encrypts, or use a key.";
         return Err(Problem::conflict("not-encrypted", "Not encrypted", detail));
@@ -94,7 +95,7 @@ pub async fn open(
     // Its event was told by them.
     request.extensions_mut().insert(caller);
     let shape = SessionShape::new(&record, &user, token.reveal());
-    let secure = if reception.encrypted { "; Secure" } else { "" };
+    let secure = if reception.encrypted || behind_proxy { "; Secure" } else { "" };
     let cookie = format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict{secure}", token.reveal());
     Ok(HttpResponse::Created().insert_header((header::SET_COOKIE, cookie)).json(shape))
 }
