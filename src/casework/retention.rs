@@ -4,10 +4,11 @@
 use crate::audit::{Detail, Happening, Kind, Object};
 use crate::base::day::Day;
 use crate::base::limits::{RETENTION_RUN_MAX, SUBJECT_PAGE_MAX};
-use crate::casework::subjects::{SubjectRoom, reason_of, told};
+use crate::casework::access::require;
+use crate::casework::access::users::somebody;
+use crate::casework::subjects::{SubjectRoom, reason_of};
 use crate::casework::{CaseworkError, Desk, certificate};
 use crate::gallery::{Erase, GalleryError};
-use crate::policy::TwoPersonAct;
 use crate::records::subjects::{Decided, DueImage, ImageRecord, Keep, SubjectError, ToErase};
 use crate::rights::Permission;
 
@@ -21,10 +22,21 @@ pub struct Ran {
     pub erased: Vec<u64>,
     /// Certificates that were signed, with the salts that open them: kept nowhere.
     pub certificates: Vec<(i64, Option<String>)>,
-    /// Images that were due to go and are under legal hold: number and hold.
+    /// Images that were due to go and are under legal hold: number and hold; the first of them.
     pub held: Vec<(i64, i64)>,
+    /// How many of those were met.
+    pub held_in_all: u64,
     /// Whether there may be more: to be run again.
     pub more: bool,
+}
+
+impl Ran {
+    fn hold(&mut self, image: i64, hold: i64) {
+        self.held_in_all += 1;
+        if self.held.len() < RETENTION_RUN_MAX {
+            self.held.push((image, hold));
+        }
+    }
 }
 
 impl SubjectRoom {
@@ -41,7 +53,7 @@ impl SubjectRoom {
     ) -> Result<Vec<DueImage>, CaseworkError> {
         self.require(Permission::ReferenceErase)?;
         self.reckon().await?;
-        let found = told(self.book.due(&self.gallery, (day, overdue), after, limit).await)?;
+        let found = self.book.due(&self.gallery, (day, overdue), after, limit).await?;
         let listed = Happening::new(Kind::RetentionListed).of(&self.gallery);
         let listed = listed.about(found.iter().map(|due| Object::Image(due.image.id)));
         let word = if overdue { "overdue" } else { "due" };
@@ -53,9 +65,12 @@ impl SubjectRoom {
     /// decision waits until somebody else decides the same.
     ///
     /// # Errors
-    /// [`SubjectError::Decision`], [`SubjectError::SamePerson`], and the others.
+    /// [`SubjectError::Decision`], [`SubjectError::SamePerson`], [`CaseworkError::Access`] for who is no user where there are
+    /// users, and the others.
     pub async fn keep(&self, image: i64, until: Day, reason: &str, today: Day) -> Result<Decided, CaseworkError> {
-        self.require(Permission::ReferenceErase)?;
+        // Nobody is two people by coming once with a key and once by their account.
+        let (known, _) = somebody(&self.vault, &self.caller).await?;
+        require(&known, Permission::ReferenceErase, Some(&self.gallery))?;
         let reason = reason_of(reason)?;
         let Some(periods) = self.policy.periods(&self.gallery) else {
             return Err(SubjectError::Decision("the policy has no periods for this gallery".to_owned()).into());
@@ -66,12 +81,13 @@ impl SubjectRoom {
             );
             return Err(SubjectError::Decision(said).into());
         }
-        let exception = self.policy.two_person.acts.contains(&TwoPersonAct::RetentionException);
+        let exception = self.exception_takes_two();
         let ask = |image: &ImageRecord| {
             let clock = periods.kept_until(until);
             Ok(Keep { until, clock, takes_two: exception && image.facts.is_presumed_to_go() })
         };
-        Ok(self.book.decide_keep(&self.gallery, image, &reason, ask).await?)
+        let book = self.vault.acting_for(&known).subject_book();
+        Ok(book.decide_keep(&self.gallery, image, &reason, ask).await?)
     }
 
     /// Decides that an image goes with the next run.
@@ -83,54 +99,61 @@ impl SubjectRoom {
         Ok(self.book.decide_delete(&self.gallery, image, &reason_of(reason)?).await?)
     }
 
-    /// Erases what was decided to go and what expired by `day`; nothing that is under legal hold. Each erasure gets its
+    /// Erases what was decided to go and what expired by `day`, at most `most`; nothing that is under legal hold. Each erasure gets its
     /// certificate.
     ///
     /// # Errors
     /// What the gallery says: what was erased before stays erased, and is on record.
-    pub async fn run_retention(&self, desk: &Desk, day: Day) -> Result<Ran, CaseworkError> {
+    pub async fn run_retention(&self, desk: &Desk, day: Day, most: usize) -> Result<Ran, CaseworkError> {
         self.require(Permission::ReferenceErase)?;
         self.reckon().await?;
-        let (mut ran, mut after, mut looked) = (Ran::default(), 0, 0);
-        while looked < RETENTION_RUN_MAX {
-            let page = told(self.book.to_erase(&self.gallery, (day, after), SUBJECT_PAGE_MAX).await)?;
+        let (mut ran, mut after, mut left) = (Ran::default(), 0, most.min(RETENTION_RUN_MAX));
+        while left > 0 {
+            let page = self.book.to_erase(&self.gallery, (day, after), left.min(SUBJECT_PAGE_MAX)).await?;
             let Some(last) = page.last() else { break };
-            (after, looked) = (last.image, looked + page.len());
-            ran.more = looked >= RETENTION_RUN_MAX;
+            after = last.image;
             for one in page {
-                self.erase_one(desk, one, &mut ran).await?;
+                // What is held takes no room from what can go.
+                if self.erase_one(desk, (one, day), &mut ran).await? {
+                    left -= 1;
+                }
             }
         }
+        ran.more = left == 0;
         let done = Happening::new(Kind::RetentionRun).of(&self.gallery);
         let done = done.with("erased", Detail::Number(ran.erased.len() as u64));
-        self.vault.tell(&done.with("held", Detail::Number(ran.held.len() as u64))).await?;
+        self.vault.tell(&done.with("held", Detail::Number(ran.held_in_all))).await?;
         Ok(ran)
     }
 
-    async fn erase_one(&self, desk: &Desk, one: ToErase, ran: &mut Ran) -> Result<(), CaseworkError> {
+    /// Whether it was erased.
+    async fn erase_one(&self, desk: &Desk, (one, day): (ToErase, Day), ran: &mut Ran) -> Result<bool, CaseworkError> {
         if let Some(hold) = one.held {
-            ran.held.push((one.image, hold));
-            return Ok(());
+            ran.hold(one.image, hold);
+            return Ok(false);
         }
-        match certificate::erase(desk, &self.caller, &self.gallery, Erase::Template(one.template)).await {
+        match certificate::erase(desk, &self.caller, &self.gallery, Erase::Due(one.template, day)).await {
             Ok(done) => {
                 ran.erased.extend(done.erased.templates.iter().map(|id| id.0));
                 let salt = done.erased.begun.as_ref().and_then(|begun| begun.salt);
                 ran.certificates
                     .extend(done.certificate.map(|id| (id, salt.map(|salt| crate::base::hex::encode(&salt)))));
+                Ok(true)
             }
-            // Placed since it was looked for.
-            Err(CaseworkError::Gallery(GalleryError::Held { hold, .. })) => ran.held.push((one.image, hold)),
-            Err(CaseworkError::Gallery(GalleryError::NothingToErase { .. })) => {}
-            Err(error) => return Err(error),
+            // Placed, or decided to be kept, since it was looked for.
+            Err(CaseworkError::Gallery(GalleryError::Held { hold, .. })) => {
+                ran.hold(one.image, hold);
+                Ok(false)
+            }
+            Err(CaseworkError::Gallery(GalleryError::NothingToErase { .. })) => Ok(false),
+            Err(error) => Err(error),
         }
-        Ok(())
     }
 
     /// Gives dates to images that have none: those of a release that knew none.
     async fn reckon(&self) -> Result<(), CaseworkError> {
         let Some(periods) = self.policy.periods(&self.gallery) else { return Ok(()) };
-        while told(self.book.reckon(&self.gallery, |facts, enrolled| periods.clock(facts, enrolled)).await)? > 0 {}
+        while self.book.reckon(&self.gallery, |facts, enrolled| periods.clock(facts, enrolled)).await? > 0 {}
         Ok(())
     }
 }

@@ -9,9 +9,10 @@ use crate::casework::CaseworkError;
 use crate::casework::access::require;
 use crate::casework::governing::in_force;
 use crate::gallery::{GalleryError, Vault};
-use crate::policy::{DatedFacts, Fact, Policy};
-use crate::records::RecordsError;
-use crate::records::subjects::{HoldRecord, ImageRecord, MoveRecord, SubjectBook, SubjectError, SubjectRecord};
+use crate::policy::{DatedFacts, Fact, Policy, TwoPersonAct};
+use crate::records::subjects::{
+    Described, HoldRecord, ImageRecord, MoveRecord, SubjectBook, SubjectError, SubjectRecord,
+};
 use crate::rights::Permission;
 
 /// The subjects of one gallery, for one caller.
@@ -66,7 +67,7 @@ impl SubjectRoom {
     /// [`CaseworkError::NotAllowed`], what the records say.
     pub async fn list(&self, after: i64, limit: usize) -> Result<Vec<SubjectRecord>, CaseworkError> {
         self.require(Permission::GalleryRead)?;
-        let found = told(self.book.list(&self.gallery, after, limit).await)?;
+        let found = self.book.list(&self.gallery, after, limit).await?;
         let listed = Happening::new(Kind::SubjectListed).of(&self.gallery);
         let listed = listed.about(found.iter().map(|subject| Object::Subject(subject.id)));
         self.vault.tell(&listed.with("subjects", Detail::Number(found.len() as u64))).await?;
@@ -80,7 +81,7 @@ impl SubjectRoom {
     pub async fn show(&self, who: &SubjectRef, after: i64, limit: usize) -> Result<SubjectView, CaseworkError> {
         self.require(Permission::GalleryRead)?;
         let subject = self.book.called(&self.gallery, who).await?;
-        let images = told(self.book.images(subject.id, after, limit).await)?;
+        let images = self.book.images(subject.id, after, limit).await?;
         self.tell_read(subject.id).await?;
         Ok(SubjectView { subject, images })
     }
@@ -97,24 +98,34 @@ impl SubjectRoom {
     ) -> Result<(SubjectRecord, Vec<MoveRecord>), CaseworkError> {
         self.require(Permission::GalleryRead)?;
         let subject = self.book.called(&self.gallery, who).await?;
-        let moves = told(self.book.moves(subject.id, before, limit).await)?;
+        let moves = self.book.moves(subject.id, before, limit).await?;
         self.tell_read(subject.id).await?;
         Ok((subject, moves))
     }
 
-    /// Sets fields of what is known of an image; what is known then, with the dates that follow.
+    /// Sets fields of what is known of an image; what is known then, with the dates that follow. Of one that is presumed to go nobody
+    /// sets alone what lets it stay: a decision that keeps it comes first.
     ///
     /// # Errors
-    /// [`SubjectError::Decision`] for what can't be so, and the others.
+    /// [`SubjectError::PresumedToGo`]; [`SubjectError::Decision`] for what can't be so, and the others.
     pub async fn set(&self, image: i64, fields: &[(Fact, String)]) -> Result<DatedFacts, CaseworkError> {
         self.require(Permission::ReferenceEnrol)?;
         let (periods, today) = (self.policy.periods(&self.gallery), Day::today());
-        let change = |mut facts: crate::policy::ImageFacts, enrolled: Day| {
+        let by_two = self.exception_takes_two();
+        let change = |image: &ImageRecord| {
+            let mut facts = image.facts.clone();
             for (fact, text) in fields {
                 facts.put(*fact, text).map_err(|rule| format!("{}: {rule}", fact.as_str()))?;
             }
             self.policy.check_facts(&facts, today)?;
-            Ok(DatedFacts::under(periods, facts, enrolled))
+            // By today's periods both; where there are none any more, dates stay as they were reckoned.
+            let dated = |facts| {
+                let dated = DatedFacts::under(periods, facts, image.created_on);
+                DatedFacts { clock: dated.clock.or(image.clock), ..dated }
+            };
+            let (before, about) = (dated(image.facts.clone()), dated(facts));
+            let wants_keep = about.outlives(&before).then_some(by_two);
+            Ok(Described { decided_anew: about.is_decided_anew(&before), about, wants_keep })
         };
         Ok(self.book.describe(&self.gallery, image, change).await?)
     }
@@ -195,10 +206,15 @@ impl SubjectRoom {
     /// [`CaseworkError::NotAllowed`], what the records say.
     pub async fn holds(&self, after: i64, lifted_too: bool, limit: usize) -> Result<Vec<HoldRecord>, CaseworkError> {
         self.require(Permission::GalleryRead)?;
-        let found = told(self.book.holds(&self.gallery, (after, lifted_too), limit).await)?;
+        let found = self.book.holds(&self.gallery, (after, lifted_too), limit).await?;
         let listed = Happening::new(Kind::HoldListed).of(&self.gallery);
         self.vault.tell(&listed.about(found.iter().map(|hold| Object::Hold(hold.id)))).await?;
         Ok(found)
+    }
+
+    /// Whether it takes two people to keep what is presumed to go.
+    pub(super) fn exception_takes_two(&self) -> bool {
+        self.policy.two_person.acts.contains(&TwoPersonAct::RetentionException)
     }
 
     pub(super) fn require(&self, permission: Permission) -> Result<(), CaseworkError> {
@@ -213,13 +229,6 @@ impl SubjectRoom {
 
 /// A reason in words, which is wanted of whoever changes something.
 pub(super) fn reason_of(reason: &str) -> Result<String, SubjectError> {
-    let reason = reason.trim();
-    if reason.is_empty() || reason.len() > RECORD_TEXT_BYTES_MAX {
-        return Err(SubjectError::Decision(format!("say why, in 1 to {RECORD_TEXT_BYTES_MAX} bytes")));
-    }
-    Ok(reason.to_owned())
-}
-
-pub(super) fn told<T>(result: Result<T, RecordsError>) -> Result<T, CaseworkError> {
-    Ok(result.map_err(GalleryError::from)?)
+    let wanted = || SubjectError::Decision(format!("say why, in 1 to {RECORD_TEXT_BYTES_MAX} bytes"));
+    crate::casework::reason_of(reason).ok_or_else(wanted)
 }

@@ -117,7 +117,7 @@ async fn erase(settings: Settings, gallery: &GalleryName, what: Erase, yes: bool
 fn confirm(gallery: &GalleryName, what: &Erase) -> Result<()> {
     let named = match what {
         Erase::Subject(subject) => format!("all templates of the subject {subject}"),
-        Erase::Template(template) => format!("the template {template}"),
+        Erase::Template(template) | Erase::Due(template, _) => format!("the template {template}"),
     };
     print::confirm(&format!("{named} from {gallery}"))
 }

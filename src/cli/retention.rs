@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::base::day::Day;
 use crate::base::hex;
 use crate::base::ids::GalleryName;
-use crate::base::limits::CERTIFICATE_BYTES_MAX;
+use crate::base::limits::{CERTIFICATE_BYTES_MAX, RETENTION_RUN_MAX};
 use crate::base::text::printable;
 use crate::casework::certificate::{self, Certificate};
 use crate::casework::retention::Ran;
@@ -159,7 +159,7 @@ pub async fn run(settings: Settings, command: RetentionCommand) -> Result<()> {
             }
             let desk = desk(settings, Access::Writer).await?;
             let room = SubjectRoom::enter(&desk.vault, &person(&desk).await?, &gallery).await?;
-            let ran = room.run_retention(&desk, Day::today()).await?;
+            let ran = room.run_retention(&desk, Day::today(), RETENTION_RUN_MAX).await?;
             say(&gallery, &ran, json)
         }
         RetentionCommand::Certificate { number } => {
@@ -229,7 +229,8 @@ fn say(gallery: &GalleryName, ran: &Ran, as_json: bool) -> Result<()> {
             ran.certificates.iter().map(|(id, salt)| json!({ "certificate": id, "salt": salt })).collect();
         let held: Vec<_> = ran.held.iter().map(|(image, hold)| json!({ "image": image, "hold": hold })).collect();
         return print::json(&json!({
-            "gallery": gallery, "erased": ran.erased, "certificates": certificates, "held": held, "more": ran.more,
+            "gallery": gallery, "erased": ran.erased, "certificates": certificates, "held": held,
+            "held_in_all": ran.held_in_all, "more": ran.more,
         }));
     }
     for (image, hold) in &ran.held {
@@ -239,7 +240,7 @@ fn say(gallery: &GalleryName, ran: &Ran, as_json: bool) -> Result<()> {
         print::line(&certificate_line(*id, salt.as_deref()))?;
     }
     let more = if ran.more { "; there may be more: run it again" } else { "" };
-    print::line(&format!("erased {} templates from {gallery}, {} held{more}", ran.erased.len(), ran.held.len()))
+    print::line(&format!("erased {} templates from {gallery}, {} held{more}", ran.erased.len(), ran.held_in_all))
 }
 
 /// What is said of a certificate once, when it is made.

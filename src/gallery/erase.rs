@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::audit::{Caller, Detail, Happening, Kind};
 use crate::base::clock;
+use crate::base::day::Day;
 use crate::base::ids::{GalleryName, SubjectRef, TemplateId};
 use crate::base::limits::ERASE_BATCH_MAX;
 use crate::gallery::GalleryError;
@@ -23,6 +24,8 @@ const POLL: Duration = Duration::from_millis(2);
 pub enum Erase {
     /// One template, enrolled or synthetic.
     Template(TemplateId),
+    /// One template, if its image was decided to go or its time is over on that day.
+    Due(TemplateId, Day),
     /// Every reference of a subject.
     Subject(SubjectRef),
 }
@@ -108,7 +111,7 @@ impl Inner {
         let ids = self.resolve(room, &guard, what).await?;
         if ids.is_empty() && unfinished.is_empty() {
             let what = match what {
-                Erase::Template(_) => "such template",
+                Erase::Template(_) | Erase::Due(..) => "such template",
                 Erase::Subject(_) => "reference of that subject",
             };
             return Err(GalleryError::NothingToErase { gallery: room.name.clone(), what });
@@ -127,6 +130,13 @@ impl Inner {
                     {
                         return Err(GalleryError::Moved(room.name.clone()));
                     }
+                    // What was decided to be kept since it was looked for stays.
+                    if let Erase::Due(id, day) = what
+                        && !change.is_to_go(&room.name, *id, *day).await?
+                    {
+                        let what = "template that has to go";
+                        return Err(GalleryError::NothingToErase { gallery: room.name.clone(), what });
+                    }
                     // In the same transaction: a hold that is placed from now on comes too late.
                     if let Some(hold) = change.hold_on_templates(&room.name, &ids).await? {
                         return Err(GalleryError::Held { gallery: room.name.clone(), hold });
@@ -135,7 +145,7 @@ impl Inner {
                         change.begin_erasure(&room.name, id).await?;
                     }
                     let (kind, word) = match what {
-                        Erase::Template(_) => (Kind::ReferenceErased, "reference"),
+                        Erase::Template(_) | Erase::Due(..) => (Kind::ReferenceErased, "reference"),
                         Erase::Subject(_) => (Kind::SubjectErased, "subject"),
                     };
                     new = Some(change.add_erasure(&room.name, word, &ids, caller).await?);
@@ -159,7 +169,7 @@ impl Inner {
     async fn resolve(&self, room: &Room, guard: &Guard, what: &Erase) -> Result<Vec<TemplateId>, GalleryError> {
         match what {
             Erase::Subject(subject) => Ok(self.records.templates_of(&room.name, subject).await?),
-            Erase::Template(id) => {
+            Erase::Template(id) | Erase::Due(id, _) => {
                 let state = self.records.states(&room.name, &[*id]).await?.remove(id);
                 let synthetic = id.0 <= guard.last_id() && room.snapshot().is_synthetic(*id);
                 let live = state.map_or(synthetic, |state| state == "live");

@@ -33,6 +33,19 @@ impl DatedFacts {
         let clock = periods.map(|periods| periods.clock(&facts, enrolled));
         Self { facts, clock }
     }
+
+    /// Whether what was decided on `before` was decided on something else: on other dates, or on another presumption.
+    #[must_use]
+    pub fn is_decided_anew(&self, before: &Self) -> bool {
+        self.clock != before.clock || self.facts.is_presumed_to_go() != before.facts.is_presumed_to_go()
+    }
+
+    /// Whether an image that was presumed to go by `before` would stay longer by this, or be presumed to go no more.
+    #[must_use]
+    pub fn outlives(&self, before: &Self) -> bool {
+        let Some(old) = before.clock.filter(|_| before.facts.is_presumed_to_go()) else { return false };
+        !self.facts.is_presumed_to_go() || self.clock.is_none_or(|new| new.expires > old.expires)
+    }
 }
 
 /// What is to be done with an image on a day.

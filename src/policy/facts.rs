@@ -170,6 +170,22 @@ impl Fact {
 }
 
 impl ImageFacts {
+    /// The fields in which `other` says something else.
+    pub fn differing(&self, other: &Self) -> impl Iterator<Item = Fact> {
+        let differs = |fact: &Fact| match fact {
+            Fact::CapturedOn => self.captured_on != other.captured_on,
+            Fact::Pose => self.pose != other.pose,
+            Fact::LawfulBasis => self.lawful_basis != other.lawful_basis,
+            Fact::Disposal => self.disposal != other.disposal,
+            Fact::DisposedOn => self.disposed_on != other.disposed_on,
+            Fact::Under18 => self.under18 != other.under18,
+            Fact::ReviewGroup => self.review_group != other.review_group,
+            Fact::ReviewOn => self.review_on != other.review_on,
+            Fact::ExpiresOn => self.expires_on != other.expires_on,
+        };
+        Fact::ALL.into_iter().filter(differs)
+    }
+
     /// Takes a field as it is written; an empty one says nothing.
     ///
     /// # Errors

@@ -2,57 +2,62 @@
 
 use sqlx::Row as _;
 
-use crate::audit::{Happening, Kind, Object};
+use crate::audit::{Detail, Happening, Kind, Object};
 use crate::base::clock;
 use crate::base::day::Day;
 use crate::base::ids::{GalleryName, SubjectRef};
 use crate::base::limits::{HOLDS_OF_SUBJECT_MAX, RECORD_TEXT_BYTES_MAX};
-use crate::policy::{Clock, DatedFacts, ImageFacts};
-use crate::records::subjects::{SubjectBook, SubjectError, SubjectState};
+use crate::policy::{Clock, DatedFacts, Fact};
+use crate::records::subjects::{ImageRecord, SubjectBook, SubjectError, SubjectState};
 use crate::records::templates::subject_key;
 use crate::records::{Change, RecordsError};
 
+/// What is to be known of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// The facts and their dates.
+    pub about: DatedFacts,
+    /// Whether what was decided before was about something else.
+    pub decided_anew: bool,
+    /// Where it takes a decision by which the image is kept as long: whether two people have to have made it.
+    pub wants_keep: Option<bool>,
+}
+
 impl SubjectBook {
-    /// Changes what is known of a live image, as `change` makes it of what was known and of the day on which it came; gives
-    /// what is known then.
+    /// Changes what is known of a live image, as `change` makes it of its record; gives what is known then.
     ///
     /// # Errors
-    /// [`SubjectError`]; what `change` refuses is [`SubjectError::Decision`].
+    /// [`SubjectError::PresumedToGo`] without a decision that it takes, and the others; what `change` refuses is
+    /// [`SubjectError::Decision`].
     pub async fn describe(
         &self,
         gallery: &GalleryName,
         image: i64,
-        change_facts: impl FnOnce(ImageFacts, Day) -> Result<DatedFacts, String> + Send,
+        change_facts: impl FnOnce(&ImageRecord) -> Result<Described, String> + Send,
     ) -> Result<DatedFacts, SubjectError> {
         let mut change = self.records.begin().await?;
         let before = self.image_in(&mut change, gallery, image).await?;
-        let subject = before.subject;
-        let about = change_facts(before.facts, before.created_on).map_err(SubjectError::Decision)?;
-        // What somebody decided to keep for a while was decided on what was known then.
-        let DatedFacts { facts, clock } = &about;
-        let text = |day: Option<Day>| day.map(|day| day.to_string());
-        let (review, expires) = clock.map(|Clock { review, expires }| (review, expires)).unzip();
-        let update = "UPDATE image SET captured_on = $2, pose = $3, lawful_basis = $4, disposal = $5, disposed_on = $6, under18 = $7, \
-             review_group = $8, review_on = $9, expires_on = $10, review_due = $11, expires = $12, kept_until = NULL WHERE id = $1";
-        sqlx::query(update)
-            .bind(image)
-            .bind(text(facts.captured_on))
-            .bind(facts.pose.as_str())
-            .bind(facts.lawful_basis.clone())
-            .bind(facts.disposal.as_str())
-            .bind(text(facts.disposed_on))
-            .bind(facts.under18.map(i64::from))
-            .bind(facts.review_group.map(i64::from))
-            .bind(text(facts.review_on))
-            .bind(text(facts.expires_on))
-            .bind(text(review))
-            .bind(text(expires))
-            .execute(&mut *change.transaction)
-            .await
-            .map_err(change.sql())?;
-        change.drop_reviews(image).await?;
+        let Described { mut about, decided_anew, wants_keep } =
+            change_facts(&before).map_err(SubjectError::Decision)?;
+        if let Some(by_two) = wants_keep
+            && !change.is_kept_as_long(&before, about.clock, by_two).await?
+        {
+            return Err(SubjectError::PresumedToGo(image));
+        }
+        // What somebody decided to keep for a while was decided on what was known then: it stands where that is the same.
+        let kept_until = before.kept_until.filter(|_| !decided_anew);
+        if kept_until.is_some() {
+            about.clock = before.clock;
+        }
+        change.put_known(image, &about, kept_until).await?;
+        if decided_anew {
+            change.drop_reviews(image).await?;
+        }
         let described = Happening::new(Kind::ImageDescribed).of(gallery);
-        change.tell(&self.caller, &described.about([Object::Image(image), Object::Subject(subject)])).await?;
+        let described = described.about([Object::Image(image), Object::Subject(before.subject)]);
+        let changed = |told: Happening, fact: Fact| told.with(fact.as_str(), Detail::Word("changed"));
+        let described = about.facts.differing(&before.facts).fold(described, changed);
+        change.tell(&self.caller, &described).await?;
         change.commit().await?;
         Ok(about)
     }
@@ -154,6 +159,47 @@ impl Change {
         Ok(Some((row.try_get("id").map_err(self.sql())?, state)))
     }
 
+    /// Whether a decision stands by which an image is kept as long as `clock` would keep it.
+    async fn is_kept_as_long(
+        &mut self,
+        image: &ImageRecord,
+        clock: Option<Clock>,
+        by_two: bool,
+    ) -> Result<bool, RecordsError> {
+        let (Some(until), Some(kept), Some(new)) = (image.kept_until, image.clock, clock) else { return Ok(false) };
+        let select = "SELECT COUNT(*) FROM retention_review WHERE image_id = $1 AND decision = 'keep' AND state = 'stands' \
+             AND until = $2 AND (second_person IS NOT NULL OR $3 = 0)";
+        let query = sqlx::query_scalar::<_, i64>(select).bind(image.id).bind(until.to_string()).bind(i64::from(by_two));
+        let decisions = query.fetch_one(&mut *self.transaction).await.map_err(self.sql())?;
+        Ok(decisions > 0 && new.expires <= kept.expires)
+    }
+
+    async fn put_known(&mut self, image: i64, about: &DatedFacts, kept_until: Option<Day>) -> Result<(), RecordsError> {
+        let DatedFacts { facts, clock } = about;
+        let text = |day: Option<Day>| day.map(|day| day.to_string());
+        let (review, expires) = clock.map(|Clock { review, expires }| (review, expires)).unzip();
+        let update = "UPDATE image SET captured_on = $2, pose = $3, lawful_basis = $4, disposal = $5, disposed_on = $6, under18 = $7, \
+             review_group = $8, review_on = $9, expires_on = $10, review_due = $11, expires = $12, kept_until = $13 WHERE id = $1";
+        sqlx::query(update)
+            .bind(image)
+            .bind(text(facts.captured_on))
+            .bind(facts.pose.as_str())
+            .bind(facts.lawful_basis.clone())
+            .bind(facts.disposal.as_str())
+            .bind(text(facts.disposed_on))
+            .bind(facts.under18.map(i64::from))
+            .bind(facts.review_group.map(i64::from))
+            .bind(text(facts.review_on))
+            .bind(text(facts.expires_on))
+            .bind(text(review))
+            .bind(text(expires))
+            .bind(text(kept_until))
+            .execute(&mut *self.transaction)
+            .await
+            .map_err(self.sql())?;
+        Ok(())
+    }
+
     /// A hold that stands on a subject.
     pub(super) async fn hold_on(&mut self, subject: i64) -> Result<Option<i64>, RecordsError> {
         let select = "SELECT id FROM legal_hold WHERE subject_id = $1 AND lifted_at IS NULL ORDER BY id LIMIT 1";
@@ -187,7 +233,7 @@ impl Change {
         Ok(None)
     }
 
-    /// Decisions about an image of which other things are known now count no more.
+    /// No decision about an image counts any more.
     pub(super) async fn drop_reviews(&mut self, image: i64) -> Result<(), RecordsError> {
         let update =
             "UPDATE retention_review SET state = 'dropped' WHERE image_id = $1 AND state IN ('open', 'stands')";

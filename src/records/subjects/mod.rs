@@ -19,6 +19,7 @@ use crate::base::ids::{GalleryName, SubjectRef, TemplateId};
 use crate::policy::{Clock, ImageFacts};
 use crate::records::{Records, RecordsError};
 
+pub use change::Described;
 pub use retention::{Decided, DueImage, Keep, ToErase};
 
 pub(in crate::records) use join::{images_subjects, named_subjects};
@@ -132,6 +133,12 @@ pub enum SubjectError {
     /// Somebody who decided it already.
     #[error("somebody else has to agree: you decided this yourself")]
     SamePerson,
+    /// Whoever sets fields alone doesn't get around what takes a decision.
+    #[error(
+        "image {0} is presumed to be deleted, and with this it would stay longer: first have it kept at least as long by `bertillon \
+         retention review {0} --keep-until`, by as many people as the policy wants, and set this then"
+    )]
+    PresumedToGo(i64),
     /// A decision that can't be made.
     #[error("{0}")]
     Decision(String),

@@ -121,7 +121,7 @@ impl SubjectBook {
     async fn due_of(&self, row: &SqliteRow) -> Result<DueImage, RecordsError> {
         let image = self.records.image_of(row)?;
         let select = "SELECT r.reference AS reference, (SELECT MIN(h.id) FROM legal_hold h WHERE h.subject_id = r.subject_id \
-             AND h.lifted_at IS NULL) AS held, (SELECT MAX(v.decision) FROM retention_review v WHERE v.image_id = $2 \
+             AND h.lifted_at IS NULL) AS held, (SELECT MIN(v.decision) FROM retention_review v WHERE v.image_id = $2 \
              AND v.state IN ('open', 'stands') AND (v.state = 'open' OR v.decision = 'delete')) AS decided \
              FROM subject_reference r WHERE r.subject_id = $1";
         let query = sqlx::query(select).bind(image.subject).bind(image.id);
@@ -183,13 +183,7 @@ impl SubjectBook {
         let (id, decided) = match first {
             Some((_, person)) if person == self.person() => return Err(SubjectError::SamePerson),
             Some((id, _)) => {
-                change
-                    .run(
-                        "UPDATE retention_review SET state = 'dropped' WHERE image_id = $1 AND id <> $2 \
-                     AND state IN ('open', 'stands')",
-                        &[image, id],
-                    )
-                    .await?;
+                change.drop_reviews(image).await?;
                 let update = "UPDATE retention_review SET state = 'stands', second_person = $2 WHERE id = $1";
                 let query = sqlx::query(update).bind(id).bind(self.person());
                 query.execute(&mut *change.transaction).await.map_err(change.sql())?;
@@ -229,7 +223,7 @@ impl SubjectBook {
         Ok(())
     }
 
-    /// Adds a decision; others about the same image count no more.
+    /// Adds a decision. Others about the same image count no more once it stands; while it waits, only others that wait don't.
     async fn add_review(
         &self,
         change: &mut Change,
@@ -237,7 +231,12 @@ impl SubjectBook {
         image: i64,
         (decision, until, state): (&'static str, Option<Day>, &'static str),
     ) -> Result<i64, RecordsError> {
-        change.drop_reviews(image).await?;
+        if state == "open" {
+            let update = "UPDATE retention_review SET state = 'dropped' WHERE image_id = $1 AND state = 'open'";
+            change.run(update, &[image]).await?;
+        } else {
+            change.drop_reviews(image).await?;
+        }
         let insert = "INSERT INTO retention_review (id, gallery, image_id, decision, until, person, at, state) \
              SELECT (SELECT COALESCE(MAX(id), 0) + 1 FROM retention_review), $1, $2, $3, $4, $5, $6, $7 RETURNING id";
         sqlx::query_scalar(insert)
@@ -261,6 +260,18 @@ fn reviewed(gallery: &GalleryName, image: &ImageRecord, word: &'static str) -> H
 }
 
 impl Change {
+    /// Whether a template's image was decided to go, or its time is over on `day`.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn is_to_go(&mut self, gallery: &GalleryName, id: TemplateId, day: Day) -> Result<bool, RecordsError> {
+        let select = "SELECT COUNT(*) FROM image i WHERE i.gallery = $1 AND i.template_id = $2 AND i.state = 'live' \
+             AND (i.expires <= $3 OR EXISTS (SELECT 1 FROM retention_review v WHERE v.image_id = i.id \
+             AND v.decision = 'delete' AND v.state = 'stands'))";
+        let query = sqlx::query_scalar::<_, i64>(select).bind(gallery.as_str()).bind(id.0 as i64).bind(day.to_string());
+        Ok(query.fetch_one(&mut *self.transaction).await.map_err(self.sql())? > 0)
+    }
+
     async fn set_clock(&mut self, image: i64, clock: Clock, kept_until: Option<Day>) -> Result<(), RecordsError> {
         let update = "UPDATE image SET review_due = $2, expires = $3, kept_until = $4 WHERE id = $1";
         let query = sqlx::query(update).bind(image).bind(clock.review.to_string()).bind(clock.expires.to_string());
