@@ -36,9 +36,12 @@ fn a_case_goes_from_a_still_to_an_erasure_and_every_rule_holds() {
         command.env("BERTILLON_MODELS", std::path::absolute(models_dir()).unwrap());
         command
     });
-    for words in
-        ["possible identification, not evidence of identity", "two different people", "a certificate was signed", "xeno"]
-    {
+    for words in [
+        "possible identification, not evidence of identity",
+        "two different people",
+        "a certificate was signed",
+        "xeno",
+    ] {
         assert!(told.to_lowercase().contains(words), "{words:?} is not in the story: {told}");
     }
     let data = folder.path().join("story/data");

@@ -128,9 +128,8 @@ fn pack(stage: &Stage) -> Result<()> {
 fn retention(stage: &Stage, led: &Led) -> Result<()> {
     heading("Years later: nobody was convicted, and the picture's time is over")?;
     let who = led.subject.as_str();
-    let shown = stage.json("una", &["subject", "show", GALLERY, who, "--json"], |shown| {
-        format!("{} image(s)", shown["images"])
-    })?;
+    let shown = stage
+        .json("una", &["subject", "show", GALLERY, who, "--json"], |shown| format!("{} image(s)", shown["images"]))?;
     let image = shown["image_records"][0]["id"].to_string();
     let known = ["captured_on=2012-05-01", "disposal_outcome=no_further_action", "disposed_on=2012-09-01"];
     stage.good("una", &[&["subject", "set", GALLERY, &image][..], &known].concat())?;
@@ -161,7 +160,7 @@ fn sample(stage: &Stage) -> Result<()> {
     let now = clock::now_rfc3339();
     let open = ["sample", "open", "--of", "decisions", "--from", "2026-01-01", "--to", &now, "--n", "2"];
     stage.good("ulf", &open)?;
-    stage.refused("ulf", &open, "")?;
+    stage.refused("ulf", &open, "is not sampled again")?;
     stage.owner(&["audit", "checkpoint"])?;
     stage.good("ulf", &["sample", "draw", "1"])?;
     stage.good("ulf", &["sample", "record", "1", "1", "--outcome", "right", "--reason", "I would say so too"])?;
