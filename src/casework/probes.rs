@@ -11,11 +11,11 @@ use crate::audit::Caller;
 use crate::base::clock;
 use crate::base::ids::GalleryName;
 use crate::base::limits::IMAGE_BYTES_MAX;
-use crate::casework::search::{Answer, SearchRequest};
+use crate::casework::search::SearchRequest;
 use crate::casework::{CaseworkError, Desk};
 use crate::gallery::{GalleryError, Vault};
 use crate::policy::{Period, Policy};
-use crate::records::NewProbe;
+use crate::records::{NewProbe, SearchRecord};
 
 /// How often a server looks whether the time of probe images is over.
 const LOOK_EVERY: Duration = Duration::from_hours(1);
@@ -44,22 +44,23 @@ impl Keeping {
         Self { vault, gallery, task: Some(task) }
     }
 
-    /// Waits for the sealing, and lets go of pictures that gave no probe.
-    pub(super) async fn of(mut self, answer: &Answer) -> Result<Vec<NewProbe>, CaseworkError> {
+    /// Waits for the sealing, and records the searches with the pictures that gave a probe; lets go of the others.
+    pub(super) async fn record(mut self, searches: Vec<SearchRecord>) -> Result<Vec<i64>, CaseworkError> {
         let sealed = self.sealed().await?;
-        let gave = |probe: &NewProbe| {
-            answer.pictures.iter().any(|picture| picture.sha256 == probe.sha256 && !picture.probes.is_empty())
-        };
-        let (kept, failed): (Vec<NewProbe>, Vec<NewProbe>) = sealed.into_iter().partition(gave);
-        self.vault.let_go(&self.gallery, &failed).await;
-        Ok(kept)
+        // Between these two nothing is waited for, so whoever stops waiting loses no picture.
+        Ok(self.vault.record_searches_keeping(&self.gallery, searches, sealed).await?)
     }
 
-    /// Lets go of all of them: the search failed.
+    /// Lets go of all of them, as the search failed: to the end, even when nobody waits for it any more.
     pub(super) async fn let_go(mut self) {
-        match self.sealed().await {
-            Ok(sealed) => self.vault.let_go(&self.gallery, &sealed).await,
-            Err(error) => tracing::warn!(%error, "pictures of a search that failed were not sealed either"),
+        let letting_go = tokio::spawn(async move {
+            match self.sealed().await {
+                Ok(sealed) => self.vault.let_go(&self.gallery, &sealed).await,
+                Err(error) => tracing::warn!(%error, "pictures of a search that failed were not sealed either"),
+            }
+        });
+        if letting_go.await.is_err() {
+            tracing::error!("letting go of the pictures of a search ended in a bug");
         }
     }
 

@@ -189,18 +189,8 @@ pub async fn search(desk: &Desk, request: SearchRequest, seen: impl FnOnce()) ->
         }
     };
     answer.total_ms = total.lap_ms();
-    let probes = keeping.of(&answer).await?;
     // Nothing is shown without a record: the record comes first, and an answer that can't be recorded is not given.
-    let vault = desk.vault.acting_for(&caller);
-    let records = records_of(&answer, caller.who(), statement.as_ref());
-    let numbers = match vault.record_searches_keeping(&records, &probes).await {
-        Ok(numbers) => numbers,
-        Err(error) => {
-            // Where it is not known whether it was kept, the blobs that count stay.
-            vault.let_go(&answer.gallery, &probes).await;
-            return Err(error.into());
-        }
-    };
+    let numbers = keeping.record(records_of(&answer, caller.who(), statement.as_ref())).await?;
     for (probe, number) in answer.pictures.iter_mut().flat_map(|picture| &mut picture.probes).zip(numbers) {
         probe.search = number;
     }

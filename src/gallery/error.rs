@@ -45,6 +45,20 @@ pub enum GalleryError {
     /// No such probe image, or it is erased.
     #[error("no picture of probe {0}, or of that edit, is kept: `bertillon probe list` shows those there are")]
     NoProbe(i64),
+    /// Probe images whose time is over, and that are there still.
+    #[error(
+        "{erased} probe images were erased, and {left} could not be, the first of them probe {probe}: {why}. Mend that, then `bertillon probe erase --expired`"
+    )]
+    ProbesLeft {
+        /// How many are gone.
+        erased: u64,
+        /// How many are not.
+        left: u64,
+        /// The first of these.
+        probe: i64,
+        /// Why it is not.
+        why: Box<GalleryError>,
+    },
     /// Another process writes here.
     #[error("{path} is in use by {}: {}", holder_text(*.holder, .address.as_deref()), advice(.address.as_deref()))]
     InUse {

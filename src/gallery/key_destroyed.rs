@@ -33,6 +33,7 @@ impl Vault {
             let pictures = change.end_key(&vault.caller, &name, key).await?;
             change.commit().await?;
             vault.remove_what_lay_under(&name, key).await?;
+            vault.inner.records.empty_journal(vault.inner.options.erase_wait).await?;
             Ok(pictures)
         })
         .await
@@ -49,8 +50,13 @@ impl Vault {
     /// Finishes what was cut short when keys were destroyed.
     pub(super) async fn finish_destroyed_keys(&self) -> Result<(), GalleryError> {
         let vault = self.acting_for(&Caller::itself("a key was destroyed"));
-        for (gallery, key) in self.inner.records.destroyed_keys().await? {
-            vault.remove_what_lay_under(&gallery, key).await?;
+        let destroyed = self.inner.records.destroyed_keys().await?;
+        for (gallery, key) in &destroyed {
+            vault.remove_what_lay_under(gallery, *key).await?;
+        }
+        if !destroyed.is_empty() {
+            // Names of blobs may be there still, where it was cut short before this.
+            self.inner.records.empty_journal(self.inner.options.erase_wait).await?;
         }
         Ok(())
     }

@@ -122,7 +122,7 @@ impl Inner {
         }
     }
 
-    pub(super) async fn give_up(&self, pending: &[PendingBlob]) {
+    async fn give_up(&self, pending: &[PendingBlob]) {
         if let Err(error) = self.take_blobs_back(pending).await {
             tracing::warn!(%error, "pictures that are not kept after all are removed at the next start");
         }
@@ -131,10 +131,13 @@ impl Inner {
     /// Erases blobs that were begun, but for those that count by now, and forgets that they were begun.
     async fn take_blobs_back(&self, pending: &[PendingBlob]) -> Result<(), GalleryError> {
         // A transaction that was thought to have failed, and did not, has taken them back itself.
-        let taken = self.records.take_begun(pending).await?;
-        let gone = taken.into_iter().map(|begun| (begun.gallery, begun.blob)).collect();
-        self.erase_blobs(gone).await?;
-        Ok(self.records.end_blobs(pending).await?)
+        self.erase_taken(&self.records.take_begun(pending).await?).await
+    }
+
+    /// Erases blobs that were taken, and forgets that they were begun.
+    pub(super) async fn erase_taken(&self, taken: &[PendingBlob]) -> Result<(), GalleryError> {
+        self.erase_blobs(taken.iter().map(|begun| (begun.gallery.clone(), begun.blob)).collect()).await?;
+        Ok(self.records.end_blobs(taken).await?)
     }
 
     /// Erases the kept pictures of templates: how many there were. Their names are forgotten with the templates.

@@ -12,6 +12,7 @@ use crate::base::limits::RECORD_TEXT_BYTES_MAX;
 use crate::crypto::BlobKind;
 use crate::gallery::GalleryError;
 use crate::gallery::pictures::off_thread;
+use crate::gallery::room::detached;
 use crate::gallery::vault::{Vault, check_text};
 use crate::pictures::{BlobName, Cabinet, PictureError, PictureReader};
 use crate::records::{NewProbe, PendingBlob, ProbeEdit, ProbeRecord, SearchRecord};
@@ -70,20 +71,48 @@ impl Vault {
         }
     }
 
-    /// Erases sealed pictures that were not recorded. What can't be erased now is at the next start.
+    /// Erases sealed pictures that were not recorded; those that were stay. What can't be erased now is at the next start.
     pub async fn let_go(&self, gallery: &GalleryName, probes: &[NewProbe]) {
-        if !probes.is_empty() {
-            self.inner.give_up(&begun(gallery, probes)).await;
+        if probes.is_empty() {
+            return;
+        }
+        let gone = match self.inner.records.take_probe_blobs(&begun(gallery, probes)).await {
+            Ok(taken) => self.inner.erase_taken(&taken).await,
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = gone {
+            tracing::warn!(%error, "pictures of searches that are not kept after all are removed at the next start");
         }
     }
 
-    /// As [`record_searches`](Self::record_searches), with the pictures that are kept of them. Those of no search here do not
-    /// count.
+    /// As [`record_searches`](Self::record_searches), with the pictures that are kept of them, and lets go of those of no search
+    /// here; of all of them, where the searches are not recorded. Goes on to its end even when nobody waits for it any more.
     ///
     /// # Errors
     /// As there; [`RecordsError::NotBegun`](crate::records::RecordsError::NotBegun) for a picture that a start has removed
     /// meanwhile.
     pub async fn record_searches_keeping(
+        &self,
+        gallery: &GalleryName,
+        searches: Vec<SearchRecord>,
+        probes: Vec<NewProbe>,
+    ) -> Result<Vec<i64>, GalleryError> {
+        let (vault, gallery) = (self.clone(), gallery.clone());
+        detached(async move {
+            let of_one = |probe: &NewProbe| searches.iter().any(|search| search.probe_sha256 == probe.sha256);
+            let (kept, failed): (Vec<NewProbe>, Vec<NewProbe>) = probes.into_iter().partition(of_one);
+            let recorded = vault.record(&searches, &kept).await;
+            vault.let_go(&gallery, &failed).await;
+            if recorded.is_err() {
+                // Where it is not known whether it was recorded, the blobs that count stay.
+                vault.let_go(&gallery, &kept).await;
+            }
+            recorded
+        })
+        .await
+    }
+
+    pub(super) async fn record(
         &self,
         searches: &[SearchRecord],
         probes: &[NewProbe],
@@ -182,24 +211,31 @@ impl Vault {
         Ok(change.commit().await?)
     }
 
-    /// Erases the probe images whose time is over, and finishes erasures that were begun; how many.
+    /// Erases the probe images whose time is over, and finishes erasures that were begun; how many. One that can't be erased does
+    /// not stop the others.
     ///
     /// # Errors
-    /// As [`erase_probe`](Self::erase_probe).
+    /// [`GalleryError::ProbesLeft`]; what the records say.
     pub async fn erase_probes_due(&self) -> Result<u64, GalleryError> {
-        let mut erased = 0;
+        let (mut erased, mut left, mut first, mut after) = (0, 0, None, 0);
         loop {
-            let due = self.inner.records.probes_due(&clock::now_rfc3339()).await?;
-            if due.is_empty() {
-                return Ok(erased);
-            }
+            let due = self.inner.records.probes_due(&clock::now_rfc3339(), after).await?;
+            let Some(&last) = due.last() else { break };
+            after = last;
             for id in due {
                 match self.erase_probe(id).await {
                     // Another process was quicker.
                     Ok(()) | Err(GalleryError::NoProbe(_)) => erased += 1,
-                    Err(error) => return Err(error),
+                    Err(error) => {
+                        left += 1;
+                        first.get_or_insert((id, error));
+                    }
                 }
             }
+        }
+        match first {
+            None => Ok(erased),
+            Some((probe, why)) => Err(GalleryError::ProbesLeft { erased, left, probe, why: Box::new(why) }),
         }
     }
 

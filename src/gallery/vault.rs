@@ -317,7 +317,7 @@ impl Vault {
     /// # Errors
     /// A text past its limit, and what the records say.
     pub async fn record_searches(&self, searches: &[SearchRecord]) -> Result<Vec<i64>, GalleryError> {
-        self.record_searches_keeping(searches, &[]).await
+        self.record(searches, &[]).await
     }
 }
 

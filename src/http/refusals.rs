@@ -138,6 +138,7 @@ impl From<GalleryError> for Problem {
             | GalleryError::Damaged { .. }
             | GalleryError::OutOfUse { .. }
             | GalleryError::Disagree { .. }
+            | GalleryError::ProbesLeft { .. }
             | GalleryError::BackupInTheWay(_)
             | GalleryError::NoBackup { .. }
             | GalleryError::RecordsOlder { .. }

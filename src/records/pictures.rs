@@ -165,9 +165,7 @@ impl Records {
         let mut taken = Vec::with_capacity(blobs.len());
         let mut change = self.begin().await?;
         for begun in blobs {
-            let update = "UPDATE blob_pending SET template_id = $3 WHERE gallery = $1 AND blob = $2";
-            let query = sqlx::query(update).bind(begun.gallery.as_str()).bind(begun.blob.to_string()).bind(TAKEN);
-            if query.execute(&mut *change.transaction).await.map_err(self.sql())?.rows_affected() > 0 {
+            if change.take_blob(begun).await? {
                 taken.push(begun.clone());
             }
         }
@@ -220,7 +218,7 @@ impl Records {
 }
 
 /// In the place of the template of a blob that was begun and is being erased.
-const TAKEN: i64 = -1;
+pub(super) const TAKEN: i64 = -1;
 /// Those that are not erased.
 const SELECT: &str = "SELECT p.template_id AS template_id, p.key_id AS key_id, p.blob AS blob, p.bytes AS bytes \
      FROM template_picture p WHERE p.blob NOT LIKE 'x%'";
@@ -254,6 +252,13 @@ impl Change {
         let query = sqlx::query_scalar::<_, i64>(select).bind(key.to_string()).bind(gallery.as_str());
         let in_use = query.fetch_one(&mut *self.transaction).await.map_err(self.sql())? > 0;
         if in_use && self.end_blob(gallery, blob, 0).await? > 0 { Ok(()) } else { Err(RecordsError::NotBegun) }
+    }
+
+    /// Takes a blob that was begun and does not count yet; whether it was one.
+    pub(super) async fn take_blob(&mut self, begun: &PendingBlob) -> Result<bool, RecordsError> {
+        let update = "UPDATE blob_pending SET template_id = $3 WHERE gallery = $1 AND blob = $2";
+        let query = sqlx::query(update).bind(begun.gallery.as_str()).bind(begun.blob.to_string()).bind(TAKEN);
+        Ok(query.execute(&mut *self.transaction).await.map_err(self.sql())?.rows_affected() > 0)
     }
 
     /// Forgets that a blob was begun, for a template of at least that number; whether it was.

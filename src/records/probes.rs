@@ -11,7 +11,8 @@ use crate::base::ids::GalleryName;
 use crate::base::limits::{PICTURES_PAGE_MAX, PROBE_EDITS_MAX};
 use crate::crypto::KeyId;
 use crate::pictures::BlobName;
-use crate::records::{Change, Records, RecordsError, SearchRecord};
+use crate::records::pictures::TAKEN;
+use crate::records::{Change, PendingBlob, Records, RecordsError, SearchRecord};
 
 /// A probe's picture whose blob is written, about to be recorded with its searches.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,14 +94,15 @@ impl Records {
         self.probes(&format!("{SELECT} WHERE id > $1 AND state = 'kept' ORDER BY id LIMIT $2"), after).await
     }
 
-    /// Numbers of probe images whose time is over at `now`, and of those whose erasure was begun, at most [`PICTURES_PAGE_MAX`].
+    /// Numbers after `after` of probe images whose time is over at `now`, and of those whose erasure was begun, ascending, at most
+    /// [`PICTURES_PAGE_MAX`].
     ///
     /// # Errors
     /// [`RecordsError::Sql`].
-    pub async fn probes_due(&self, now: &str) -> Result<Vec<i64>, RecordsError> {
-        let select = "SELECT id FROM probe_image WHERE state <> 'erased' AND (expires_at <= $1 OR state = 'erasing') \
-             ORDER BY expires_at, id LIMIT $2";
-        let query = sqlx::query_scalar(select).bind(now.to_owned()).bind(PICTURES_PAGE_MAX as i64);
+    pub async fn probes_due(&self, now: &str, after: i64) -> Result<Vec<i64>, RecordsError> {
+        let select = "SELECT id FROM probe_image WHERE state <> 'erased' AND (expires_at <= $1 OR state = 'erasing') AND id > $3 \
+             ORDER BY id LIMIT $2";
+        let query = sqlx::query_scalar(select).bind(now.to_owned()).bind(PICTURES_PAGE_MAX as i64).bind(after);
         query.fetch_all(&self.pool).await.map_err(self.sql())
     }
 
@@ -127,6 +129,24 @@ impl Records {
         let rows = sqlx::query(select).bind(id).fetch_all(&self.pool).await.map_err(self.sql())?;
         // Names that were overwritten are none any more.
         rows.iter().filter_map(|row| self.blob(row).transpose()).collect()
+    }
+
+    /// Takes the blobs of probes, whose names nobody else draws: all but those that count. Also one that a start has taken
+    /// before it was written, and forgotten: it may be there now. It is said again that it is begun, so that it is erased
+    /// whatever happens.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn take_probe_blobs(&self, blobs: &[PendingBlob]) -> Result<Vec<PendingBlob>, RecordsError> {
+        let mut taken = Vec::with_capacity(blobs.len());
+        let mut change = self.begin().await?;
+        for begun in blobs {
+            if change.take_blob(begun).await? || change.take_lost_blob(begun).await? {
+                taken.push(begun.clone());
+            }
+        }
+        change.commit().await?;
+        Ok(taken)
     }
 
     fn blob(&self, row: &SqliteRow) -> Result<Option<(GalleryName, BlobName)>, RecordsError> {
@@ -222,6 +242,15 @@ impl Change {
         Ok(())
     }
 
+    /// Takes a blob of a probe that is not begun (any more), unless it counts; whether it does not.
+    async fn take_lost_blob(&mut self, PendingBlob { gallery, blob, .. }: &PendingBlob) -> Result<bool, RecordsError> {
+        let insert = "INSERT INTO blob_pending (gallery, blob, template_id) SELECT $1, $2, $3 \
+             WHERE NOT EXISTS (SELECT 1 FROM probe_image WHERE blob = $2) \
+             AND NOT EXISTS (SELECT 1 FROM probe_edit WHERE blob = $2)";
+        let query = sqlx::query(insert).bind(gallery.as_str()).bind(blob.to_string()).bind(TAKEN);
+        Ok(query.execute(&mut *self.transaction).await.map_err(self.sql())?.rows_affected() > 0)
+    }
+
     /// Adds what was made of a probe image, whose blob is written; its number. `None` where the image is not kept any more.
     ///
     /// # Errors
@@ -262,10 +291,13 @@ impl Change {
     /// # Errors
     /// [`RecordsError::Sql`].
     pub async fn begin_probe_erasure(&mut self, caller: &Caller, id: i64) -> Result<bool, RecordsError> {
-        let update = "UPDATE probe_image SET state = 'erasing' WHERE id = $1 AND state = 'kept'";
-        let query = sqlx::query(update).bind(id).execute(&mut *self.transaction);
-        if query.await.map_err(self.sql())?.rows_affected() > 0 {
-            self.tell(caller, &Happening::new(Kind::ProbeErased).about([Object::Probe(id)])).await?;
+        let update = "UPDATE probe_image SET state = 'erasing' WHERE id = $1 AND state = 'kept' RETURNING gallery";
+        let query = sqlx::query_scalar::<_, String>(update).bind(id).fetch_optional(&mut *self.transaction);
+        if let Some(gallery) = query.await.map_err(self.sql())? {
+            let what = "a probe image has an impossible gallery".to_owned();
+            let bad = |_| RecordsError::Damaged { path: self.path.clone(), what };
+            let gallery: GalleryName = gallery.parse().map_err(bad)?;
+            self.tell(caller, &Happening::new(Kind::ProbeErased).of(&gallery).about([Object::Probe(id)])).await?;
             return Ok(true);
         }
         let begun = "SELECT COUNT(*) FROM probe_image WHERE id = $1 AND state = 'erasing'";
