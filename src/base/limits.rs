@@ -227,7 +227,7 @@ pub const RECKONED_AT_ONCE: usize = 500;
 pub const RETENTION_RUN_MAX: usize = 10_000;
 /// Largest file of a deletion certificate: one of as many templates as are erased at once.
 pub const CERTIFICATE_BYTES_MAX: usize = 4 << 20;
-/// Backups that a certificate names; of more it says how many.
+/// Backups that a certificate names; of more it says that there are.
 pub const CERTIFICATE_BACKUPS_MAX: usize = 100;
 
 /// Largest HTTP body of one request.

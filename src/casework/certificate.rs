@@ -6,15 +6,16 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::event::Value;
 use crate::audit::{Caller, Event, Happening, Kind, Object};
 use crate::base::hex;
 use crate::base::ids::GalleryName;
-use crate::base::limits::{AUDIT_PAGE_MAX, CERTIFICATE_BACKUPS_MAX};
+use crate::base::limits::CERTIFICATE_BACKUPS_MAX;
 use crate::casework::access::require;
 use crate::casework::{CaseworkError, Desk, keys};
 use crate::crypto::{PublicKey, Signature, SigningKey};
 use crate::gallery::{Erase, Erased, GalleryError};
-use crate::records::{ErasureRecord, EventFilter, commitment};
+use crate::records::{ErasureRecord, commitment};
 use crate::rights::Permission;
 
 /// What a certificate is signed as.
@@ -162,8 +163,7 @@ pub struct Certified {
 /// Erases, and signs certificates for this erasure and for earlier ones that were finished by it.
 ///
 /// # Errors
-/// What the gallery says; [`CaseworkError::Key`] where everything is erased, and nothing can be signed: to be repeated with
-/// `bertillon retention certificate`.
+/// [`CaseworkError::Key`] where nothing could be signed, and nothing is erased then; what the gallery says.
 pub async fn erase(
     desk: &Desk,
     caller: &Caller,
@@ -172,9 +172,11 @@ pub async fn erase(
 ) -> Result<Certified, CaseworkError> {
     let scorer = std::sync::Arc::clone(&desk.engine.scorer);
     let vault = desk.vault.acting_for(caller);
+    // First: the salt is told with what comes of this, and would be lost to a key that can't be read.
+    let key = keys::signing_key(&desk.settings.data.folder)?;
     let erased = vault.erase(gallery, what, move |rows| scorer.refresh(rows)).await?;
     for id in vault.uncertified(gallery).await? {
-        certify(desk, id).await?;
+        certify(desk, id, &key).await?;
     }
     let certificate = erased.begun.as_ref().map(|begun| begun.id);
     Ok(Certified { erased, certificate })
@@ -189,22 +191,23 @@ pub async fn show(desk: &Desk, caller: &Caller, id: i64) -> Result<Sealed, Casew
         || CaseworkError::Erasure(format!("there is no erasure {id}: the audit log has their numbers (erasure:N)"));
     let erasure = desk.vault.erasure(id).await?.ok_or_else(none)?;
     require(caller, Permission::ReferenceErase, Some(&erasure.gallery))?;
-    let sealed = certify(desk, id).await?;
+    let sealed = match erasure.certificate {
+        Some((body, signature)) => Sealed { body, signature },
+        None => certify(desk, id, &keys::signing_key(&desk.settings.data.folder)?).await?,
+    };
     let read = Happening::new(Kind::CertificateRead).of(&erasure.gallery).about([Object::Erasure(id)]);
     desk.vault.acting_for(caller).tell(&read).await?;
     Ok(sealed)
 }
 
-async fn certify(desk: &Desk, id: i64) -> Result<Sealed, CaseworkError> {
+async fn certify(desk: &Desk, id: i64, key: &SigningKey) -> Result<Sealed, CaseworkError> {
     let found = desk.vault.erasure(id).await?;
     let erasure = found.ok_or_else(|| CaseworkError::Erasure(format!("there is no erasure {id}")))?;
     if let Some((body, signature)) = erasure.certificate {
         return Ok(Sealed { body, signature });
     }
-    let data = &desk.settings.data.folder;
-    let key = keys::signing_key(data)?;
-    let certificate = of(desk, &erasure, &key).await?;
-    let sealed = certificate.sealed(&key).map_err(CaseworkError::Stopped)?;
+    let certificate = of(desk, &erasure, key).await?;
+    let sealed = certificate.sealed(key).map_err(CaseworkError::Stopped)?;
     desk.vault.certify(&erasure, (&sealed.body, &sealed.signature)).await?;
     // Of two that were made at once, the first counts.
     let kept = desk.vault.erasure(id).await?.and_then(|kept| kept.certificate);
@@ -219,6 +222,7 @@ async fn of(desk: &Desk, erasure: &ErasureRecord, key: &SigningKey) -> Result<Ce
     };
     let place = |place: &str, count: u64| Place { at: done_at.clone(), count, place: place.to_owned() };
     let (templates, images) = (templates.iter().map(|id| id.0).collect::<Vec<_>>(), images.clone());
+    let pictures = pictures(desk, gallery, event).await?;
     let places = vec![
         place("files of templates in which bytes were overwritten", files),
         place(
@@ -229,6 +233,7 @@ async fn of(desk: &Desk, erasure: &ErasureRecord, key: &SigningKey) -> Result<Ce
             "records of references and images overwritten, with what was written about their subject where none is left",
             images.len() as u64,
         ),
+        place("kept pictures overwritten and removed", pictures),
         place("journals of the records emptied after that", 1),
     ];
     let log = desk.vault.audit_book();
@@ -254,12 +259,20 @@ async fn of(desk: &Desk, erasure: &ErasureRecord, key: &SigningKey) -> Result<Ce
     })
 }
 
+/// How many kept pictures went, as the event says by which it was done.
+async fn pictures(desk: &Desk, gallery: &GalleryName, event: u64) -> Result<u64, CaseworkError> {
+    let (log, kind) = (desk.vault.audit_book(), Kind::ErasureFinished);
+    let told = log.newest_in(gallery, kind, event.saturating_add(1), 1).await?;
+    let told = told.iter().filter_map(|event| serde_json::from_str::<Event>(&event.body).ok());
+    let told = told.filter(|told| told.seq == event).find_map(|told| told.detail.get("pictures").cloned());
+    Ok(if let Some(Value::Number(pictures)) = told { pictures } else { 0 })
+}
+
 /// Copies that left the data folder before an event.
 async fn not_reached(desk: &Desk, gallery: &GalleryName, before: u64) -> Result<Vec<NotReached>, CaseworkError> {
-    let filter = EventFilter { kind: Some(Kind::GalleryBackedUp), object: None };
-    let events = desk.vault.audit_book().newest(&filter, AUDIT_PAGE_MAX).await.map_err(GalleryError::from)?;
-    let events = events.iter().filter_map(|event| serde_json::from_str::<Event>(&event.body).ok());
-    let made: Vec<Event> = events.filter(|event| event.seq < before && event.gallery == gallery.as_str()).collect();
+    let log = desk.vault.audit_book();
+    let events = log.newest_in(gallery, Kind::GalleryBackedUp, before, CERTIFICATE_BACKUPS_MAX + 1).await?;
+    let made: Vec<Event> = events.iter().filter_map(|event| serde_json::from_str(&event.body).ok()).collect();
     let mut found: Vec<NotReached> = made
         .iter()
         .take(CERTIFICATE_BACKUPS_MAX)
@@ -270,9 +283,19 @@ async fn not_reached(desk: &Desk, gallery: &GalleryName, before: u64) -> Result<
         })
         .collect();
     if made.len() > CERTIFICATE_BACKUPS_MAX {
-        let what = format!("{} earlier backups", made.len() - CERTIFICATE_BACKUPS_MAX);
+        let what = "earlier backups than these".to_owned();
         found.push(NotReached { what, why: "as above; the audit log has them".to_owned() });
     }
+    found.push(NotReached {
+        what: "disclosure packs that were handed out".to_owned(),
+        why: "those of searches that listed a template name it: `bertillon disclose list` shows them, and by whom they were made"
+            .to_owned(),
+    });
+    found.push(NotReached {
+        what: "rows of candidate lists and of the audit log".to_owned(),
+        why: "they name templates by number and say nothing else of whom they were of: they stay as the record of searches"
+            .to_owned(),
+    });
     found.push(NotReached {
         what: "copies of the data folder, exports, printed and shown lists".to_owned(),
         why: "nothing here knows of those that others made".to_owned(),

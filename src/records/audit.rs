@@ -9,6 +9,7 @@ use sqlx::{Row as _, SqliteConnection};
 use crate::audit::{Caller, Chain, Event, Happening, Hash, Kind, StoredCheckpoint, StoredEvent};
 use crate::base::clock;
 use crate::base::hex;
+use crate::base::ids::GalleryName;
 use crate::base::limits::AUDIT_PAGE_MAX;
 use crate::crypto::random;
 use crate::records::{Change, Records, RecordsError, sql_error};
@@ -208,6 +209,27 @@ impl AuditBook {
             sqlx::query(select).bind(kind).bind(limit).fetch_all(&self.0.pool).await
         };
         self.with_objects(&rows.map_err(self.0.sql())?).await
+    }
+
+    /// The newest events of a kind in one gallery before number `before`, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn newest_in(
+        &self,
+        gallery: &GalleryName,
+        kind: Kind,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, RecordsError> {
+        // Keys of a text are in ascending order, and no text within it has a quotation mark without a backslash.
+        let words = format!("\"gallery\":\"{gallery}\",\"kind\":\"{}\"", kind.as_str());
+        let select = "SELECT seq, kind, body, hash FROM audit_event WHERE kind = $1 AND seq > 0 AND seq < $2 \
+             AND instr(body, $3) > 0 ORDER BY seq DESC LIMIT $4";
+        let query = sqlx::query(select).bind(kind.as_str()).bind(i64::try_from(before).unwrap_or(i64::MAX));
+        let query = query.bind(words).bind(limit.min(AUDIT_PAGE_MAX) as i64);
+        let rows = query.fetch_all(&self.0.pool).await.map_err(self.0.sql())?;
+        self.with_objects(&rows).await
     }
 
     async fn with_objects(&self, rows: &[SqliteRow]) -> Result<Vec<StoredEvent>, RecordsError> {

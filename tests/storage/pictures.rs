@@ -24,7 +24,7 @@ pub(crate) fn picture(key: u64, bytes: usize) -> Arc<[u8]> {
     blocks.flatten().take(bytes).collect()
 }
 
-fn of(picture: &[u8]) -> [u8; 32] {
+pub(crate) fn of(picture: &[u8]) -> [u8; 32] {
     Sha256::digest(picture).into()
 }
 

@@ -3,15 +3,17 @@
 
 use std::process::Command;
 
-use bertillon::audit::{Caller, Identity, Kind};
+use bertillon::audit::{Caller, Happening, Identity, Kind};
 use bertillon::base::day::Day;
 use bertillon::base::hex;
 use bertillon::base::ids::TemplateId;
+use bertillon::base::limits::CERTIFICATE_BACKUPS_MAX;
 use bertillon::casework::access::users;
 use bertillon::casework::certificate::{self, NotCertified};
 use bertillon::casework::subjects::SubjectRoom;
 use bertillon::casework::{CaseworkError, Desk, keys};
-use bertillon::gallery::{Erase, GalleryError, NewReference};
+use bertillon::gallery::{Erase, GalleryError, NewReference, ToKeep};
+use bertillon::pictures::Source;
 use bertillon::policy::{DatedFacts, Disposal, Fact, ImageFacts};
 use bertillon::records::EventFilter;
 use bertillon::records::subjects::{Decided, SubjectError};
@@ -19,6 +21,7 @@ use bertillon::rights::Rights;
 use bertillon::segment::Precision;
 
 use crate::bulk::desk;
+use crate::pictures::{of, picture};
 use crate::told::program;
 use crate::traces::{traces, windows};
 use crate::{enrol, name, reference, run, subject};
@@ -269,7 +272,20 @@ fn an_erasure_ends_in_a_certificate_that_anybody_can_check() {
         let data = home.path().join("data");
         add(&desk, vec![reference(1, 1), reference(2, 1), reference(3, 2)]).await;
         desk.vault.backup(&name(), &home.path().join("copy"), |_, _| ()).await.unwrap();
+        // Those of another gallery, made since, put none of this one's aside.
+        for _ in 0..=CERTIFICATE_BACKUPS_MAX {
+            desk.vault.tell(&Happening::new(Kind::GalleryBackedUp).of(&"other".parse().unwrap())).await.unwrap();
+        }
         let una = Caller::new("una", "a test", None);
+        // Without a key to sign by nothing is erased: the salt would be lost.
+        let key_file = data.join(keys::SIGNING_KEY);
+        keys::signing_key(&data).unwrap();
+        let key = fs_err::read(&key_file).unwrap();
+        fs_err::write(&key_file, "damaged").unwrap();
+        let unsigned = certificate::erase(&desk, &una, &name(), Erase::Subject(subject(1))).await;
+        assert!(matches!(unsigned, Err(CaseworkError::Key { .. })), "{unsigned:?}");
+        assert_eq!(desk.vault.snapshot(&name()).await.unwrap().live(), 3);
+        fs_err::write(&key_file, key).unwrap();
         let done = certificate::erase(&desk, &una, &name(), Erase::Subject(subject(1))).await.unwrap();
         let number = done.certificate.unwrap();
         let sealed = certificate::show(&desk, &una, number).await.unwrap();
@@ -282,6 +298,10 @@ fn an_erasure_ends_in_a_certificate_that_anybody_can_check() {
         assert_eq!((made.asked_by.as_str(), &made.folder), ("una", &desk.vault.audit_book().folder().await.unwrap()));
         assert_eq!(desk.vault.audit_book().hash_at(made.event).await.unwrap(), Some(made.event_hash.clone()));
         assert!(made.not_reached[0].what.starts_with("backup of "), "{:?}", made.not_reached);
+        for named in ["disclosure packs", "rows of candidate lists"] {
+            assert_eq!(made.not_reached.iter().filter(|one| one.what.starts_with(named)).count(), 1, "{named}");
+        }
+        assert!(made.not_reached.iter().filter(|one| one.what.contains("backup")).count() == 1, "only this gallery's");
         let salt = hex::encode(&done.erased.begun.unwrap().salt.unwrap());
         assert_eq!(made.is_about(subject(1).as_str(), &salt), Ok(()));
         assert_eq!(made.is_about(subject(2).as_str(), &salt), Err(NotCertified::OtherSubject));
@@ -310,6 +330,32 @@ fn an_erasure_ends_in_a_certificate_that_anybody_can_check() {
         assert_eq!(verify(&text.replace("una", "ann"), &["--key", &key]), 1);
         assert_eq!(verify("{}", &[]), 1);
         assert_eq!(fs_err::read_dir(elsewhere.path()).unwrap().count(), 1, "nothing else was written");
+    });
+}
+
+#[test]
+fn a_certificate_says_how_many_kept_pictures_went() {
+    run(async {
+        let home = tempfile::tempdir().unwrap();
+        let desk = desk(home.path()).await;
+        let model = desk.catalogue.set("mtcnn-dlib").unwrap().id();
+        for key in 1..=2 {
+            let picture = picture(key, 70_000);
+            let image_sha256 = of(&picture);
+            let new = NewReference { image_sha256, model: model.clone(), ..reference(key, 1) };
+            let pictures = ToKeep::from([(image_sha256, Source::Memory(picture))]);
+            desk.vault.enrol_keeping(&name(), vec![new], pictures).await.unwrap();
+        }
+        add(&desk, vec![reference(3, 2)]).await;
+        let una = Caller::new("una", "a test", None);
+        for (key, gone) in [(1, 2), (2, 0)] {
+            let done = certificate::erase(&desk, &una, &name(), Erase::Subject(subject(key))).await.unwrap();
+            let sealed = certificate::show(&desk, &una, done.certificate.unwrap()).await.unwrap();
+            let places = sealed.open(None).unwrap().places;
+            let pictures = places.iter().find(|place| place.place.starts_with("kept pictures")).unwrap();
+            assert_eq!(pictures.count, gone);
+        }
+        desk.vault.clone().close().await;
     });
 }
 
