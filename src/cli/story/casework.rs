@@ -1,6 +1,7 @@
 //! The story itself.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
@@ -157,10 +158,12 @@ fn retention(stage: &Stage, led: &Led) -> Result<()> {
 
 fn sample(stage: &Stage) -> Result<()> {
     heading("A supervisor who had no part in it looks at decisions again, drawn by chance")?;
-    let now = clock::now_rfc3339();
-    let open = ["sample", "open", "--of", "decisions", "--from", "2026-01-01", "--to", &now, "--n", "2"];
+    // Before that second, so that decisions of this one are among them; and it has to be over.
+    let to = clock::rfc3339_in(Duration::from_secs(1));
+    let open = ["sample", "open", "--of", "decisions", "--from", "2026-01-01", "--to", &to, "--n", "2"];
     stage.good("ulf", &open)?;
     stage.refused("ulf", &open, "is not sampled again")?;
+    std::thread::sleep(Duration::from_secs(2));
     stage.owner(&["audit", "checkpoint"])?;
     stage.good("ulf", &["sample", "draw", "1"])?;
     stage.good("ulf", &["sample", "record", "1", "1", "--outcome", "right", "--reason", "I would say so too"])?;
