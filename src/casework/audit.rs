@@ -22,7 +22,7 @@ use crate::casework::keys::{public_key, signing_key};
 use crate::casework::{CaseworkError, Desk};
 use crate::crypto::PublicKey;
 use crate::gallery::GalleryError;
-use crate::records::{AuditBook, RecordsError};
+use crate::records::AuditBook;
 use crate::store::disk;
 
 /// Every checkpoint, a line each, in the data folder: for copying elsewhere.
@@ -75,30 +75,30 @@ pub struct Exported {
 /// [`CaseworkError::Key`], what records and files say.
 pub async fn seal(desk: &Desk) -> Result<Option<u64>, CaseworkError> {
     let (book, data) = (desk.vault.audit_book(), desk.settings.data.folder.clone());
-    let head = read(book.head().await)?;
-    let sealed_through = read(book.sealed_through().await)?;
+    let head = book.head().await?;
+    let sealed_through = book.sealed_through().await?;
     if head.seq() == sealed_through {
         return Ok(None);
     }
     still_as_sealed(&book, sealed_through).await?;
     let key = signing_key(&data)?;
-    let folder = read(book.folder().await)?;
+    let folder = book.folder().await?;
     let checkpoint = Checkpoint::new(clock::now_rfc3339(), &folder, head.seq(), head.hash(), &key);
     let sealed = checkpoint.sealed(&key).map_err(CaseworkError::Stopped)?;
     // To the file first: cut short between the two, the next time signs once more, and the file lacks none.
     let path = data.join(CHECKPOINTS);
     append_line(&path, &sealed).map_err(|error| unreadable(&path, &error))?;
-    read(book.seal(head.seq(), &sealed).await)?;
+    book.seal(head.seq(), &sealed).await?;
     Ok(Some(head.seq()))
 }
 
 /// Nothing is signed on top of a log that is not what was signed before.
 async fn still_as_sealed(book: &AuditBook, seq: u64) -> Result<(), CaseworkError> {
-    let Some((_, last)) = read(book.checkpoints_after(seq.saturating_sub(1)).await)?.into_iter().next() else {
+    let Some((_, last)) = book.checkpoints_after(seq.saturating_sub(1)).await?.into_iter().next() else {
         return Ok(());
     };
     let sealed = serde_json::from_str::<Checkpoint>(&last.body).ok().map(|checkpoint| checkpoint.hash.to_string());
-    if sealed.is_some() && sealed == read(book.hash_at(seq).await)? {
+    if sealed.is_some() && sealed == book.hash_at(seq).await? {
         return Ok(());
     }
     let said = format!("event {seq} of the audit log is not what was signed: `bertillon audit verify` says more");
@@ -173,7 +173,7 @@ pub async fn verify(
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Verdict, CaseworkError> {
     let book = desk.vault.audit_book();
-    let folder = read(book.folder().await)?;
+    let folder = book.folder().await?;
     let key = match key {
         Some(key) => Some(key),
         None => public_key(&desk.settings.data.folder)?,
@@ -187,7 +187,7 @@ pub async fn verify(
         return Err(CaseworkError::Unreadable { path: path.to_owned(), reason });
     }
     let given = given.unwrap_or_default();
-    let end = read(book.newest(&crate::records::EventFilter::default(), 1).await)?.first().map_or(0, |event| event.seq);
+    let end = book.newest(&crate::records::EventFilter::default(), 1).await?.first().map_or(0, |event| event.seq);
     let mut check = Check::new(book, folder, key, [own, given]);
     let walked = check.walk(|done| progress(done, end)).await?;
     let mut verdict = check.verdict(walked.err());
@@ -227,13 +227,13 @@ impl Check {
 
     /// Walks to the end or to the first fault.
     async fn walk(&mut self, mut progress: impl FnMut(u64)) -> Result<Result<(), Fault>, CaseworkError> {
-        if read(self.book.has_strange_numbers().await)? {
+        if self.book.has_strange_numbers().await? {
             return Ok(Err(Fault { seq: 1, what: Wrong::Before }));
         }
         let mut kept = Kept { page: Vec::new().into_iter(), last: 0, next: None };
         kept.step(&self.book).await?;
         loop {
-            let page = read(self.book.after(self.chain.seq()).await)?;
+            let page = self.book.after(self.chain.seq()).await?;
             if page.is_empty() {
                 break;
             }
@@ -311,7 +311,7 @@ struct Kept {
 impl Kept {
     async fn step(&mut self, book: &AuditBook) -> Result<(), CaseworkError> {
         if self.page.len() == 0 {
-            self.page = read(book.checkpoints_after(self.last).await)?.into_iter();
+            self.page = book.checkpoints_after(self.last).await?.into_iter();
         }
         self.next = self.page.next();
         self.last = self.next.as_ref().map_or(self.last, |(seq, _)| *seq);
@@ -395,14 +395,14 @@ pub async fn export(
     desk.vault.acting_for(caller).tell(&Happening::new(Kind::AuditExported)).await?;
     seal(desk).await?;
     let book = desk.vault.audit_book();
-    let (folder, end) = (read(book.folder().await)?, read(book.sealed_through().await)?);
+    let (folder, end) = (book.folder().await?, book.sealed_through().await?);
     fs::write(to.join("FOLDER"), format!("{folder}\n")).map_err(failed)?;
     let key = signing_key(&desk.settings.data.folder)?.public();
     fs::write(to.join("signing.pub"), format!("{key}\n")).map_err(failed)?;
     let mut events = std::io::BufWriter::new(fs::File::create(to.join("events.jsonl")).map_err(failed)?);
     let mut last = 0;
     while last < end {
-        let page = read(book.after(last).await)?;
+        let page = book.after(last).await?;
         let Some(at) = page.last().map(|event| event.seq) else { break };
         for StoredEvent { body, hash, .. } in page.into_iter().filter(|event| event.seq <= end) {
             let line = serde_json::to_string(&EventLine { body, hash }).map_err(|error| failed(error.into()))?;
@@ -422,7 +422,7 @@ async fn export_checkpoints(book: &AuditBook, end: u64, to: &Path) -> Result<u64
     let mut file = std::io::BufWriter::new(fs::File::create(to).map_err(failed)?);
     let (mut last, mut count) = (0, 0);
     loop {
-        let page = read(book.checkpoints_after(last).await)?;
+        let page = book.checkpoints_after(last).await?;
         let Some(at) = page.last().map(|(seq, _)| *seq) else { break };
         let covered = page.iter().filter(|(seq, _)| *seq <= end);
         count += covered.clone().count() as u64;
@@ -434,8 +434,4 @@ async fn export_checkpoints(book: &AuditBook, end: u64, to: &Path) -> Result<u64
     }
     file.into_inner().map_err(|error| failed(error.into_error()))?.sync_all().map_err(failed)?;
     Ok(count)
-}
-
-pub(in crate::casework) fn read<T>(result: Result<T, RecordsError>) -> Result<T, CaseworkError> {
-    Ok(result.map_err(GalleryError::from)?)
 }

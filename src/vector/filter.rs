@@ -74,38 +74,36 @@ pub fn rows_searched(gallery: &GalleryRows) -> u64 {
 /// each. Ids that the gallery doesn't have are passed over. Takes a few steps an id and one bit a row.
 #[must_use]
 pub fn restrict(gallery: &GalleryRows, ids: &[TemplateId]) -> Vec<Arc<dyn Rows>> {
-    debug_assert!(ids.is_sorted());
-    let mut rest = ids;
-    let mut parts: Vec<Arc<dyn Rows>> = Vec::new();
-    for run in gallery {
-        let last = run.len().checked_sub(1).map(|row| run.template_id(row));
-        let (mine, others) = rest.split_at(rest.partition_point(|&id| last.is_some_and(|last| id <= last)));
-        rest = others;
-        let allowed = rows_of(run.as_ref(), mine);
-        parts.push(Arc::new(Part { run: Arc::clone(run), allowed }));
-    }
-    parts
+    let part = |(run, allowed)| -> Arc<dyn Rows> { Arc::new(Part { run: Arc::clone(run), allowed }) };
+    by_run(gallery, ids).map(part).collect()
 }
 
 /// The runs of `gallery` without the templates in `ids` (ascending, repeats allowed): those that have none of them as they are,
 /// the others with a filter that lets everything else through.
 #[must_use]
 pub fn exclude(gallery: &GalleryRows, ids: &[TemplateId]) -> Vec<Arc<dyn Rows>> {
+    let part = |(run, hidden): (&Arc<dyn Rows>, RowSet)| -> Arc<dyn Rows> {
+        match hidden.count() {
+            0 => Arc::clone(run),
+            _some => Arc::new(Part { run: Arc::clone(run), allowed: hidden.others(run.len()) }),
+        }
+    };
+    by_run(gallery, ids).map(part).collect()
+}
+
+/// Each run with its rows whose templates are in `ids` (ascending, repeats allowed).
+fn by_run<'a>(
+    gallery: &'a GalleryRows,
+    ids: &'a [TemplateId],
+) -> impl Iterator<Item = (&'a Arc<dyn Rows>, RowSet)> + use<'a> {
     debug_assert!(ids.is_sorted());
     let mut rest = ids;
-    let mut parts: Vec<Arc<dyn Rows>> = Vec::new();
-    for run in gallery {
+    gallery.iter().map(move |run| {
         let last = run.len().checked_sub(1).map(|row| run.template_id(row));
         let (mine, others) = rest.split_at(rest.partition_point(|&id| last.is_some_and(|last| id <= last)));
         rest = others;
-        let hidden = rows_of(run.as_ref(), mine);
-        if hidden.count() == 0 {
-            parts.push(Arc::clone(run));
-            continue;
-        }
-        parts.push(Arc::new(Part { run: Arc::clone(run), allowed: hidden.others(run.len()) }));
-    }
-    parts
+        (run, rows_of(run.as_ref(), mine))
+    })
 }
 
 /// The rows of `gallery` whose templates are at most `last`: its runs in their places, as far as they have any.

@@ -1,6 +1,6 @@
 //! Users: added, given roles, locked, and let go. For administrators.
 
-use crate::audit::{Caller, Happening, Identity, Kind, Object};
+use crate::audit::{Caller, Happening, Kind, Object};
 use crate::base::ids::UserName;
 use crate::base::limits::USER_DISPLAY_BYTES_MAX;
 use crate::casework::access::require;
@@ -59,31 +59,21 @@ pub async fn show(desk: &Desk, caller: &Caller, name: &UserName) -> Result<UserR
     Ok(user)
 }
 
-/// Whom a caller is to the records.
-#[derive(Debug)]
-pub enum Behind {
-    /// A user already, or there are no users, and everybody is who they are.
-    Themselves,
-    /// The user of that name.
-    User(Box<Identity>),
-    /// There are users, and none of that name who may come in.
-    Nobody,
-}
-
-/// Whom somebody at the command line is to the records: the user of the same name as their account.
+/// Whoever calls, as the records know them: somebody at the command line is the user of the same name as their account. As long as
+/// there are no users everybody is who they are; `None` where there are users, and none of that name who may come in.
 ///
 /// # Errors
 /// What the records say.
-pub async fn behind(vault: &Vault, caller: &Caller) -> Result<Behind, CaseworkError> {
+pub async fn known(vault: &Vault, caller: &Caller) -> Result<Option<Caller>, CaseworkError> {
     let book = vault.people_book();
-    let (Some(name), None) = (caller.person(), caller.identity()) else { return Ok(Behind::Themselves) };
-    if !book.any().await.map_err(GalleryError::from)? {
-        return Ok(Behind::Themselves);
+    let (Some(name), None) = (caller.person(), caller.identity()) else { return Ok(Some(caller.clone())) };
+    if !book.any().await? {
+        return Ok(Some(caller.clone()));
     }
-    let Ok(name) = name.parse::<UserName>() else { return Ok(Behind::Nobody) };
+    let Ok(name) = name.parse::<UserName>() else { return Ok(None) };
     match book.user(&name).await {
-        Ok(user) if user.state == UserState::Active => Ok(Behind::User(Box::new(identity(&user)))),
-        Ok(_) | Err(PeopleError::NoUser(_)) => Ok(Behind::Nobody),
+        Ok(user) if user.state == UserState::Active => Ok(Some(caller.being(identity(&user)))),
+        Ok(_) | Err(PeopleError::NoUser(_)) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
@@ -94,14 +84,11 @@ pub async fn behind(vault: &Vault, caller: &Caller) -> Result<Behind, CaseworkEr
 /// # Errors
 /// [`CaseworkError::Access`] for who has no name, and where there are users and they are none.
 pub async fn somebody(vault: &Vault, caller: &Caller) -> Result<(Caller, String), CaseworkError> {
-    let known = match behind(vault, caller).await? {
-        Behind::Themselves => caller.clone(),
-        Behind::User(identity) => caller.being(*identity),
-        Behind::Nobody => {
-            let said = "there are users here, and this account is none of them who may come in: `bertillon user add` makes one of its name";
-            return Err(CaseworkError::Access(said.to_owned()));
-        }
+    let nobody = || {
+        let said = "there are users here, and this account is none of them who may come in: `bertillon user add` makes one of its name";
+        CaseworkError::Access(said.to_owned())
     };
+    let known = known(vault, caller).await?.ok_or_else(nobody)?;
     let name = known.person().map(str::to_owned);
     let name = name.ok_or_else(|| CaseworkError::Access("whoever does this must be known by name".to_owned()))?;
     Ok((known, name))

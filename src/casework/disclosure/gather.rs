@@ -8,7 +8,6 @@ use crate::base::ids::{GalleryName, TemplateId};
 use crate::base::text::NOT_EVIDENCE;
 use crate::casework::CaseworkError;
 use crate::casework::access::require;
-use crate::casework::audit::read;
 use crate::casework::disclosure::{DisclosureError, What};
 use crate::casework::governing::in_force;
 use crate::casework::governing::in_force::of_hash;
@@ -41,24 +40,24 @@ pub(super) async fn gather(vault: &Vault, caller: &Caller, what: What) -> Result
     let reviews = vault.review_book();
     let search = match what {
         What::Search(search) => search,
-        What::Lead(lead) => read(reviews.lead(lead).await)?.ok_or(DisclosureError::NoLead(lead))?.search,
+        What::Lead(lead) => reviews.lead(lead).await?.ok_or(DisclosureError::NoLead(lead))?.search,
     };
     let book = vault.disclosure_book();
-    let found = read(book.search(search).await)?.ok_or(DisclosureError::NoSearch(search))?;
+    let found = book.search(search).await?.ok_or(DisclosureError::NoSearch(search))?;
     let gallery: GalleryName = found.searched.gallery.parse()?;
     require(caller, Permission::DisclosureMake, Some(&gallery))?;
-    let review = read(reviews.of_search(search).await)?;
+    let review = reviews.of_search(search).await?;
     if let Some(review) = review
-        && read(reviews.one(review).await)?.is_some_and(|review| !OVER.contains(&review.state.as_str()))
+        && reviews.one(review).await?.is_some_and(|review| !OVER.contains(&review.state.as_str()))
     {
         return Err(DisclosureError::UnderReview { search, review }.into());
     }
     let lead = match review {
-        Some(review) => read(book.lead_of(review).await)?,
+        Some(review) => book.lead_of(review).await?,
         None => None,
     };
     let lead = match lead {
-        Some(lead) => read(reviews.lead(lead).await)?,
+        Some(lead) => reviews.lead(lead).await?,
         None => None,
     };
     let candidates = named(vault, &gallery, found.candidates.clone(), lead.as_ref()).await?;
@@ -100,10 +99,10 @@ async fn search_file(vault: &Vault, found: &RecordedSearch) -> Result<SearchFile
     let mut bound = Vec::new();
     if sha256.is_some() {
         let (kind, object) = (Some(Kind::SearchRun), Some(Object::Search(searched.search).in_words()));
-        let events = read(vault.audit_book().newest(&EventFilter { kind, object }, 1).await)?;
+        let events = vault.audit_book().newest(&EventFilter { kind, object }, 1).await?;
         let event = events.first().and_then(|event| serde_json::from_str::<Event>(&event.body).ok());
         for search in searches_in(&event.map(|event| event.objects).unwrap_or_default()) {
-            if let Some(sha256) = read(vault.disclosure_book().bound(search).await)? {
+            if let Some(sha256) = vault.disclosure_book().bound(search).await? {
                 bound.push(Sibling { search, sha256 });
             }
         }
@@ -149,7 +148,7 @@ async fn decisions_of(
     lead: Option<&LeadRecord>,
 ) -> Result<Decisions, CaseworkError> {
     let Some(id) = review else { return Ok(Decisions::default()) };
-    let Some(review) = read(vault.review_book().one(id).await)? else { return Ok(Decisions::default()) };
+    let Some(review) = vault.review_book().one(id).await? else { return Ok(Decisions::default()) };
     let decision = |made: DecisionRecord| {
         let DecisionRecord { stage, person, finding, template, seen, at } = made;
         let (seen_at, seen_sha256) = seen.unzip();
@@ -166,7 +165,7 @@ async fn decisions_of(
         opened_at: Some(review.opened_at),
         policy_sha256: Some(review.policy_sha256),
         decisions: review.decisions.into_iter().map(decision).collect(),
-        said: read(vault.disclosure_book().said(id).await)?,
+        said: vault.disclosure_book().said(id).await?,
         lead,
     })
 }

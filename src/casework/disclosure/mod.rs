@@ -20,7 +20,7 @@ use crate::base::program::Program;
 use crate::base::text::{NOT_EVIDENCE, printable};
 use crate::casework::access::require;
 use crate::casework::access::users::somebody;
-use crate::casework::audit::{read, seal};
+use crate::casework::audit::seal;
 use crate::casework::folder::unreadable;
 use crate::casework::keys::signing_key;
 use crate::casework::{CaseworkError, Desk};
@@ -171,7 +171,7 @@ async fn write(
         .about(review.map(Object::Review))
         .about(lead.map(Object::Lead))
         .with("contents", Detail::Hash(hash));
-    let (id, made_at) = read(vault.disclosure_book().add(&new, happening).await)?;
+    let (id, made_at) = vault.disclosure_book().add(&new, happening).await?;
     let about = [Some(Object::Search(search)), review.map(Object::Review), lead.map(Object::Lead)];
     let log = log_of(desk, &vault, about.into_iter().flatten(), (id, search)).await?;
     let manifest = Manifest {
@@ -180,7 +180,7 @@ async fn write(
         disclosure: id,
         search,
         lead,
-        folder: read(vault.audit_book().folder().await)?,
+        folder: vault.audit_book().folder().await?,
         made_at,
         made_by: person,
         recipient,
@@ -223,7 +223,7 @@ async fn log_of(
     wanted.extend(objects.map(|object| (of_kind(None, &object.in_words()), PACK_EVENTS_MAX / 4)));
     let mut told = None;
     for (filter, most) in wanted {
-        for event in read(book.newest(&filter, most).await)? {
+        for event in book.newest(&filter, most).await? {
             if filter.kind == Some(Kind::DisclosureMade) {
                 told = Some(event.clone());
             }
@@ -236,7 +236,7 @@ async fn log_of(
     seal(desk).await?;
     let key = signing_key(&desk.settings.data.folder)?;
     let hash = hex::decode_32(&told.hash).map(crate::audit::Hash).ok_or_else(lost)?;
-    let folder = read(book.folder().await)?;
+    let folder = book.folder().await?;
     let checkpoint = Checkpoint::new(clock::now_rfc3339(), &folder, told.seq, hash, &key);
     let sealed: StoredCheckpoint = checkpoint.sealed(&key).map_err(CaseworkError::Stopped)?;
     let lines = events.range(..=told.seq).map(|(_, event)| serde_json::to_string(event));
@@ -253,7 +253,7 @@ pub async fn list(desk: &Desk, caller: &Caller) -> Result<Vec<DisclosureRecord>,
     let (caller, _) = somebody(&desk.vault, caller).await?;
     require(&caller, Permission::DisclosureMake, None)?;
     let vault = desk.vault.acting_for(&caller);
-    let mut found = read(vault.disclosure_book().newest(DISCLOSURE_PAGE_MAX).await)?;
+    let mut found = vault.disclosure_book().newest(DISCLOSURE_PAGE_MAX).await?;
     let own = |gallery: &GalleryName| caller.may(Permission::DisclosureMake, Some(gallery));
     found.retain(|disclosure| own(&disclosure.what.gallery));
     let happening = Happening::new(Kind::DisclosureListed).with("disclosures", Detail::Number(found.len() as u64));

@@ -10,7 +10,6 @@ use crate::base::hex;
 use crate::base::ids::{GalleryName, ModelId, TemplateId};
 use crate::casework::access::require;
 use crate::casework::access::users::somebody;
-use crate::casework::audit::read;
 use crate::casework::disclosure::DisclosureError;
 use crate::casework::enrol::blocking;
 use crate::casework::keys::public_key;
@@ -78,7 +77,7 @@ pub async fn rerun(desk: &Desk, caller: &Caller, which: Again, picture: Vec<u8>)
     require(&caller, Permission::DisclosureMake, None)?;
     let searched = match which {
         Again::Search(search) => {
-            let found = read(desk.vault.disclosure_book().search(search).await)?;
+            let found = desk.vault.disclosure_book().search(search).await?;
             found.ok_or(DisclosureError::NoSearch(search))?.searched
         }
         Again::Pack(bytes) => of_pack(desk, &bytes).await?,
@@ -105,7 +104,7 @@ pub async fn rerun(desk: &Desk, caller: &Caller, which: Again, picture: Vec<u8>)
 async fn of_pack(desk: &Desk, bytes: &[u8]) -> Result<Searched, CaseworkError> {
     let key = public_key(&desk.settings.data.folder)?;
     let report = verify(bytes, key).map_err(DisclosureError::NotWhole)?;
-    let folder = read(desk.vault.audit_book().folder().await)?;
+    let folder = desk.vault.audit_book().folder().await?;
     if report.manifest.folder != folder || !report.key_known {
         return Err(DisclosureError::OtherFolder.into());
     }

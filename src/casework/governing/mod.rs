@@ -19,7 +19,7 @@ use crate::base::ids::GalleryName;
 use crate::base::limits::{PROPOSAL_DAYS, RECORD_TEXT_BYTES_MAX, REVIEW_TRIES_MAX};
 use crate::base::{clock, hex};
 use crate::casework::access::require;
-use crate::casework::access::users::{self, Behind};
+use crate::casework::access::users::known;
 use crate::casework::{CaseworkError, Desk, operating_points};
 use crate::evaluation::operating_point::OperatingPoint;
 use crate::gallery::Vault;
@@ -78,11 +78,7 @@ impl Chamber {
     /// # Errors
     /// [`GoverningError::NoUser`], what the records say.
     pub async fn enter(desk: &Desk, caller: &Caller) -> Result<Self, CaseworkError> {
-        let known = match users::behind(&desk.vault, caller).await? {
-            Behind::User(identity) => caller.being(*identity),
-            Behind::Themselves => caller.clone(),
-            Behind::Nobody => return Err(nobody(caller)),
-        };
+        let known = known(&desk.vault, caller).await?.ok_or_else(|| nobody(caller))?;
         let person = known.identity().ok_or_else(|| nobody(caller))?.name.as_str().to_owned();
         let vault = desk.vault.acting_for(&known);
         Ok(Self { book: vault.governing_book(), vault, data: desk.settings.data.folder.clone(), caller: known, person })

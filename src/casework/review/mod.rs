@@ -20,7 +20,7 @@ use crate::base::clock;
 use crate::base::ids::GalleryName;
 use crate::base::limits::{RECORD_TEXT_BYTES_MAX, REVIEW_TRIES_MAX};
 use crate::casework::CaseworkError;
-use crate::casework::access::users::{self, Behind};
+use crate::casework::access::users::known;
 use crate::casework::governing::in_force;
 use crate::crypto::random;
 use crate::gallery::Vault;
@@ -50,11 +50,8 @@ impl ReviewRoom {
     /// [`ReviewError::Nobody`] for a caller without a name, [`ReviewError::NoUser`] where there are users and they are none.
     pub async fn enter(vault: &Vault, caller: &Caller) -> Result<Self, CaseworkError> {
         let policy = in_force(vault).await?.policy;
-        let known = match users::behind(vault, caller).await? {
-            Behind::Themselves => caller.clone(),
-            Behind::User(identity) => caller.being(*identity),
-            Behind::Nobody => return Err(ReviewError::NoUser(caller.who().actor.clone()).into()),
-        };
+        let nobody = || ReviewError::NoUser(caller.who().actor.clone());
+        let known = known(vault, caller).await?.ok_or_else(nobody)?;
         Self::under(policy, vault, &known, None)
     }
 

@@ -20,7 +20,6 @@ use crate::base::ids::GalleryName;
 use crate::base::limits::{RECORD_TEXT_BYTES_MAX, SAMPLE_ITEMS_MAX, SAMPLE_PAGE_MAX};
 use crate::casework::access::require;
 use crate::casework::access::users::somebody;
-use crate::casework::audit::read;
 use crate::casework::keys::public_key;
 use crate::casework::{CaseworkError, Desk};
 use crate::crypto::random;
@@ -188,7 +187,7 @@ impl SampleRoom {
             seed,
             person: self.person.clone(),
         };
-        match read(self.book.open(&sample, happening).await)? {
+        match self.book.open(&sample, happening).await? {
             Opened::New(id) => Ok(id),
             Opened::Overlaps(other) => {
                 let about = Happening::new(Kind::SampleOpened).about([Object::Sample(other)]);
@@ -206,7 +205,7 @@ impl SampleRoom {
         require(&self.caller, Permission::SampleRun, record.gallery.as_ref())?;
         let about = || Happening::new(Kind::SampleDrawn).about([Object::Sample(id)]);
         let opening = self.opening(id).await?;
-        let seed = read(self.book.seed(id).await)?;
+        let seed = self.book.seed(id).await?;
         if draw::commitment(&seed) != opening.commitment {
             return Err(SampleError::NotAsOpened(id).into());
         }
@@ -244,7 +243,7 @@ impl SampleRoom {
             happening = happening.with("not_listed", Detail::Number(not_listed));
         }
         let made = Drawn { by: self.person.clone(), at: clock::now_rfc3339(), checkpoint_seq, population };
-        if !read(self.book.draw(id, &made, &items, &happening).await)? {
+        if !self.book.draw(id, &made, &items, &happening).await? {
             return Err(self.refused(about(), SampleError::Drawn(id)).await?);
         }
         self.sample(id).await
@@ -277,7 +276,7 @@ impl SampleRoom {
         let (outcome, at) = (found.as_str().to_owned(), clock::now_rfc3339());
         let made = Found { outcome, person: self.person.clone(), at, said: said.to_owned() };
         let happening = about().with("outcome", Detail::Word(found.as_str()));
-        if read(self.book.record(id, item, &made, &happening).await)? {
+        if self.book.record(id, item, &made, &happening).await? {
             return self.sample(id).await;
         }
         Err(self.refused(about(), SampleError::Recorded { item, by: "somebody else".to_owned() }).await?)
@@ -300,7 +299,7 @@ impl SampleRoom {
     /// # Errors
     /// What the records say.
     pub async fn list(&self) -> Result<Vec<SampleRecord>, CaseworkError> {
-        let mut found = read(self.book.newest(SAMPLE_PAGE_MAX).await)?;
+        let mut found = self.book.newest(SAMPLE_PAGE_MAX).await?;
         found.retain(|sample| self.caller.may(Permission::SampleRun, sample.gallery.as_ref()));
         let happening = Happening::new(Kind::SampleListed).with("samples", Detail::Number(found.len() as u64));
         self.vault.tell(&happening).await?;
@@ -308,12 +307,12 @@ impl SampleRoom {
     }
 
     async fn record_of(&self, id: i64) -> Result<SampleRecord, CaseworkError> {
-        Ok(read(self.book.one(id).await)?.ok_or(SampleError::NoSample(id))?)
+        Ok(self.book.one(id).await?.ok_or(SampleError::NoSample(id))?)
     }
 
     async fn sample(&self, id: i64) -> Result<Sample, CaseworkError> {
         let record = self.record_of(id).await?;
-        let items = read(self.book.items(id).await)?;
+        let items = self.book.items(id).await?;
         let rate = Rate::of(&items);
         Ok(Sample { record, items, rate })
     }
@@ -321,7 +320,7 @@ impl SampleRoom {
     /// What the log says of its opening.
     async fn opening(&self, id: i64) -> Result<Opening, CaseworkError> {
         let (kind, object) = (Some(Kind::SampleOpened), Some(Object::Sample(id).in_words()));
-        let events = read(self.audit.newest(&EventFilter { kind, object }, SAMPLE_PAGE_MAX).await)?;
+        let events = self.audit.newest(&EventFilter { kind, object }, SAMPLE_PAGE_MAX).await?;
         // Whoever was refused since is told of it too.
         let mut opened = events.iter().filter_map(|event| Opening::of(&serde_json::from_str(&event.body).ok()?));
         Ok(opened.next().filter(|opening| opening.sample == id).ok_or(SampleError::NotAsOpened(id))?)
@@ -331,11 +330,11 @@ impl SampleRoom {
     async fn checkpoint(&self, opening: &Opening) -> Result<Option<Checkpoint>, CaseworkError> {
         // Read now: the first checkpoint makes it.
         let Some(key) = public_key(&self.data)? else { return Ok(None) };
-        let folder = read(self.audit.folder().await)?;
+        let folder = self.audit.folder().await?;
         let over = clock::rfc3339_of(opening.frame.to);
         let mut last = opening.seq - 1;
         loop {
-            let page = read(self.audit.checkpoints_after(last).await)?;
+            let page = self.audit.checkpoints_after(last).await?;
             let Some((end, _)) = page.last() else { return Ok(None) };
             last = *end;
             for (seq, stored) in &page {
@@ -353,9 +352,9 @@ impl SampleRoom {
         checkpoint: &Checkpoint,
         mut take: impl FnMut(&Event) -> Result<(), draw::CanNotDraw>,
     ) -> Result<(), CaseworkError> {
-        let mut chain = Chain::new(&read(self.audit.folder().await)?);
+        let mut chain = Chain::new(&self.audit.folder().await?);
         while chain.seq() < checkpoint.seq {
-            let page = read(self.audit.after(chain.seq()).await)?;
+            let page = self.audit.after(chain.seq()).await?;
             let left = usize::try_from(checkpoint.seq - chain.seq()).unwrap_or(usize::MAX);
             if page.is_empty() {
                 break;
@@ -372,7 +371,7 @@ impl SampleRoom {
     }
 
     async fn event(&self, seq: u64) -> Result<Event, CaseworkError> {
-        let body = read(self.audit.body_at(seq).await)?;
+        let body = self.audit.body_at(seq).await?;
         let event = body.and_then(|body| serde_json::from_str(&body).ok());
         let what = crate::audit::chain::Wrong::NoEvent;
         Ok(event.ok_or(SampleError::Log(crate::audit::Fault { seq, what }))?)
@@ -383,9 +382,9 @@ impl SampleRoom {
         let mut parties = vec![item.actor.clone()];
         let Some(search) = item.search else { return Ok(parties) };
         let book = self.vault.review_book();
-        parties.extend(read(book.search(search).await)?.map(|facts| facts.actor));
-        if let Some(review) = read(book.of_search(search).await)?
-            && let Some(review) = read(book.one(review).await)?
+        parties.extend(book.search(search).await?.map(|facts| facts.actor));
+        if let Some(review) = book.of_search(search).await?
+            && let Some(review) = book.one(review).await?
         {
             parties.push(review.opened_by);
             parties.extend(review.claim.map(|claim| claim.by));
