@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bertillon::base::ids::{GalleryName, ModelId, TemplateId};
-use bertillon::gallery::{Access, Erase, GalleryError, ImportedReference, TemplateImport, Vault, VaultOptions};
+use bertillon::casework::desk::vault_options;
+use bertillon::gallery::{Access, Erase, GalleryError, ImportedReference, TemplateImport, Vault};
 use bertillon::policy::DatedFacts;
 use bertillon::records::{FaceBox, GallerySeen, RecordedCandidate, SearchRecord};
 use bertillon::scoring::compose::{Engine, compose};
@@ -136,7 +137,7 @@ async fn search(vault: &Vault, engine: &Engine, name: &GalleryName, seed: u64) -
         operating_point: None,
         threshold: None,
         candidates: candidates
-            .map(|(one, rank)| RecordedCandidate { rank, template: one.id, score: one.score })
+            .map(|(one, rank)| RecordedCandidate { rank, template: one.id, score: one.score, entry: None })
             .collect(),
         stages_ms: Vec::new(),
     };
@@ -193,10 +194,11 @@ fn main() {
     let home = tempfile::tempdir().expect("a folder");
     let flags = Flags { back_end: Some(BackEnd::Cpu), ..Flags::default() };
     let settings = Settings::load(None, home.path(), flags).expect("settings").settings;
+    let options = vault_options(&settings);
     let engine = compose(&settings.scoring).expect("an engine");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime").block_on(async {
-        let vault = Vault::open(home.path(), Access::Writer, VaultOptions::default()).await.expect("a vault");
+        let vault = Vault::open(home.path(), Access::Writer, options).await.expect("a vault");
         let (searched, worked): (GalleryName, GalleryName) =
             ("searched".parse().expect("a name"), "worked".parse().expect("a name"));
         make(&vault, &searched, ROWS).await;

@@ -25,6 +25,7 @@ pub mod rights;
 pub mod scoring;
 pub mod segment;
 pub mod settings;
+pub mod sso;
 pub mod store;
 pub mod vector;
 pub mod vision;

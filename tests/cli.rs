@@ -383,6 +383,50 @@ fn two_people_at_one_account_adopt_a_policy_by_their_keys() {
     assert!(desk.good(&["audit", "verify"]).contains("follow each other as they were written"));
 }
 
+/// The code of now as an app makes it from the secret that it is told, by RFC 6238 and nothing of the program's.
+fn code_of_now(secret: &str) -> String {
+    let digit = |letter: u8| if letter.is_ascii_digit() { letter - b'2' + 26 } else { letter - b'A' };
+    let bits: Vec<u8> =
+        secret.bytes().flat_map(|letter| (0..5).rev().map(move |bit| (digit(letter) >> bit) & 1)).collect();
+    let bytes: Vec<u8> =
+        bits.chunks_exact(8).map(|eight| eight.iter().fold(0, |byte, bit| (byte << 1) | bit)).collect();
+    let step = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() / 30;
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &bytes);
+    let tag = ring::hmac::sign(&key, &step.to_be_bytes());
+    let at = usize::from(tag.as_ref()[19] & 15);
+    let number = u32::from_be_bytes(tag.as_ref()[at..at + 4].try_into().unwrap()) & 0x7fff_ffff;
+    format!("{:06}", number % 1_000_000)
+}
+
+#[test]
+fn a_second_factor_is_enrolled_by_what_an_app_shows_and_an_identity_by_an_administrator() {
+    let desk = Desk::new();
+    desk.good(&["user", "add", "una", "--role", "supervisor"]);
+    assert!(desk.good(&["user", "totp", "una"]).contains("no second factor; the policy in force wants one"));
+    let begun = json(&desk.good(&["user", "totp", "una", "--enrol", "--json"]));
+    let secret = begun["secret"].as_str().unwrap();
+    assert!(begun["uri"].as_str().unwrap().contains(&format!("secret={secret}&issuer=Bertillon")));
+    assert!(desk.bad(&["user", "totp", "una", "--confirm", "abcdef"]).contains("not the code of now"));
+    desk.bad(&["user", "totp", "una", "--enrol", "--remove"]);
+    let confirmed = json(&desk.good(&["user", "totp", "una", "--confirm", &code_of_now(secret), "--json"]));
+    assert_eq!(confirmed["recovery_codes"].as_array().unwrap().len(), 8);
+    let shown = json(&desk.good(&["user", "totp", "una", "--json"]));
+    assert_eq!((&shown["state"], &shown["recovery_codes_left"]), (&"confirmed".into(), &8.into()));
+    assert!(desk.bad(&["user", "totp", "una", "--enrol"]).contains("--remove"));
+    desk.good(&["user", "totp", "una", "--remove"]);
+    assert!(desk.bad(&["user", "totp", "una", "--remove"]).contains("no second factor"));
+    assert!(desk.bad(&["user", "sso", "una", "--subject", "8f2c31"]).contains("--issuer"));
+    desk.bad(&["user", "sso", "una", "--issuer", "https://id.example"]);
+    let known = ["user", "sso", "una", "--subject", "8f2c31", "--issuer", "https://id.example"];
+    assert!(desk.good(&known).contains("una is 8f2c31 at https://id.example"));
+    let listed = json(&desk.good(&["user", "sso", "una", "--json"]));
+    assert_eq!(listed["identities"][0]["subject"], "8f2c31");
+    assert!(desk.good(&[&known[..], &["--remove"]].concat()).contains("at no provider"));
+    let told = desk.good(&["audit", "show", "--json"]);
+    assert!(told.contains("user.factor_confirmed") && told.contains("user.identity_unlinked"), "{told}");
+    assert!(!told.contains(secret) && !told.contains("8f2c31"), "{told}");
+}
+
 /// Files below the data folder's `images`.
 fn blobs(desk: &Desk) -> usize {
     let (mut found, mut folders) = (0, vec![desk.folder.path().join("data/images")]);

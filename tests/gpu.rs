@@ -33,7 +33,7 @@ use bertillon::vector::rows::Rows;
 use bertillon::vector::scorer::Scorer;
 use bertillon::vector::template::Template;
 use conformance::undead::Undead;
-use conformance::{Sizes, battery, coarse_battery, data};
+use conformance::{Sizes, battery, coarse_battery, data, sealed_battery};
 
 const REQUIRE: &str = "BERTILLON_REQUIRE_GPU_TESTS";
 
@@ -80,6 +80,7 @@ fn the_battery_gives_the_oracles_lists() {
     let Some(pass) = gpu(&GpuOptions::default()) else { return };
     eprintln!("{:?}", pass.info());
     timed("battery", || battery(&certified(&pass), &Sizes::small()));
+    timed("battery, sealed segments", || sealed_battery(&certified(&pass), &Sizes::small()));
     timed("coarse battery", || coarse_battery(pass.as_ref(), &Sizes::small()));
     // Long enough for several workgroups, chunks and submissions.
     let case = data::cases(3, 16_000, 128, 8).into_iter().nth(1).unwrap();

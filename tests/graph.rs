@@ -28,6 +28,8 @@ use bertillon::policy::DatedFacts;
 use bertillon::scoring::batcher::{BatchOptions, Batcher};
 use bertillon::scoring::{CertifiedScorer, CpuPass};
 use bertillon::segment::Precision;
+use bertillon::settings::master_key::MasterKey;
+use bertillon::settings::storage::Storage;
 use bertillon::store::disk::DiskFolder;
 use bertillon::vector::dimension::Dimension;
 use bertillon::vector::memory::MemoryRows;
@@ -62,8 +64,13 @@ fn options() -> VaultOptions {
 
 /// A gallery of two synthetic segments.
 async fn filled(folder: &Path) -> Vault {
-    let vault = Vault::open(folder, Access::Writer, options()).await.unwrap();
-    vault.create_gallery(&name(), &model(), Dimension::new(D).unwrap(), Precision::F32, "tests").await.unwrap();
+    filled_as(folder, options(), Storage::Mapped).await
+}
+
+async fn filled_as(folder: &Path, options: VaultOptions, storage: Storage) -> Vault {
+    let vault = Vault::open(folder, Access::Writer, options).await.unwrap();
+    let model = (&model(), Dimension::new(D).unwrap());
+    vault.create_gallery_as(&name(), model, Precision::F32, storage, "tests").await.unwrap();
     let fill = |row: u64, out: &mut [f32]| out.copy_from_slice(template(row).values());
     vault.import_synthetic(&name(), ROWS, fill, |_| ()).await.unwrap();
     vault
@@ -215,6 +222,29 @@ async fn a_stopped_build_leaves_nothing() {
     assert!(matches!(stopped, GalleryError::Graph(GraphError::Cancelled)), "{stopped}");
     assert!(graphs(folder.path()).is_empty());
     assert!(ask(&vault, &template(1), &Mode::Exact).await.is_ok());
+}
+
+/// There is no template in a graph, but who is like whom: that of a sealed gallery is sealed.
+#[tokio::test]
+async fn a_graph_of_a_sealed_gallery_is_sealed_and_walked_like_any() {
+    let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let key = outside.path().join("master");
+    fs_err::write(&key, "a".repeat(64)).unwrap();
+    let options = || VaultOptions { master_key: Some(MasterKey::File(key.clone())), ..options() };
+    let mut vault = filled_as(folder.path(), options(), Storage::Sealed).await;
+    assert_eq!(index(&vault).await, [(1, IndexOutcome::Built), (2, IndexOutcome::Built)]);
+    for _opened in 0..2 {
+        let exact = ask(&vault, &template(1), &Mode::Exact).await.unwrap();
+        let found = ask(&vault, &template(1), &mode(Some(6400), 0.9)).await.unwrap();
+        assert_eq!((ids(&found), found.approximate.unwrap().coverage.graph_rows), (ids(&exact), ROWS));
+        vault.close().await;
+        assert_eq!(graphs(folder.path()).len(), 2);
+        for graph in graphs(folder.path()) {
+            assert!(fs_err::read(graph).unwrap().starts_with(b"BERTENC\n"));
+        }
+        vault = Vault::open(folder.path(), Access::Writer, options()).await.unwrap();
+    }
+    vault.close().await;
 }
 
 #[tokio::test]

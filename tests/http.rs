@@ -3,15 +3,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod faces;
+mod records_at;
 mod http {
     mod approximate;
     mod audit;
     mod governing;
+    mod oidc;
     mod operating_points;
     mod reviews;
     mod rights;
     pub(crate) mod server;
     mod sessions;
+    pub(crate) mod sso;
+    mod submissions;
     mod tls;
 }
 
@@ -67,7 +71,8 @@ fn document_and_server_know_the_same_addresses() {
         assert_ne!(answer.status, 405, "{method} {path}");
         if answer.status == 404 {
             let kind = answer.json()["type"].as_str().unwrap().to_owned();
-            assert_eq!(kind, "urn:bertillon:problem:no-gallery", "{method} {path}");
+            let wanted = if path.starts_with("/api/v1/sso/") { "no-sso" } else { "no-gallery" };
+            assert_eq!(kind, format!("urn:bertillon:problem:{wanted}"), "{method} {path}");
         }
     }
 }

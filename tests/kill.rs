@@ -1,11 +1,10 @@
 //! `kill -9` at any moment loses nothing that was acknowledged and resurrects nothing that was erased.
-//!
-//! The test starts itself again as a child that changes a data folder as fast as it can, saying before each step what it tries and after
-//! each what was acknowledged. The child is killed at a random moment, 200 times, sometimes while it still recovers. After each kill the
-//! folder is read as it lies, and now and then recovered; what a kill can't show is in the power cut test of `src/gallery/shelf.rs`.
+//! The test starts itself again as a child that changes a data folder as fast as it can, saying before each step what it tries and after each what was acknowledged.
+//! The child is killed at a random moment, 200 times, sometimes while it still recovers. After each kill the folder is read as it lies, and now and then recovered; what a kill can't show is in the power cut test of `src/gallery/shelf.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 #[path = "kill/log.rs"]
 mod log;
+mod records_at;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{BufRead, BufReader};
 use std::ops::ControlFlow;
@@ -46,7 +45,7 @@ fn options() -> VaultOptions {
         import_records: 3,
         merge_fan: 3,
         erase_wait: Duration::from_secs(5),
-        master_key: None,
+        ..records_at::vault_options()
     }
 }
 
@@ -491,7 +490,8 @@ fn check_traces(data: &Path, model: &Model) {
             }
         }
     }
-    assert_eq!(found_live.len(), live.len(), "the search for traces finds what is there");
+    let all_there = found_live.len() == live.len() || (records_at::url().is_some() && !found_live.is_empty());
+    assert!(all_there, "the search for traces finds what is there; on PostgreSQL texts are in no file of the folder");
 }
 
 /// Progress that nobody watches, and that breaks nothing off.

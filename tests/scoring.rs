@@ -20,7 +20,7 @@ use bertillon::vector::rows::{GalleryRows, Rows};
 use bertillon::vector::scorer::{ScoreError, Scorer, Scoring};
 use bertillon::vector::template::Template;
 use conformance::undead::Undead;
-use conformance::{Sizes, battery, coarse_battery, data, failures};
+use conformance::{Sizes, battery, coarse_battery, data, failures, sealed_battery};
 use proptest::prelude::*;
 
 fn cpu(threads: usize) -> CpuPass {
@@ -36,6 +36,13 @@ fn every_kernel_with_any_threads_gives_the_oracles_lists() {
     for (kernel, threads) in kernel::all().into_iter().map(|kernel| (kernel, 3)).chain([(kernel::best(), 1)]) {
         let pass = Arc::new(CpuPass::new(kernel, threads));
         battery(&CertifiedScorer::new(pass, threads), &Sizes::full());
+    }
+}
+
+#[test]
+fn sealed_segments_give_the_oracles_lists_with_every_kernel() {
+    for kernel in kernel::all() {
+        sealed_battery(&CertifiedScorer::new(Arc::new(CpuPass::new(kernel, 2)), 2), &Sizes::small());
     }
 }
 

@@ -38,9 +38,11 @@ fn a_case_goes_from_a_still_to_an_erasure_and_every_rule_holds() {
     });
     for words in [
         "possible identification, not evidence of identity",
+        "the receipt is whole",
         "two different people",
         "a certificate was signed",
-        "xeno",
+        // A byte is flipped where records are in a file.
+        if std::env::var_os("BERTILLON_RECORDS_URL").is_none() { "xeno" } else { "on postgresql" },
     ] {
         assert!(told.to_lowercase().contains(words), "{words:?} is not in the story: {told}");
     }

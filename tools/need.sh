@@ -28,6 +28,8 @@ if [ "$purpose" = test ]; then
     # The tests run the GPU's shaders on a software driver, whatever card there is.
     /sbin/ldconfig -p 2>/dev/null | grep -q 'libvulkan\.so\.1' || packages+=(libvulkan1)
     compgen -G '/usr/share/vulkan/icd.d/lvp_icd*.json' >/dev/null || packages+=(mesa-vulkan-drivers)
+    # What touches records is tested on it too (tools/postgres.sh).
+    have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql)
 fi
 
 if [ "${#packages[@]}" -gt 0 ]; then

@@ -59,6 +59,10 @@ pub enum Object {
     Event(u64),
     /// A kept probe image, by its number.
     Probe(i64),
+    /// A submission, by its number.
+    Submission(i64),
+    /// An unsolved probe, by its number on the list.
+    Unsolved(i64),
 }
 
 impl Object {
@@ -82,6 +86,8 @@ impl Object {
             Self::Disclosure(id) => format!("disclosure:{id}"),
             Self::Event(seq) => format!("event:{seq}"),
             Self::Probe(id) => format!("probe:{id}"),
+            Self::Submission(id) => format!("submission:{id}"),
+            Self::Unsolved(id) => format!("unsolved:{id}"),
             Self::Templates(first, last) if first == last => format!("template:{first}"),
             Self::Templates(first, last) => format!("templates:{first}-{last}"),
         }

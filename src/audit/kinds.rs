@@ -61,6 +61,8 @@ kinds! {
     GalleryCreated = "gallery.created" of Config,
     /// Galleries were listed.
     GalleryListed = "gallery.listed" of Consultation,
+    /// Counts of what was done were made, to be published.
+    CountsRead = "counts.read" of Consultation,
     /// What is known of one gallery was shown.
     GalleryRead = "gallery.read" of Consultation,
     /// Every checksum of a gallery was checked.
@@ -151,7 +153,19 @@ kinds! {
     UserLeft = "user.left" of Config,
     /// A user has a new password.
     UserPasswordSet = "user.password_set" of Config,
-    /// Somebody signed in by their password.
+    /// A second factor of a user waits for its first code.
+    UserFactorBegun = "user.factor_begun" of Config,
+    /// A user signs in with a second factor from now on.
+    UserFactorConfirmed = "user.factor_confirmed" of Config,
+    /// A user's second factor counts no more.
+    UserFactorRemoved = "user.factor_removed" of Config,
+    /// A user is who a provider calls so.
+    UserIdentityLinked = "user.identity_linked" of Config,
+    /// A user is not who a provider calls so any more.
+    UserIdentityUnlinked = "user.identity_unlinked" of Config,
+    /// Somebody was sent to the provider of the settings, to sign in there.
+    SsoBegun = "sso.begun" of Config,
+    /// Somebody signed in.
     SessionOpened = "session.opened" of Config,
     /// Somebody's session was shown to them.
     SessionRead = "session.read" of Consultation,
@@ -183,6 +197,28 @@ kinds! {
     ProbeEdited = "probe.edited" of Collection,
     /// A kept probe image and what was made of it are given out no more, and are being overwritten.
     ProbeErased = "probe.erased" of Erasure,
+    /// Submissions got the key under which their pictures are kept.
+    SubmissionKeyMade = "submission.key_made" of Config,
+    /// Somebody handed pictures in, and got a receipt.
+    SubmissionHandedIn = "submission.handed_in" of Collection,
+    /// Submissions were listed, without what their pictures show.
+    SubmissionListed = "submission.listed" of Consultation,
+    /// A submission was shown, without what its pictures show.
+    SubmissionRead = "submission.read" of Consultation,
+    /// A picture that was handed in was given out.
+    SubmissionPictureExported = "submission.picture_exported" of Export,
+    /// Somebody took a submission, to work on it.
+    SubmissionTaken = "submission.taken" of Alteration,
+    /// Work on a submission is over.
+    SubmissionClosed = "submission.closed" of Alteration,
+    /// The pictures of a submission are given out no more, and are being overwritten with what was written.
+    SubmissionErased = "submission.erased" of Erasure,
+    /// A search that led to nobody was put on the list of those.
+    UnsolvedAdded = "unsolved.added" of Alteration,
+    /// That list was shown.
+    UnsolvedListed = "unsolved.listed" of Consultation,
+    /// A search was taken off that list.
+    UnsolvedRemoved = "unsolved.removed" of Alteration,
     /// The review of a search was opened.
     ReviewOpened = "review.opened" of Adjudication,
     /// Somebody took a review, to decide it.
@@ -227,6 +263,8 @@ kinds! {
     RetentionListed = "retention.listed" of Consultation,
     /// Somebody decided about an image that was due.
     RetentionReviewed = "retention.reviewed" of Alteration,
+    /// The period of lists was over: who stood on them, and what was written about them, is gone.
+    SearchEmptied = "search.emptied" of Erasure,
     /// What was decided or had expired was erased, as far as it could be.
     RetentionRun = "retention.run" of Erasure,
     /// A deletion certificate was signed.

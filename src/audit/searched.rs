@@ -6,8 +6,14 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-/// Begins the text.
-const TEXT: &str = "bertillon search 1\n";
+use crate::base::hex::Digits;
+
+/// The first form of the text names candidates by template and score.
+const FIRST: u8 = 1;
+/// The second names them by a salted hash, so that they can be erased and the text's hash stays.
+pub const SECOND: u8 = 2;
+/// Begins what is hashed for a candidate.
+const CANDIDATE: &str = "bertillon candidate 1";
 
 /// A number of 32 bits that must be the same to the bit: written as the eight hexadecimal digits of its bits.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,6 +39,18 @@ impl<'de> Deserialize<'de> for Exact {
     }
 }
 
+/// By what a list names a candidate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Named {
+    /// Template and score: lists of the first form.
+    Plainly,
+    /// The hash of them and this salt.
+    Salted(Digits<16>),
+    /// That hash: the candidate was erased, and template and score are 0.
+    Erased(Digits<32>),
+}
+
 /// A candidate that was shown.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Listed {
@@ -42,12 +60,45 @@ pub struct Listed {
     pub template: u64,
     /// Its comparison score.
     pub score: Exact,
+    /// By what the list names it.
+    pub named: Named,
+}
+
+impl Listed {
+    /// By what the list of `search` names it; `None` where by template and score.
+    #[must_use]
+    pub fn entry(&self, search: i64) -> Option<Digits<32>> {
+        let Self { rank, template, score, named } = self;
+        match named {
+            Named::Plainly => None,
+            Named::Salted(salt) => {
+                let text = format!("{CANDIDATE}\n{salt} {search} {rank} {template} {}\n", score.digits());
+                Some(Digits(Sha256::digest(text).into()))
+            }
+            Named::Erased(entry) => Some(*entry),
+        }
+    }
+
+    fn line(&self, search: i64) -> String {
+        let Self { rank, template, score, .. } = self;
+        self.entry(search).map_or_else(
+            || format!("candidate {rank} {template} {}", score.digits()),
+            |entry| format!("candidate {rank} {entry}"),
+        )
+    }
+}
+
+const fn first() -> u8 {
+    FIRST
 }
 
 /// A search of one face, as it was recorded. Texts have no line breaks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Searched {
+    /// Which form of the text it is bound by.
+    #[serde(default = "first")]
+    pub form: u8,
     /// Its number.
     pub search: i64,
     /// Which gallery.
@@ -110,15 +161,15 @@ impl Searched {
             ("lawful_basis", basis),
             ("seriousness", or_none(&self.seriousness)),
         ];
-        let mut text = TEXT.to_owned();
+        let mut text = format!("bertillon search {}\n", self.form);
         for (name, value) in lines {
             // A line break within would make two texts of different searches the same.
             let value = crate::base::text::printable(&value);
             // Writing to a text can't fail.
             let _ = writeln!(text, "{name} {value}");
         }
-        for Listed { rank, template, score } in &self.candidates {
-            let _ = writeln!(text, "candidate {rank} {template} {}", score.digits());
+        for candidate in &self.candidates {
+            let _ = writeln!(text, "{}", candidate.line(self.search));
         }
         text
     }
@@ -146,6 +197,7 @@ mod tests {
 
     fn searched() -> Searched {
         Searched {
+            form: FIRST,
             search: 7,
             gallery: "custody".to_owned(),
             model: "01".repeat(32),
@@ -162,7 +214,7 @@ mod tests {
             purpose: Some("investigate_crime".to_owned()),
             lawful_basis: None,
             seriousness: None,
-            candidates: vec![Listed { rank: 1, template: 5, score: Exact(0.5) }],
+            candidates: vec![Listed { rank: 1, template: 5, score: Exact(0.5), named: Named::Plainly }],
         }
     }
 
@@ -181,8 +233,34 @@ mod tests {
     }
 
     #[test]
+    fn who_is_erased_from_a_list_leaves_its_hash_and_a_salt_hides_who_it_was() {
+        let salted = |salt: u8| {
+            let mut searched = Searched { form: SECOND, ..searched() };
+            searched.candidates[0].named = Named::Salted(Digits([salt; 16]));
+            searched
+        };
+        let mut erased = salted(3);
+        let entry = erased.candidates[0].entry(7).unwrap();
+        let text = format!("bertillon candidate 1\n{} 7 1 5 3f000000\n", "03".repeat(16));
+        assert_eq!(entry, Digits(Sha256::digest(text).into()));
+        assert!(
+            erased.text().starts_with("bertillon search 2\n")
+                && erased.text().ends_with(&format!("candidate 1 {entry}\n"))
+        );
+        erased.candidates[0] = Listed { rank: 1, template: 0, score: Exact(0.0), named: Named::Erased(entry) };
+        assert_eq!(erased.sha256(), salted(3).sha256());
+        assert_ne!(salted(4).sha256(), salted(3).sha256());
+        let mut other = salted(3);
+        other.candidates[0].template = 6;
+        assert_ne!(other.sha256(), salted(3).sha256());
+        let json = serde_json::to_string(&erased).unwrap();
+        assert_eq!(serde_json::from_str::<Searched>(&json).unwrap(), erased);
+    }
+
+    #[test]
     fn whatever_is_changed_changes_the_hash() {
-        let changes: [&dyn Fn(&mut Searched); 17] = [
+        let changes: [&dyn Fn(&mut Searched); 18] = [
+            &|s| s.form = SECOND,
             &|s| s.search = 8,
             &|s| s.gallery = "other".to_owned(),
             &|s| s.model = "02".repeat(32),

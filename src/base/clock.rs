@@ -11,6 +11,12 @@ pub fn now_rfc3339() -> String {
     text(OffsetDateTime::now_utc())
 }
 
+/// The present moment in seconds since 1970.
+#[must_use]
+pub fn now_s() -> u64 {
+    u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap_or_default()
+}
+
 /// The moment in so long, in the same form: texts of this form are in the order of what they mean.
 #[must_use]
 pub fn rfc3339_in(later: Duration) -> String {

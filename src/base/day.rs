@@ -35,6 +35,14 @@ impl Day {
         Self(self.0.checked_add(Duration::days(i64::from(days))).unwrap_or(Date::MAX))
     }
 
+    /// So many days earlier; the first day there is, if that is before it.
+    #[must_use]
+    pub fn minus_days(self, days: u32) -> Self {
+        let first = || Date::from_calendar_date(YEAR_MIN, Month::January, 1).unwrap_or(Date::MIN);
+        let earlier = self.0.checked_sub(Duration::days(i64::from(days)));
+        Self(earlier.filter(|day| day.year() >= YEAR_MIN).unwrap_or_else(first))
+    }
+
     /// So many months later: on the same day of the month, or the last one that it has.
     #[must_use]
     pub fn plus_months(self, months: u32) -> Self {

@@ -113,6 +113,32 @@ impl GalleryName {
     }
 }
 
+/// What pictures that were handed in have in the place of a gallery. No gallery is called so, as it does not parse.
+const SUBMISSIONS: &str = "_submissions";
+
+impl GalleryName {
+    /// What stands in the place of a gallery's name where pictures lie that were handed in and belong to none: for their folder, and for
+    /// the key and blobs in the records. Nobody can make, name or search a gallery of that name.
+    #[must_use]
+    pub fn of_submissions() -> Self {
+        Self(SUBMISSIONS.to_owned())
+    }
+
+    /// Whether it is the one of [`of_submissions`](Self::of_submissions).
+    #[must_use]
+    pub fn is_of_submissions(&self) -> bool {
+        self.0 == SUBMISSIONS
+    }
+
+    /// The name under which blobs lie: a gallery's, or that of submissions.
+    ///
+    /// # Errors
+    /// [`IdError::Gallery`].
+    pub fn of_blobs(text: &str) -> Result<Self, IdError> {
+        if text == SUBMISSIONS { Ok(Self::of_submissions()) } else { text.parse() }
+    }
+}
+
 impl FromStr for GalleryName {
     type Err = IdError;
 

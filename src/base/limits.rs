@@ -225,6 +225,12 @@ pub const HOLDS_OF_SUBJECT_MAX: usize = 64;
 pub const RECKONED_AT_ONCE: usize = 500;
 /// Images that one run of retention erases; the rest is left to the next.
 pub const RETENTION_RUN_MAX: usize = 10_000;
+/// Rows of each kind in what is counted for publication.
+pub const COUNTS_MAX: usize = 10_000;
+/// References that retention erases by itself before it looks whether the server stops.
+pub const RETENTION_BY_ITSELF_AT_ONCE: usize = 50;
+/// Lists of searches that are emptied in one transaction, and named by its event.
+pub const LISTS_EMPTIED_AT_ONCE: usize = 200;
 /// Largest file of a deletion certificate: one of as many templates as are erased at once.
 pub const CERTIFICATE_BYTES_MAX: usize = 4 << 20;
 /// Backups that a certificate names; of more it says that there are.
@@ -374,6 +380,40 @@ pub const KEY_ROTATION_H: u64 = 24;
 pub const PASSWORD_CHARS_MIN: usize = 12;
 /// Most bytes of a password.
 pub const PASSWORD_BYTES_MAX: usize = 1_024;
+/// Most bytes of a code of a second factor, blanks included.
+pub const CODE_BYTES_MAX: usize = 64;
+/// Bytes of a provider's signed token.
+pub const TOKEN_BYTES_MAX: usize = 16 << 10;
+/// Keys that a provider publishes.
+pub const JWK_KEYS_MAX: usize = 64;
+/// Bytes of a text that is sealed for somebody else to carry.
+pub const SEALED_TEXT_BYTES_MAX: usize = 1_024;
+/// Seconds in which a sign-in at a provider is to be ended.
+pub const SSO_PASS_S: u64 = 600;
+/// Bytes of an answer of a provider.
+pub const SSO_ANSWER_BYTES_MAX: usize = 64 << 10;
+/// Seconds that a provider is waited for, in all of one answer.
+pub const SSO_WAIT_S: u64 = 5;
+/// Seconds for which a provider is believed what it said of itself.
+pub const SSO_FRESH_S: u64 = 3_600;
+/// Seconds between two looks at a provider's keys, because of tokens that name others.
+pub const SSO_AGAIN_S: u64 = 30;
+/// Seconds in which a provider is not asked that did not answer.
+pub const SSO_REST_S: u64 = 5;
+/// Sign-ins at a provider that are asked about at once.
+pub const SSO_AT_ONCE_MAX: usize = 8;
+/// Bytes of a code that a provider gives a browser.
+pub const SSO_CODE_BYTES_MAX: usize = 2_048;
+/// Bytes of the file with the secret of a provider's client.
+pub const SSO_SECRET_BYTES_MAX: u64 = 4_096;
+/// Bytes of the file of the authorities that vouch for a provider.
+pub const SSO_AUTHORITIES_BYTES_MAX: u64 = 4 << 20;
+/// Bytes of a name that a provider has for somebody.
+pub const SSO_SUBJECT_BYTES_MAX: usize = 255;
+/// Bytes of a provider's address.
+pub const SSO_ISSUER_BYTES_MAX: usize = 512;
+/// Identities at providers that one user has.
+pub const IDENTITIES_OF_USER_MAX: usize = 8;
 /// Wrong passwords after which a user is locked for a minute, and for twice as long after each further one.
 pub const PASSWORD_FAILURES_MAX: u32 = 5;
 /// Minutes that a user is locked for at most by wrong passwords.
@@ -400,7 +440,29 @@ pub const MASTER_KEY_BYTES_MAX: usize = 4_096;
 pub const MASTER_KEY_COMMAND_S_MAX: u64 = 10;
 /// Kept pictures that are listed at once, or taken back at once at a start.
 pub const PICTURES_PAGE_MAX: usize = 1_000;
+/// Pictures of one submission.
+pub const SUBMISSION_IMAGES_MAX: usize = 8;
+/// Bytes of all of them.
+pub const SUBMISSION_BYTES_MAX: usize = 64 << 20;
+/// Submissions of one submitter that nobody has taken yet.
+pub const SUBMISSIONS_WAITING_MAX: usize = 200;
+/// Submissions that are listed at once.
+pub const SUBMISSIONS_PAGE_MAX: usize = 100;
+/// Searches of one submission that are shown with it.
+pub const SUBMISSION_SEARCHES_SHOWN_MAX: usize = 100;
+/// Bytes of a file that is read as a receipt.
+pub const RECEIPT_BYTES_MAX: usize = 64 << 10;
+/// Unsolved probes on the list.
+pub const UNSOLVED_MAX: usize = 10_000;
+/// Of these, how many are listed at once.
+pub const UNSOLVED_PAGE_MAX: usize = 100;
+/// Rescans of one that are shown with it.
+pub const UNSOLVED_RESCANS_SHOWN_MAX: usize = 100;
 /// Edits of one probe image.
 pub const PROBE_EDITS_MAX: usize = 100;
 /// Key files of galleries in a data folder, destroyed ones included.
 pub const KEY_FILES_MAX: usize = 100_000;
+/// Threads that open one sealed file: memory and the disk are slower than more of them.
+pub const SEALED_OPEN_THREADS_MAX: usize = 16;
+/// Chunks of a sealed file that an erasure writes at a time, and that lie twice on disk meanwhile: 2 MiB.
+pub const SEALED_REDO_CHUNKS_MAX: usize = 32;

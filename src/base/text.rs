@@ -24,6 +24,12 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }).collect()
 }
 
+/// Whether a text is one that was overwritten, as records erase it: nothing but `x`, as many as it had bytes.
+#[must_use]
+pub fn is_overwritten(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte == b'x')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -115,9 +115,7 @@ impl Certificate {
     /// # Errors
     /// In words; only for a defect of this program.
     pub fn sealed(&self, key: &SigningKey) -> Result<Sealed, String> {
-        let body = serde_json::to_string(self).map_err(|error| error.to_string())?;
-        let signature = key.sign(WHAT, &body).to_string();
-        Ok(Sealed { body, signature })
+        Sealed::of(WHAT, self, key)
     }
 
     /// Whether it is about whom somebody means: by what the subject was called, and the salt that whoever asked was given.
@@ -133,6 +131,18 @@ impl Certificate {
 }
 
 impl Sealed {
+    /// Writes something down, and signs it as being a `what`.
+    pub(super) fn of(what: &str, text: &impl Serialize, key: &SigningKey) -> Result<Self, String> {
+        let body = serde_json::to_string(text).map_err(|error| error.to_string())?;
+        let signature = key.sign(what, &body).to_string();
+        Ok(Self { body, signature })
+    }
+
+    /// Whether `key` signed it as being a `what`.
+    pub(super) fn is_signed(&self, what: &str, key: PublicKey) -> bool {
+        Signature::parse(&self.signature).is_some_and(|signature| key.signed(what, &self.body, &signature))
+    }
+
     /// What it says, if it was signed by `key`, or, without one, by the key that it names itself.
     ///
     /// # Errors
@@ -140,11 +150,7 @@ impl Sealed {
     pub fn open(&self, key: Option<PublicKey>) -> Result<Certificate, NotCertified> {
         let certificate: Certificate = serde_json::from_str(&self.body).map_err(|_| NotCertified::NoCertificate)?;
         let named = PublicKey::parse(&certificate.key).map_err(|_| NotCertified::NoCertificate)?;
-        let signature = Signature::parse(&self.signature).ok_or(NotCertified::Forged)?;
-        if certificate.v != VERSION
-            || key.is_some_and(|key| key != named)
-            || !named.signed(WHAT, &self.body, &signature)
-        {
+        if certificate.v != VERSION || key.is_some_and(|key| key != named) || !self.is_signed(WHAT, named) {
             return Err(NotCertified::Forged);
         }
         Ok(certificate)
@@ -292,7 +298,7 @@ async fn not_reached(desk: &Desk, gallery: &GalleryName, before: u64) -> Result<
             .to_owned(),
     });
     found.push(NotReached {
-        what: "rows of candidate lists and of the audit log".to_owned(),
+        what: "rows of decisions, leads and the audit log, and of candidate lists of before lists had salts".to_owned(),
         why: "they name templates by number and say nothing else of whom they were of: they stay as the record of searches"
             .to_owned(),
     });
@@ -300,6 +306,14 @@ async fn not_reached(desk: &Desk, gallery: &GalleryName, before: u64) -> Result<
         what: "copies of the data folder, exports, printed and shown lists".to_owned(),
         why: "nothing here knows of those that others made".to_owned(),
     });
+    if !desk.vault.has_records_in_the_folder() {
+        found.push(NotReached {
+            what: "what PostgreSQL keeps of rows as they were".to_owned(),
+            why: "its pages until they are used again, its write-ahead log, and replicas and backups of it: bound their time, and \
+                  use encrypted disks"
+                .to_owned(),
+        });
+    }
     found.push(NotReached {
         what: "blocks that the medium set aside".to_owned(),
         why: "overwriting a file does not reach what a disk or file system keeps of old blocks: use encrypted disks"
@@ -313,14 +327,19 @@ async fn not_reached(desk: &Desk, gallery: &GalleryName, before: u64) -> Result<
 /// # Errors
 /// In words.
 pub fn read(path: &Path, most: usize) -> Result<Sealed, String> {
+    read_sealed(path, most, &NotCertified::NoCertificate)
+}
+
+/// Reads something that was signed; `none` says what a file is that is none.
+pub(super) fn read_sealed(path: &Path, most: usize, none: &dyn std::fmt::Display) -> Result<Sealed, String> {
     use std::io::Read as _;
     let file = fs_err::File::open(path).map_err(|error| error.to_string())?;
     let mut text = String::new();
     file.take(most as u64 + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
     if text.len() > most {
-        return Err(format!("{}: a certificate has at most {most} bytes", path.display()));
+        return Err(format!("{}: {none}: it has more than {most} bytes", path.display()));
     }
-    serde_json::from_str(text.trim()).map_err(|_| format!("{}: {}", path.display(), NotCertified::NoCertificate))
+    serde_json::from_str(text.trim()).map_err(|_| format!("{}: {none}", path.display()))
 }
 
 #[cfg(test)]

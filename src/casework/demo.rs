@@ -201,6 +201,7 @@ async fn probe(
     let request = SearchRequest {
         gallery: gallery.clone(),
         pictures: vec![ProbePicture { name: name.to_owned(), bytes }],
+        of: None,
         faces: FaceChoice::Largest,
         people: PEOPLE_LISTED,
         threshold: ThresholdChoice::None,

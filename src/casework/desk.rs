@@ -40,6 +40,17 @@ pub struct Desk {
 /// Loaded models by the hash of their set.
 type Loaded = Arc<Mutex<HashMap<[u8; 32], Arc<Eyes>>>>;
 
+/// How the settings have vaults opened.
+#[must_use]
+pub fn vault_options(settings: &Settings) -> VaultOptions {
+    VaultOptions {
+        master_key: settings.encryption.master_key.clone(),
+        accept_unlocked_memory: settings.encryption.accept_unlocked_memory,
+        records_url: settings.records.url.clone(),
+        ..VaultOptions::default()
+    }
+}
+
 impl Desk {
     /// Opens the data folder and chooses the back end. Models are loaded when a picture first needs one.
     ///
@@ -47,7 +58,7 @@ impl Desk {
     /// [`CaseworkError`] when the data folder is in use or damaged, or the catalogue is wrong.
     pub async fn open(settings: Settings, access: Access) -> Result<Self, CaseworkError> {
         let catalogue = catalogue_of(&settings)?;
-        let options = VaultOptions { master_key: settings.encryption.master_key.clone(), ..VaultOptions::default() };
+        let options = vault_options(&settings);
         let vault = Vault::open(&settings.data.folder, access, options).await?;
         let engine = compose(&settings.scoring).map_err(|error| CaseworkError::Stopped(error.to_string()))?;
         Ok(Self { vault, engine, catalogue, settings, work_waits: Notify::new(), eyes: Loaded::default() })

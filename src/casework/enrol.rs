@@ -20,6 +20,7 @@ pub use crate::pictures::Source as Bytes;
 use crate::policy::{DatedFacts, ImageFacts};
 use crate::records::{Attribute, AttributeError, check_attributes};
 use crate::segment::Precision;
+use crate::settings::storage::Storage;
 use crate::vision::VisionError;
 
 /// A picture of a known subject.
@@ -97,7 +98,8 @@ pub fn attributes_of(text: &str) -> Result<Vec<Attribute>, AttributeError> {
     Ok(attributes)
 }
 
-/// Makes `gallery` with the default model if it is not there, keeping originals in full precision; says whether it was made.
+/// Makes `gallery` with the default model if it is not there, keeping originals in full precision and files as the settings say;
+/// says whether it was made.
 ///
 /// # Errors
 /// [`CaseworkError`] when the model can't be loaded or the folder not be written.
@@ -107,10 +109,11 @@ pub async fn ensure_gallery(
     gallery: &GalleryName,
     purpose: &str,
 ) -> Result<bool, CaseworkError> {
-    ensure_gallery_as(desk, caller, gallery, purpose, Precision::F32).await
+    ensure_gallery_as(desk, caller, gallery, purpose, (Precision::F32, None)).await
 }
 
-/// As [`ensure_gallery`], with the precision in which a new gallery keeps its originals.
+/// As [`ensure_gallery`], with the precision in which a new gallery keeps its originals, and the kind of its files where it is not
+/// to be the one of the settings.
 ///
 /// # Errors
 /// As [`ensure_gallery`].
@@ -119,14 +122,16 @@ pub async fn ensure_gallery_as(
     caller: &Caller,
     gallery: &GalleryName,
     purpose: &str,
-    originals: Precision,
+    (originals, storage): (Precision, Option<Storage>),
 ) -> Result<bool, CaseworkError> {
     if desk.vault.galleries().await?.iter().any(|summary| summary.record.name == *gallery) {
         return Ok(false);
     }
     let vision = desk.default_vision().await?;
     let vault = desk.vault.acting_for(caller);
-    vault.create_gallery(gallery, vision.model(), vision.dimension(), originals, purpose).await?;
+    let storage = storage.unwrap_or(desk.settings.encryption.segments);
+    let model = (vision.model(), vision.dimension());
+    vault.create_gallery_as(gallery, model, originals, storage, purpose).await?;
     Ok(true)
 }
 

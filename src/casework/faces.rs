@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use crate::casework::CaseworkError;
+use crate::vision::geometry::Bounds;
 use crate::vision::pipeline::Face;
 use crate::vision::quality::Verdict;
 
@@ -10,7 +11,7 @@ use crate::vision::quality::Verdict;
 const DOMINANCE: f32 = 2.0;
 
 /// Which faces of a probe picture to search for. Bystanders are not searched unless asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum FaceChoice {
     /// The largest.
     #[default]
@@ -19,6 +20,8 @@ pub enum FaceChoice {
     Number(usize),
     /// Every face that can be used.
     All,
+    /// The one that stands nearest to this place: on another processor an edge may be a little elsewhere.
+    Nearest(Bounds),
 }
 
 /// A text that chooses no face.
@@ -49,6 +52,11 @@ pub fn choose(faces: &[Face], choice: FaceChoice) -> Result<Vec<usize>, Casework
     match choice {
         FaceChoice::Largest => Ok((0..faces.len().min(1)).collect()),
         FaceChoice::All => Ok((0..faces.len()).collect()),
+        FaceChoice::Nearest(place) => {
+            let apart = |at: &usize| faces.get(*at).map_or(f32::INFINITY, |face| face.bounds.apart(&place));
+            let nearest = (0..faces.len()).min_by(|one, other| apart(one).total_cmp(&apart(other)));
+            Ok(nearest.into_iter().collect())
+        }
         FaceChoice::Number(number) if (1..=faces.len()).contains(&number) => Ok(vec![number - 1]),
         FaceChoice::Number(asked) => Err(CaseworkError::NoSuchFace { asked, found: faces.len() }),
     }

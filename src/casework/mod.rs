@@ -6,6 +6,7 @@ pub mod audit;
 pub mod bulk;
 pub mod certificate;
 pub mod contact_sheet;
+pub mod daily;
 pub mod demo;
 pub mod demo_people;
 pub mod desk;
@@ -28,6 +29,9 @@ pub mod sampling;
 pub mod search;
 pub mod statistics;
 pub mod subjects;
+pub mod submissions;
+pub mod transparency;
+pub mod unsolved;
 pub mod worker;
 
 pub use desk::Desk;
@@ -156,6 +160,12 @@ pub enum CaseworkError {
     /// A review, or a lead.
     #[error(transparent)]
     Review(#[from] review::ReviewError),
+    /// A submission.
+    #[error(transparent)]
+    Submission(#[from] submissions::SubmissionError),
+    /// An unsolved probe.
+    #[error(transparent)]
+    Unsolved(#[from] unsolved::UnsolvedError),
     /// A proposal, or what is in force.
     #[error(transparent)]
     Governing(#[from] governing::GoverningError),
@@ -182,6 +192,9 @@ pub enum CaseworkError {
     /// Users, roles and keys.
     #[error(transparent)]
     People(#[from] PeopleError),
+    /// A sign-in at a provider.
+    #[error(transparent)]
+    Sso(#[from] crate::sso::SsoError),
     /// A field of a user or key that can't be so.
     #[error("{0}")]
     Access(String),

@@ -1,5 +1,5 @@
 //! Keeping the pictures of searches, as the policy says: of searches that state what for, those pictures that gave a probe, for
-//! as many days; of failed ones never.
+//! as many days; of failed ones never. And the erasure of those, and of submissions, whose time is over.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::casework::search::SearchRequest;
 use crate::casework::{CaseworkError, Desk};
 use crate::gallery::{GalleryError, Vault};
 use crate::policy::{Period, Policy};
-use crate::records::{NewProbe, SearchRecord};
+use crate::records::{NewProbe, SearchOf, SearchRecord};
 
 /// How often a server looks whether the time of probe images is over.
 const LOOK_EVERY: Duration = Duration::from_hours(1);
@@ -33,7 +33,8 @@ impl Keeping {
     pub(super) fn begin(desk: &Desk, request: &SearchRequest, policy: Option<&Policy>) -> Self {
         let (vault, gallery) = (desk.vault.acting_for(&request.caller), request.gallery.clone());
         let period = policy.map_or(Period::None, |policy| policy.retention.search.probe);
-        if period == Period::None {
+        // The picture of an unsolved probe is kept already, and no search makes that longer.
+        if period == Period::None || matches!(request.of, Some(SearchOf::Unsolved(_))) {
             return Self { vault, gallery, task: None };
         }
         let days = Duration::from_hours(24) * period.days_at_least();
@@ -86,7 +87,15 @@ impl Drop for Keeping {
     }
 }
 
-/// Erases probe images when their time is over, as long as a server runs.
+fn said(what: &'static str, erased: &Result<u64, GalleryError>) {
+    match erased {
+        Ok(0) => {}
+        Ok(erased) => tracing::info!(erased, what, "erased what was over its time"),
+        Err(error) => tracing::error!(%error, what, "what is over its time can't be erased now"),
+    }
+}
+
+/// Erases probe images and submissions when their time is over, as long as a server runs.
 pub struct Expiry {
     stop: Arc<Notify>,
     task: JoinHandle<()>,
@@ -98,14 +107,11 @@ impl Expiry {
     pub fn start(desk: &Desk) -> Self {
         let stop = Arc::new(Notify::new());
         let told = Arc::clone(&stop);
-        let vault = desk.vault.acting_for(&Caller::itself("the time of probe images is over"));
+        let vault = desk.vault.acting_for(&Caller::itself("their time is over"));
         let task = tokio::spawn(async move {
             loop {
-                match vault.erase_probes_due().await {
-                    Ok(0) => {}
-                    Ok(erased) => tracing::info!(erased, "erased probe images whose time was over"),
-                    Err(error) => tracing::error!(%error, "probe images whose time is over can't be erased now"),
-                }
+                said("probe images", &vault.erase_probes_due().await);
+                said("submissions", &vault.erase_submissions_due().await);
                 if tokio::time::timeout(LOOK_EVERY, told.notified()).await.is_ok() {
                     break;
                 }

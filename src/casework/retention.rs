@@ -9,6 +9,8 @@ use crate::casework::access::users::somebody;
 use crate::casework::subjects::{SubjectRoom, reason_of};
 use crate::casework::{CaseworkError, Desk, certificate};
 use crate::gallery::{Erase, GalleryError};
+use crate::policy::Period;
+use crate::records::Over;
 use crate::records::subjects::{Decided, DueImage, ImageRecord, Keep, SubjectError, ToErase};
 use crate::rights::Permission;
 
@@ -26,6 +28,8 @@ pub struct Ran {
     pub held: Vec<(i64, i64)>,
     /// How many of those were met.
     pub held_in_all: u64,
+    /// Candidate lists that were emptied, with what was stated and written about them.
+    pub lists: u64,
     /// Whether there may be more: to be run again.
     pub more: bool,
 }
@@ -100,7 +104,7 @@ impl SubjectRoom {
     }
 
     /// Erases what was decided to go and what expired by `day`, at most `most`; nothing that is under legal hold. Each erasure gets its
-    /// certificate.
+    /// certificate. When none is left, empties the candidate lists whose period was over by that day.
     ///
     /// # Errors
     /// What the gallery says: what was erased before stays erased, and is on record.
@@ -119,11 +123,22 @@ impl SubjectRoom {
                 }
             }
         }
-        ran.more = left == 0;
+        ran.more = most > 0 && left == 0;
+        if !ran.more {
+            ran.lists = self.vault.empty_lists(&self.gallery, self.lists_over(day)).await?;
+        }
         let done = Happening::new(Kind::RetentionRun).of(&self.gallery);
         let done = done.with("erased", Detail::Number(ran.erased.len() as u64));
+        let done = done.with("lists", Detail::Number(ran.lists));
         self.vault.tell(&done.with("held", Detail::Number(ran.held_in_all))).await?;
         Ok(ran)
+    }
+
+    /// Which lists are over on `day`, by the policy's periods: whatever of it is made so long before, that day included.
+    fn lists_over(&self, day: Day) -> Over {
+        let periods = &self.policy.retention.search;
+        let before = |period: Period| day.plus_days(1).minus_days(period.days_at_least());
+        Over { lists: before(periods.list), leads: before(periods.lead) }
     }
 
     /// Whether it was erased.

@@ -12,10 +12,12 @@ use crate::casework::faces::{FaceChoice, choose};
 use crate::casework::governing::{InForce, in_force};
 use crate::casework::operating_points::{Cited, Scope, ThresholdChoice, resolve};
 use crate::casework::probes::Keeping;
+use crate::casework::submissions::{self, SubmissionError};
+use crate::casework::unsolved;
 use crate::casework::{CaseworkError, Desk};
 use crate::identify::{Approximation, Candidate, Filter, Identification, ListRule, Question, identify};
 use crate::policy::{NotAdmitted, Policy, Stated, TwoPersonAct};
-use crate::records::{FaceBox, GallerySeen, RecordedCandidate, SearchRecord, Statement};
+use crate::records::{FaceBox, GallerySeen, RecordedCandidate, SearchOf, SearchRecord, Statement};
 use crate::rights::Permission;
 use crate::vector::scorer::Work;
 use crate::vector::template::Template;
@@ -37,6 +39,8 @@ pub struct SearchRequest {
     pub gallery: GalleryName,
     /// Probe pictures.
     pub pictures: Vec<ProbePicture>,
+    /// Or whose they are that are searched with.
+    pub of: Option<SearchOf>,
     /// Which faces of each.
     pub faces: FaceChoice,
     /// Longest list, in people.
@@ -159,11 +163,20 @@ pub struct Answer {
 ///
 /// # Errors
 /// [`CaseworkError`]; [`CaseworkError::NoProbe`] when no picture gave a probe.
-pub async fn search(desk: &Desk, request: SearchRequest, seen: impl FnOnce()) -> Result<Answer, CaseworkError> {
+pub async fn search(desk: &Desk, mut request: SearchRequest, seen: impl FnOnce()) -> Result<Answer, CaseworkError> {
     let mut total = Stopwatch::start();
     // Before anybody's face is looked at.
     let policy = in_force(&desk.vault).await?;
     let statement = admit(desk, &request, &policy).await?;
+    if let Some(of) = request.of {
+        if !request.pictures.is_empty() {
+            return Err(SubmissionError::OtherPictures.into());
+        }
+        request.pictures = match of {
+            SearchOf::Submission(id) => submissions::to_search(desk, &request.caller, id).await?,
+            SearchOf::Unsolved(id) => unsolved::to_search(desk, &request.caller, id).await?,
+        };
+    }
     let chosen = chosen_threshold(&request, &policy.policy);
     exact_for_points(&chosen, request.mode)?;
     let approved_only = request.caller.identity().is_some() && policy.policy.takes_two(TwoPersonAct::OperatingPoint);
@@ -271,14 +284,14 @@ fn chosen_threshold(request: &SearchRequest, policy: &Policy) -> ThresholdChoice
 }
 
 /// Holds what the search states against the policy, by the roles of whoever asks. Who is no user (the account that owns the
-/// data folder) may state nothing; whoever states something must state what the policy wants. A refusal is told.
+/// data folder) may state nothing, unless it is for a submission; whoever states something must state what the policy wants. A refusal is told.
 async fn admit(
     desk: &Desk,
     request: &SearchRequest,
     InForce { policy, sha256: policy_sha256, .. }: &InForce,
 ) -> Result<Option<Statement>, CaseworkError> {
     let caller = &request.caller;
-    if request.stated.count() == 0 && caller.identity().is_none() {
+    if request.stated.count() == 0 && caller.identity().is_none() && request.of.is_none() {
         return Ok(None);
     }
     let policy_sha256 = *policy_sha256;
@@ -297,7 +310,7 @@ async fn admit(
             let Stated { purpose, lawful_basis, seriousness, case_ref, reason } = request.stated.trimmed();
             let (case_ref, reason) = (line(case_ref), line(reason));
             let stated = Stated { purpose, lawful_basis, seriousness, case_ref, reason };
-            Ok(Some(Statement { stated, policy_sha256 }))
+            Ok(Some(Statement { stated, policy_sha256, of: request.of }))
         }
         Err(refused) => {
             let mut happening = Happening::new(Kind::SearchRun).with("policy", Detail::Hash(policy_sha256));
@@ -408,7 +421,7 @@ fn box_of(face: &Face) -> FaceBox {
 
 fn recorded(candidate: &Candidate) -> RecordedCandidate {
     let rank = u32::try_from(candidate.rank).unwrap_or(u32::MAX);
-    RecordedCandidate { rank, template: candidate.template, score: candidate.score }
+    RecordedCandidate { rank, template: candidate.template, score: candidate.score, entry: None }
 }
 
 fn stages_of(stages: &Stages, answer: &Answer) -> Vec<(String, f64)> {

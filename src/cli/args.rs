@@ -22,6 +22,9 @@ use crate::cli::review::{LeadCommand, ReviewCommand};
 use crate::cli::sample::SampleCommand;
 use crate::cli::search::Search;
 use crate::cli::subject::{HoldCommand, SubjectCommand};
+use crate::cli::submission::SubmissionCommand;
+use crate::cli::transparency::TransparencyCommand;
+use crate::cli::unsolved::UnsolvedCommand;
 use crate::cli::user::UserCommand;
 use crate::settings::back_end::BackEnd;
 use crate::settings::flags::Flags;
@@ -101,6 +104,8 @@ impl Args {
             | Command::Picture(_)
             | Command::Probe(_)
             | Command::Policy(_)
+            | Command::Submission(_)
+            | Command::Unsolved(_)
             | Command::Review(_)
             | Command::Lead(_)
             | Command::Subject(_)
@@ -108,6 +113,7 @@ impl Args {
             | Command::Sample(_)
             | Command::Disclose(_)
             | Command::Retention(_)
+            | Command::Transparency(_)
             | Command::Models(_)
             | Command::Bench(_)
             | Command::Eval(_)
@@ -138,7 +144,7 @@ pub enum Command {
     /// Enrol a folder of pictures of known people.
     Enrol(Enrol),
     /// Search a gallery for the person in a picture.
-    Search(Search),
+    Search(Box<Search>),
     /// Answer over HTTP until stopped.
     Serve(Serve),
     /// Make, list, show and erase galleries.
@@ -170,6 +176,12 @@ pub enum Command {
     /// Show, check and compare policies: who may search what for what.
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Hand stills in, see what became of them, and work on those of others.
+    #[command(subcommand)]
+    Submission(SubmissionCommand),
+    /// List searches that led to nobody, and make them anew.
+    #[command(subcommand)]
+    Unsolved(UnsolvedCommand),
     /// Review candidate lists: two people make a lead.
     #[command(subcommand)]
     Review(ReviewCommand),
@@ -188,6 +200,8 @@ pub enum Command {
     /// Make and check packs of searches for people outside.
     #[command(subcommand)]
     Disclose(DiscloseCommand),
+    /// Count what was done, to be published.
+    Transparency(TransparencyCommand),
     /// List what is due, decide about it, erase it, and show deletion certificates.
     #[command(subcommand)]
     Retention(RetentionCommand),
@@ -234,12 +248,15 @@ impl Command {
             Self::Key(_) => Some("key"),
             Self::Picture(_) => Some("picture"),
             Self::Probe(_) => Some("probe"),
+            Self::Submission(command) => command.is_recorded().then_some("submission"),
+            Self::Unsolved(_) => Some("unsolved"),
             Self::Review(_) => Some("review"),
             Self::Lead(_) => Some("lead"),
             Self::Subject(_) => Some("subject"),
             Self::Hold(_) => Some("hold"),
             Self::Sample(_) => Some("sample"),
             Self::Disclose(_) => Some("disclose"),
+            Self::Transparency(_) => Some("transparency"),
             Self::Retention(command) => command.is_recorded().then_some("retention"),
             Self::Serve(_)
             | Self::Demo(_)

@@ -7,7 +7,8 @@ use anyhow::{Result, bail};
 use crate::audit::{Caller, Detail, Happening, Kind, Outcome};
 use crate::casework::Desk;
 use crate::casework::access::api_keys::{self, Known};
-use crate::gallery::{Access, Vault, VaultOptions};
+use crate::casework::desk::vault_options;
+use crate::gallery::{Access, Vault};
 use crate::settings::Settings;
 
 /// Where the operating system keeps the names of its accounts.
@@ -68,7 +69,7 @@ pub async fn told_of_refusal(settings: &Settings, command: &'static str) {
     if caller.recorded() > 0 {
         return;
     }
-    let Ok(vault) = Vault::open(&settings.data.folder, Access::Reader, VaultOptions::default()).await else { return };
+    let Ok(vault) = Vault::open(&settings.data.folder, Access::Reader, vault_options(settings)).await else { return };
     let refused = Happening::new(Kind::CommandRefused).with("command", Detail::Word(command)).ended(Outcome::Refused);
     if let Err(error) = vault.acting_for(&caller).tell(&refused).await {
         tracing::error!(%error, "that a command was refused could not be added to the audit log");

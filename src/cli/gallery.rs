@@ -17,6 +17,7 @@ use crate::gallery::{Access, Erase, GallerySummary, GraphPlan, gallery_of_backup
 use crate::http::shapes::GalleryShape;
 use crate::segment::Precision;
 use crate::settings::Settings;
+use crate::settings::storage::Storage;
 
 /// Carries out one of the gallery commands.
 ///
@@ -24,10 +25,10 @@ use crate::settings::Settings;
 /// When the gallery is not there or the data folder can't be used.
 pub async fn run(settings: Settings, command: GalleryCommand) -> Result<()> {
     match command {
-        GalleryCommand::Create { gallery, purpose, originals } => {
+        GalleryCommand::Create { gallery, purpose, originals, segments } => {
             let half = originals == Precision::F16.as_str();
             let originals = if half { Precision::F16 } else { Precision::F32 };
-            create(settings, &gallery, &purpose, originals).await
+            create(settings, &gallery, &purpose, (originals, segments)).await
         }
         GalleryCommand::List { json } => list(settings, json).await,
         GalleryCommand::Show { gallery, json } => show(settings, &gallery, json).await,
@@ -67,9 +68,14 @@ pub async fn run(settings: Settings, command: GalleryCommand) -> Result<()> {
     }
 }
 
-async fn create(settings: Settings, gallery: &GalleryName, purpose: &str, originals: Precision) -> Result<()> {
+async fn create(
+    settings: Settings,
+    gallery: &GalleryName,
+    purpose: &str,
+    how: (Precision, Option<Storage>),
+) -> Result<()> {
     let desk = desk(settings, Access::Writer).await?;
-    if !enrol::ensure_gallery_as(&desk, &caller(), gallery, purpose, originals).await? {
+    if !enrol::ensure_gallery_as(&desk, &caller(), gallery, purpose, how).await? {
         bail!("the gallery {gallery} is there already");
     }
     print::gallery(&summary(&desk, gallery).await?)

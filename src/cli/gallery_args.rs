@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use crate::base::ids::{GalleryName, SubjectRef};
+use crate::settings::storage::Storage;
 
 /// Make, list, show and erase galleries.
 #[derive(Debug, Subcommand)]
@@ -19,6 +20,10 @@ pub enum GalleryCommand {
         /// How templates are kept: f32 as the model made them, f16 rounded, in half of the memory.
         #[arg(long, default_value = "f32", value_parser = ["f32", "f16"])]
         originals: String,
+        /// How templates lie on disk: mapped, plain files for an encrypted disk; sealed, under a key of the gallery, open in
+        /// locked memory while in use. Searches find the same. Not said: as the settings say (encryption.segments).
+        #[arg(long, value_name = "mapped|sealed")]
+        segments: Option<Storage>,
     },
     /// One line a gallery.
     List {

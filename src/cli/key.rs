@@ -83,7 +83,8 @@ pub enum KeyCommand {
         json: bool,
     },
     /// Destroy the key under which a gallery's pictures lie: those of references, and those that were searched with. There is no way
-    /// back. References stay, and can be searched. Stop the server first.
+    /// back. References stay, and can be searched; but the templates of a sealed gallery lie under that key too, and it can't be
+    /// opened any more. Stop the server first.
     Destroy {
         /// Of which gallery.
         #[arg(long)]
@@ -206,7 +207,9 @@ async fn destroy(settings: Settings, gallery: &GalleryName, again: Option<Galler
     let again = if let Some(again) = again {
         again
     } else {
-        print::confirm(&format!("the key of {gallery}, and with it every picture that is kept of it"))?;
+        print::confirm(&format!(
+            "the key of {gallery}, and with it every picture that is kept of it (of a sealed gallery also every template)"
+        ))?;
         print::ask("Type the gallery's name once more: ")?.parse()?
     };
     anyhow::ensure!(again == *gallery, "{again} is not {gallery}: nothing was destroyed");

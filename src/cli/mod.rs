@@ -25,11 +25,16 @@ pub mod retention;
 pub mod review;
 pub mod sample;
 pub mod search;
+pub mod second_factor;
 pub mod secret;
 pub mod serve;
+pub mod sso;
 mod story;
 pub mod subject;
 mod subject_shapes;
+pub mod submission;
+pub mod transparency;
+pub mod unsolved;
 pub mod upkeep;
 pub mod user;
 
@@ -74,7 +79,7 @@ pub fn run(commit: Option<&'static str>) -> Result<()> {
         Command::Config(config) => print::config(&settings, config.template),
         Command::Models(command) => models::run(&settings, command),
         Command::Enrol(enrol) => runtime.block_on(enrol::run(settings, enrol)),
-        Command::Search(search) => runtime.block_on(search::run(settings, search)),
+        Command::Search(search) => runtime.block_on(search::run(settings, *search)),
         Command::Gallery(command) => runtime.block_on(gallery::run(settings, command)),
         Command::Serve(_) => runtime.block_on(serve::run(settings)),
         Command::Audit(command) => runtime.block_on(audit::run(settings, command)),
@@ -87,9 +92,12 @@ pub fn run(commit: Option<&'static str>) -> Result<()> {
         Command::Lead(command) => runtime.block_on(review::run_lead(settings, command)),
         Command::Subject(command) => runtime.block_on(subject::run(settings, command)),
         Command::Retention(command) => runtime.block_on(retention::run(settings, command)),
+        Command::Submission(command) => runtime.block_on(submission::run(settings, command)),
+        Command::Unsolved(command) => runtime.block_on(unsolved::run(settings, command)),
         Command::Hold(command) => runtime.block_on(subject::run_hold(settings, command)),
         Command::Sample(command) => runtime.block_on(sample::run(settings, command)),
         Command::Disclose(command) => runtime.block_on(disclose::run(settings, command, program)),
+        Command::Transparency(command) => runtime.block_on(transparency::run(settings, command)),
         Command::Jobs(command) => runtime.block_on(jobs::run(settings, command)),
         Command::Bench(command) => runtime.block_on(bench::run(settings, command)),
         Command::Eval(command) => runtime.block_on(eval::run(settings, command, program)),

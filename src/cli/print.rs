@@ -13,6 +13,7 @@ use crate::graph::file::Facts;
 use crate::graph::search::Coverage;
 use crate::http::shapes::LEAD_NOTICE;
 use crate::settings::Settings;
+use crate::settings::storage::Storage;
 use crate::vision::quality::Verdict;
 
 /// Writes a line to standard output; a reader who has gone (`| head`) is no mistake.
@@ -218,7 +219,8 @@ pub fn galleries(summaries: &[GallerySummary]) -> Result<()> {
         }
         let (live, synthetic) = (count(summary.live), count(summary.synthetic));
         let (size, record) = (bytes(summary.bytes), &summary.record);
-        line(&format!("{:<20} {live:>12} {synthetic:>12} {size:>10}  {}", record.name.as_str(), record.model))?;
+        let sealed = if record.storage == Storage::Sealed { ", sealed" } else { "" };
+        line(&format!("{:<20} {live:>12} {synthetic:>12} {size:>10}  {}{sealed}", record.name.as_str(), record.model))?;
     }
     Ok(())
 }
@@ -245,6 +247,11 @@ pub fn gallery(summary: &GallerySummary) -> Result<()> {
         summary.tail_rows,
         bytes(summary.bytes)
     ))?;
+    if let Some(held) = &summary.held {
+        let (memory, locked) = (bytes(held.bytes), bytes(held.locked_bytes));
+        let ms = held.opened_in.as_secs_f64() * 1e3;
+        line(&format!("sealed      {memory} open in memory, {locked} of it locked; opened in {ms:.1} ms"))?;
+    }
     for facts in &summary.graphs {
         graph(facts)?;
     }

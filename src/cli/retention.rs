@@ -75,7 +75,8 @@ pub enum RetentionCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Physically erase what was decided to go and what expired, but for what is under legal hold. There is no way back.
+    /// Physically erase what was decided to go and what expired, and empty candidate lists whose period is over, but for what is under legal
+    /// hold. There is no way back.
     Run {
         /// In which gallery.
         gallery: GalleryName,
@@ -230,7 +231,7 @@ fn say(gallery: &GalleryName, ran: &Ran, as_json: bool) -> Result<()> {
         let held: Vec<_> = ran.held.iter().map(|(image, hold)| json!({ "image": image, "hold": hold })).collect();
         return print::json(&json!({
             "gallery": gallery, "erased": ran.erased, "certificates": certificates, "held": held,
-            "held_in_all": ran.held_in_all, "more": ran.more,
+            "held_in_all": ran.held_in_all, "lists": ran.lists, "more": ran.more,
         }));
     }
     for (image, hold) in &ran.held {
@@ -240,7 +241,8 @@ fn say(gallery: &GalleryName, ran: &Ran, as_json: bool) -> Result<()> {
         print::line(&certificate_line(*id, salt.as_deref()))?;
     }
     let more = if ran.more { "; there may be more: run it again" } else { "" };
-    print::line(&format!("erased {} templates from {gallery}, {} held{more}", ran.erased.len(), ran.held_in_all))
+    let lists = format!("; emptied {} candidate lists", ran.lists);
+    print::line(&format!("erased {} templates from {gallery}, {} held{more}{lists}", ran.erased.len(), ran.held_in_all))
 }
 
 /// What is said of a certificate once, when it is made.

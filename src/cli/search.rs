@@ -16,6 +16,7 @@ use crate::gallery::Access;
 use crate::http::shapes::SearchAnswerShape;
 use crate::identify::Filter;
 use crate::policy::Stated;
+use crate::records::SearchOf;
 use crate::settings::Settings;
 
 /// What for, on what basis, of which case. Whoever owns the data folder may state nothing; what is stated is held against
@@ -49,8 +50,11 @@ pub struct Search {
     /// Gallery to search.
     pub gallery: GalleryName,
     /// Pictures to search with.
-    #[arg(required = true, value_name = "IMAGE")]
+    #[arg(required_unless_present = "submission", value_name = "IMAGE")]
     pub images: Vec<PathBuf>,
+    /// Search with the pictures of this submission instead; whoever does says what for.
+    #[arg(long, value_name = "N", conflicts_with = "images")]
+    pub submission: Option<i64>,
     /// Longest candidate list, in people.
     #[arg(long, value_name = "N")]
     pub top: Option<usize>,
@@ -123,10 +127,10 @@ pub async fn run(settings: Settings, command: Search) -> Result<()> {
     let desk = desk(settings, Access::Reader).await?;
     let caller = person(&desk).await?;
     let filter: Filter = command.filter.join(";").parse()?;
-    let (gallery, faces) = (command.gallery, command.faces);
+    let (gallery, faces, of) = (command.gallery, command.faces, command.submission.map(SearchOf::Submission));
     let StatedArgs { purpose, lawful_basis, seriousness, case_ref, reason } = command.stated;
     let stated = Stated { purpose, lawful_basis, seriousness, case_ref, reason };
-    let request = SearchRequest { gallery, pictures, faces, people, threshold, filter, mode, stated, caller };
+    let request = SearchRequest { gallery, pictures, of, faces, people, threshold, filter, mode, stated, caller };
     let answer = search(&desk, request, || ()).await.context("no candidate list")?;
     spinner.finish_and_clear();
     if command.json { print::json(&SearchAnswerShape::from(&answer)) } else { print::answer(&answer) }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::audit::{Happening, Kind};
 use crate::casework::Desk;
 use crate::casework::audit::Sealer;
+use crate::casework::daily::Daily;
 use crate::casework::probes::Expiry;
 use crate::casework::worker::Worker;
 use crate::cli::as_whom::caller;
@@ -41,7 +42,7 @@ pub async fn serve(desk: Arc<Desk>) -> Result<()> {
     let mut started = None;
     let sealer = Sealer::start(Arc::clone(&desk));
     let scheme = desk.settings.server.scheme();
-    let expiry = Expiry::start(&desk);
+    let (expiry, daily) = (Expiry::start(&desk), Daily::start(&desk));
     let served = crate::http::serve(desk, |address| {
         // Only a help to others who find the folder in use.
         if let Err(error) = vault.set_address(&format!("{scheme}://{address}")) {
@@ -56,6 +57,7 @@ pub async fn serve(desk: Arc<Desk>) -> Result<()> {
     .await;
     worker.stop().await;
     expiry.stop().await;
+    daily.stop().await;
     let told = match started {
         Some(started) => {
             let begun = started.await.unwrap_or(Err(GalleryError::Interrupted));

@@ -9,6 +9,8 @@ use serde::Serialize;
 use crate::base::ids::UserName;
 use crate::casework::access::{passwords, users};
 use crate::cli::as_whom::caller;
+use crate::cli::second_factor::{self, FactorArgs};
+use crate::cli::sso::{self, SsoArgs};
 use crate::cli::{desk_of_people, print, secret};
 use crate::records::{UserRecord, UserState};
 use crate::rights::{Grant, Permission, Rights};
@@ -83,6 +85,10 @@ pub enum UserCommand {
         #[arg(long, value_name = "FILE")]
         from: Option<PathBuf>,
     },
+    /// A second factor: codes of an app, asked for beside the password.
+    Totp(FactorArgs),
+    /// Who a user is at the provider of the settings, where they sign in.
+    Sso(SsoArgs),
     /// Let a user go for good: their keys and password count no more. Their name stays, since events have it.
     Leave {
         /// Whom.
@@ -167,6 +173,8 @@ pub async fn run(settings: Settings, command: UserCommand) -> Result<()> {
             passwords::set(&desk, &caller, &name, password).await?;
             print::line(&format!("{name} has a new password"))
         }
+        UserCommand::Sso(args) => sso::run(&desk, &caller, args).await,
+        UserCommand::Totp(args) => second_factor::run(&desk, &caller, args).await,
         UserCommand::Lock { name } => {
             let user = users::set_state(&desk, &caller, &name, UserState::Locked).await?;
             print::line(&format!("{name} is {}", state(user.state)))

@@ -1,4 +1,4 @@
-//! The file in which a gallery's key lies, under the master key (docs/SEALED_FORMAT.md).
+//! The file in which a gallery's key lies, or that of users' secrets, under the master key (docs/SEALED_FORMAT.md).
 
 use crate::crypto::aead::{Cipher, NONCE_BYTES, WRAPPED_BYTES, Wrapped};
 use crate::crypto::sealed::{KeyId, NamedKey, put, take};
@@ -6,8 +6,8 @@ use crate::crypto::{CryptoError, SecretKey};
 
 const MAGIC: [u8; 8] = *b"BERTKEY\n";
 const VERSION: u32 = 1;
-/// The kind of the key of a gallery; no other is written.
-const GALLERY: u32 = 1;
+/// The kind of a key that others, or secrets, are sealed under; no other is written.
+const SEALS: u32 = 1;
 /// Bytes of such a file.
 pub const KEY_FILE_BYTES: usize = 128;
 /// Where the part ends that the wrapped key is bound to.
@@ -40,7 +40,7 @@ pub fn write(key: &NamedKey, master: &SecretKey) -> Result<[u8; KEY_FILE_BYTES],
     let mut bytes = [0; KEY_FILE_BYTES];
     put(&mut bytes, 0, &MAGIC);
     put(&mut bytes, 8, &VERSION.to_le_bytes());
-    put(&mut bytes, 12, &GALLERY.to_le_bytes());
+    put(&mut bytes, 12, &SEALS.to_le_bytes());
     put(&mut bytes, 16, &key.id.0);
     let Wrapped { nonce, sealed } = Cipher::new(master)?.seal_key(&bytes[..BOUND_END], &key.key)?;
     put(&mut bytes, 32, &nonce);

@@ -1,14 +1,17 @@
 //! Cryptography, from one library but for passwords: random bytes for secrets, tokens, passwords as they are kept, signatures,
-//! and sealed blobs. Knows nothing of what it is used for, and no files.
+//! tokens that others signed, and sealed blobs. Knows nothing of what it is used for, and no files.
 
 pub mod aead;
+pub mod jws;
 pub mod key_file;
 pub mod password;
 pub mod random;
 pub mod sealed;
+pub mod sealed_text;
 pub mod secret;
 pub mod sign;
 pub mod tokens;
+pub mod totp;
 
 pub use sealed::{BlobKind, KeyId, NamedKey, SealedError};
 pub use secret::SecretKey;

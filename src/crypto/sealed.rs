@@ -17,8 +17,11 @@ pub const HEADER_BYTES: usize = 128;
 /// Plain bytes of a chunk; the last one may have fewer, and has at least one.
 pub const CHUNK_BYTES: usize = 65_536;
 const GENERATION_BYTES: usize = 4;
-/// Bytes by which a chunk is longer than what is in it.
+/// Bytes by which a chunk that is written once is longer than what is in it.
+#[cfg(test)]
 const CHUNK_EXTRA: usize = GENERATION_BYTES + TAG_BYTES;
+/// Bytes by which a sealed record is longer than what is in it.
+pub const RECORD_EXTRA: usize = NONCE_BYTES + TAG_BYTES;
 /// Where in the header the part ends that the wrapped key is bound to.
 const BOUND_END: usize = 64;
 
@@ -29,6 +32,12 @@ pub enum BlobKind {
     Picture,
     /// A probe's picture.
     Probe,
+    /// A segment of a gallery.
+    Segment,
+    /// A graph of a segment.
+    Graph,
+    /// The newest templates of a gallery, as records after a header.
+    Tail,
 }
 
 /// Names a key. No secret.
@@ -68,7 +77,9 @@ pub enum SealedError {
         wanted: KeyId,
     },
     /// A header that the key does not open.
-    #[error("its header was changed, or it is sealed under another key of the same name")]
+    #[error(
+        "its header was changed, or it is another file under this name, or sealed under another key of the same name"
+    )]
     Forged,
     /// Cut off, or longer than it says.
     #[error("it has {found} bytes instead of {wanted}")]
@@ -81,6 +92,12 @@ pub enum SealedError {
     /// A chunk that is not what was written there.
     #[error("its chunk {0} (counted from 0) was changed or moved")]
     Chunk(u64),
+    /// A chunk that is not the one that was opened: an older one was put back.
+    #[error("its chunk {0} (counted from 0) is not the one that was read before")]
+    OtherChunk(u64),
+    /// What was to be written into it and was not finished can't be read.
+    #[error("what an interrupted erasure left beside it is no list of its chunks")]
+    Redo,
     /// Randomness, or the cipher.
     #[error("it can't be sealed: {0}")]
     Crypto(&'static str),
@@ -106,6 +123,16 @@ pub struct BlobOpener {
 struct Layout {
     file_id: [u8; 16],
     plain_bytes: u64,
+    head: Head,
+}
+
+/// How a chunk begins, and where its nonce is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Head {
+    /// A generation, which is 0: the chunk is written once, and its place is its nonce.
+    Generation,
+    /// The nonce, drawn at random: the chunk may be written again, also after older files were put back.
+    Nonce,
 }
 
 impl BlobKind {
@@ -113,15 +140,27 @@ impl BlobKind {
         match self {
             Self::Picture => 1,
             Self::Probe => 2,
+            Self::Segment => 3,
+            Self::Graph => 4,
+            Self::Tail => 5,
+        }
+    }
+
+    const fn head(self) -> Head {
+        match self {
+            Self::Picture | Self::Probe => Head::Generation,
+            Self::Segment | Self::Graph | Self::Tail => Head::Nonce,
         }
     }
 }
 
-/// Bytes of a sealed blob with so many bytes in it.
-#[must_use]
-pub fn sealed_bytes(plain_bytes: u64) -> u64 {
-    let chunks = plain_bytes.div_ceil(CHUNK_BYTES as u64);
-    plain_bytes.saturating_add(HEADER_BYTES as u64).saturating_add(chunks.saturating_mul(CHUNK_EXTRA as u64))
+impl Head {
+    const fn bytes(self) -> usize {
+        match self {
+            Self::Generation => GENERATION_BYTES,
+            Self::Nonce => NONCE_BYTES,
+        }
+    }
 }
 
 impl BlobSealer {
@@ -130,7 +169,15 @@ impl BlobSealer {
     /// # Errors
     /// [`SealedError::Crypto`].
     pub fn new(kind: BlobKind, key: &NamedKey, plain_bytes: u64) -> Result<Self, SealedError> {
-        let layout = Layout { file_id: random::bytes().map_err(failed)?, plain_bytes };
+        Self::of_file(kind, key, plain_bytes, "")
+    }
+
+    /// As [`new`](Self::new), for a file that opens under the name `name` only.
+    ///
+    /// # Errors
+    /// [`SealedError::Crypto`].
+    pub fn of_file(kind: BlobKind, key: &NamedKey, plain_bytes: u64, name: &str) -> Result<Self, SealedError> {
+        let layout = Layout { file_id: random::bytes().map_err(failed)?, plain_bytes, head: kind.head() };
         let data_key = SecretKey::random().map_err(failed)?;
         let mut header = [0; HEADER_BYTES];
         put(&mut header, 0, &MAGIC);
@@ -140,7 +187,7 @@ impl BlobSealer {
         put(&mut header, 24, &plain_bytes.to_le_bytes());
         put(&mut header, 32, &layout.file_id);
         put(&mut header, 48, &key.id.0);
-        let wrapped = Cipher::new(&key.key).and_then(|cipher| cipher.seal_key(&header[..BOUND_END], &data_key));
+        let wrapped = Cipher::new(&key.key).and_then(|cipher| cipher.seal_key(&about_header(&header, name), &data_key));
         let Wrapped { nonce, sealed } = wrapped.map_err(failed)?;
         put(&mut header, 64, &nonce);
         put(&mut header, 76, &sealed);
@@ -155,24 +202,24 @@ impl BlobSealer {
         &self.header
     }
 
+    /// Bytes of the whole blob.
+    #[must_use]
+    pub fn file_bytes(&self) -> u64 {
+        self.layout.file_bytes()
+    }
+
     /// Chunk number `index` of the blob, and where in it that stands. To be called once for each.
     ///
     /// # Errors
     /// [`SealedError::Chunk`] for bytes that are not as many as this chunk has, [`SealedError::Crypto`].
     pub fn chunk(&self, index: u64, plain: &[u8]) -> Result<(u64, Vec<u8>), SealedError> {
-        let Some((at, bytes)) = self.layout.place(index).filter(|(_, bytes)| *bytes == plain.len() + CHUNK_EXTRA)
-        else {
-            return Err(SealedError::Chunk(index));
-        };
-        let generation = 0_u32;
-        let mut sealed = Vec::with_capacity(bytes);
-        sealed.extend_from_slice(&generation.to_le_bytes());
-        sealed.extend_from_slice(plain);
-        let (nonce, about) = (nonce(index, generation), self.layout.about(index, generation));
-        let inside = sealed.get_mut(GENERATION_BYTES..).unwrap_or_default();
-        let tag = self.cipher.seal(nonce, &about, inside).map_err(failed)?;
-        sealed.extend_from_slice(&tag);
-        Ok((at, sealed))
+        self.layout.seal(&self.cipher, index, plain)
+    }
+
+    /// The same blob, to be read, and written into.
+    #[must_use]
+    pub fn into_opener(self) -> BlobOpener {
+        BlobOpener { cipher: self.cipher, layout: self.layout }
     }
 }
 
@@ -186,6 +233,20 @@ impl BlobOpener {
         file_bytes: u64,
         kind: BlobKind,
         key: &NamedKey,
+    ) -> Result<Self, SealedError> {
+        Self::of_file(header, file_bytes, kind, key, "")
+    }
+
+    /// As [`new`](Self::new), of the file `name`.
+    ///
+    /// # Errors
+    /// [`SealedError`].
+    pub fn of_file(
+        header: &[u8; HEADER_BYTES],
+        file_bytes: u64,
+        kind: BlobKind,
+        key: &NamedKey,
+        name: &str,
     ) -> Result<Self, SealedError> {
         if header[..8] != MAGIC {
             return Err(SealedError::NotSealed);
@@ -206,13 +267,14 @@ impl BlobOpener {
             return Err(SealedError::OtherKey { found, wanted: key.id });
         }
         let wrapped = Wrapped { nonce: take::<NONCE_BYTES>(header, 64), sealed: take::<WRAPPED_BYTES>(header, 76) };
-        let data_key = Cipher::new(&key.key).map_err(failed)?.open_key(&header[..BOUND_END], &wrapped);
+        let data_key = Cipher::new(&key.key).map_err(failed)?.open_key(&about_header(header, name), &wrapped);
         let data_key = data_key.ok_or(SealedError::Forged)?;
         if kind_found != kind.number() {
             return Err(SealedError::OtherKind(kind_found));
         }
-        let layout = Layout { file_id: take(header, 32), plain_bytes: u64::from_le_bytes(take(header, 24)) };
-        let wanted = sealed_bytes(layout.plain_bytes);
+        let plain_bytes = u64::from_le_bytes(take(header, 24));
+        let layout = Layout { file_id: take(header, 32), plain_bytes, head: kind.head() };
+        let wanted = layout.file_bytes();
         if wanted != file_bytes {
             return Err(SealedError::Length { wanted, found: file_bytes });
         }
@@ -240,31 +302,107 @@ impl BlobOpener {
         if self.layout.place(index).map(|(_, bytes)| bytes) != Some(sealed.len()) {
             return Err(wrong);
         }
-        let (generation, inside) = sealed.split_first_chunk_mut::<GENERATION_BYTES>().ok_or(wrong)?;
-        let generation = u32::from_le_bytes(*generation);
-        // A chunk is written once: others are for blobs that are rewritten in place, which this version does not make.
-        if generation != 0 {
-            return Err(wrong);
-        }
-        let opened = self.cipher.open(nonce(index, generation), &self.layout.about(index, generation), inside);
+        let (head, inside) = sealed.split_at_mut_checked(self.layout.head.bytes()).ok_or(wrong)?;
+        let nonce = match self.layout.head {
+            Head::Nonce => take(head, 0),
+            // Such a chunk is written once.
+            Head::Generation if head.iter().all(|byte| *byte == 0) => nonce(index),
+            Head::Generation => return Err(wrong),
+        };
+        let opened = self.cipher.open(nonce, &self.layout.about(index), inside);
         opened.map(|plain| &*plain).ok_or(wrong)
+    }
+
+    /// Chunk number `index` with other bytes in it, as many as before, and where in the blob it stands; for kinds of blobs that
+    /// are written into.
+    ///
+    /// # Errors
+    /// [`SealedError::Chunk`] for another number of bytes, and of blobs that are written once; [`SealedError::Crypto`].
+    pub fn reseal(&self, index: u64, plain: &[u8]) -> Result<(u64, Vec<u8>), SealedError> {
+        match self.layout.head {
+            Head::Nonce => self.layout.seal(&self.cipher, index, plain),
+            Head::Generation => Err(SealedError::Chunk(index)),
+        }
+    }
+
+    /// Appends a record to `out`: one that opens in this blob only, and only as the one that `number` and `id` name.
+    ///
+    /// # Errors
+    /// [`SealedError::Crypto`].
+    pub fn seal_record(&self, (number, id): (u64, u64), plain: &[u8], out: &mut Vec<u8>) -> Result<(), SealedError> {
+        let nonce: [u8; NONCE_BYTES] = random::bytes().map_err(failed)?;
+        out.extend_from_slice(&nonce);
+        let start = out.len();
+        out.extend_from_slice(plain);
+        let inside = out.get_mut(start..).unwrap_or_default();
+        let tag = self.cipher.seal(nonce, &self.about_record(number, id), inside).map_err(failed)?;
+        out.extend_from_slice(&tag);
+        Ok(())
+    }
+
+    /// What is in a record, opened in place; `None` where it is not the one that was sealed as that.
+    #[must_use]
+    pub fn record<'a>(&self, (number, id): (u64, u64), sealed: &'a mut [u8]) -> Option<&'a [u8]> {
+        let (nonce, inside) = sealed.split_first_chunk_mut::<NONCE_BYTES>()?;
+        self.cipher.open(*nonce, &self.about_record(number, id), inside).map(|plain| &*plain)
+    }
+
+    fn about_record(&self, number: u64, id: u64) -> [u8; 32] {
+        let mut about = [0; 32];
+        put(&mut about, 0, &self.layout.file_id);
+        put(&mut about, 16, &number.to_le_bytes());
+        put(&mut about, 24, &id.to_le_bytes());
+        about
     }
 }
 
 impl Layout {
+    fn extra(self) -> usize {
+        self.head.bytes() + TAG_BYTES
+    }
+
+    fn file_bytes(self) -> u64 {
+        let chunks = self.plain_bytes.div_ceil(CHUNK_BYTES as u64);
+        let extra = chunks.saturating_mul(self.extra() as u64);
+        self.plain_bytes.saturating_add(HEADER_BYTES as u64).saturating_add(extra)
+    }
+
     fn place(self, index: u64) -> Option<(u64, usize)> {
         let before = index.checked_mul(CHUNK_BYTES as u64)?;
         let rest = self.plain_bytes.checked_sub(before).filter(|rest| *rest > 0)?;
         let plain = rest.min(CHUNK_BYTES as u64) as usize;
-        let at = index.checked_mul((CHUNK_BYTES + CHUNK_EXTRA) as u64)?.checked_add(HEADER_BYTES as u64)?;
-        Some((at, plain + CHUNK_EXTRA))
+        let at = index.checked_mul((CHUNK_BYTES + self.extra()) as u64)?.checked_add(HEADER_BYTES as u64)?;
+        Some((at, plain + self.extra()))
     }
 
-    fn about(self, index: u64, generation: u32) -> [u8; 36] {
+    fn seal(self, cipher: &Cipher, index: u64, plain: &[u8]) -> Result<(u64, Vec<u8>), SealedError> {
+        let Some((at, bytes)) = self.place(index).filter(|(_, bytes)| *bytes == plain.len() + self.extra()) else {
+            return Err(SealedError::Chunk(index));
+        };
+        let mut sealed = Vec::with_capacity(bytes);
+        let nonce = match self.head {
+            Head::Generation => {
+                sealed.extend_from_slice(&[0; GENERATION_BYTES]);
+                nonce(index)
+            }
+            Head::Nonce => {
+                let drawn = random::bytes().map_err(failed)?;
+                sealed.extend_from_slice(&drawn);
+                drawn
+            }
+        };
+        sealed.extend_from_slice(plain);
+        let inside = sealed.get_mut(self.head.bytes()..).unwrap_or_default();
+        let tag = cipher.seal(nonce, &self.about(index), inside).map_err(failed)?;
+        sealed.extend_from_slice(&tag);
+        Ok((at, sealed))
+    }
+
+    /// Four bytes stay 0: the generation of chunks that are written once.
+    fn about(self, index: u64) -> [u8; 36] {
         let mut about = [0; 36];
         put(&mut about, 0, &self.file_id);
         put(&mut about, 16, &index.to_le_bytes());
-        put(&mut about, 24, &generation.to_le_bytes());
         put(&mut about, 28, &self.plain_bytes.to_le_bytes());
         about
     }
@@ -299,10 +437,15 @@ impl fmt::Debug for KeyId {
     }
 }
 
-fn nonce(index: u64, generation: u32) -> [u8; NONCE_BYTES] {
+/// What the wrapped key of a blob is bound to.
+fn about_header(header: &[u8; HEADER_BYTES], name: &str) -> Vec<u8> {
+    [&header[..BOUND_END], name.as_bytes()].concat()
+}
+
+/// Of a chunk that is written once.
+fn nonce(index: u64) -> [u8; NONCE_BYTES] {
     let mut nonce = [0; NONCE_BYTES];
     put(&mut nonce, 0, &index.to_le_bytes());
-    put(&mut nonce, 8, &generation.to_le_bytes());
     nonce
 }
 

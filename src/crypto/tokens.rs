@@ -3,7 +3,7 @@
 use std::fmt;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 
 use crate::base::hex;
@@ -78,6 +78,18 @@ pub fn new_token() -> Result<Secret, CryptoError> {
     Ok(Secret(URL_SAFE_NO_PAD.encode(random::bytes::<32>()?)))
 }
 
+/// What may be shown beforehand of a token that is shown later (RFC 7636, S256).
+#[must_use]
+pub fn challenge(token: &str) -> String {
+    URL_SAFE_NO_PAD.encode(hash(token))
+}
+
+/// A name and a password as HTTP sends them (RFC 7617).
+#[must_use]
+pub fn basic(name: &str, password: &str) -> Secret {
+    Secret(format!("Basic {}", STANDARD.encode(format!("{name}:{password}"))))
+}
+
 /// What is kept of a token.
 #[must_use]
 pub fn hash(token: &str) -> [u8; 32] {
@@ -126,6 +138,14 @@ mod tests {
         {
             assert_eq!(parse_key(bad), None, "{bad}");
         }
+    }
+
+    /// RFC 7636, appendix B; RFC 7617, section 2.
+    #[test]
+    fn what_is_sent_is_as_the_standards_have_it() {
+        let challenge = challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+        assert_eq!(challenge, "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+        assert_eq!(basic("Aladdin", "open sesame").reveal(), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
     }
 
     #[test]

@@ -21,19 +21,22 @@ use crate::base::clock;
 use crate::base::hex;
 use crate::base::ids::{GalleryName, TemplateId};
 use crate::base::limits::MANIFEST_BYTES_MAX;
-use crate::gallery::GalleryError;
 use crate::gallery::manifest::{MANIFEST, Manifest, SegmentEntry, segment_file};
 use crate::gallery::opening::Opened;
 use crate::gallery::tail::Tail;
-use crate::gallery::vault::{READ_ATTEMPTS_MAX, Vault};
+use crate::gallery::vault::{Inner, READ_ATTEMPTS_MAX, Vault};
+use crate::gallery::{GalleryError, folders};
+use crate::records::GalleryRecord;
 use crate::segment::{Before, Segment, SegmentWriter, erase_rows};
 use crate::store::disk::{self, DiskFolder};
-use crate::store::{Blob, Folder, Mode, StoreError, read_small, replace_small};
+use crate::store::{Blob, Folder, Mode, StoreError, private, read_small, replace_small};
 use crate::vector::codec::Code;
 use crate::vector::rows::Rows;
 
 /// The list of a backup's files, written last.
 pub(super) const BACKUP: &str = "BACKUP";
+/// The key of a backup that is sealed, under the master key.
+pub(super) const KEY: &str = "KEY";
 /// The records of a backup.
 pub(super) const RECORDS: &str = "records.sqlite";
 const FIRST_LINE: &str = "bertillon gallery backup 1";
@@ -70,15 +73,14 @@ impl Vault {
         if to.exists() {
             return Err(GalleryError::BackupInTheWay(to.to_owned()));
         }
-        let folder = DiskFolder::create(to)?;
+        DiskFolder::create(to)?;
         disk::keep_private(to)?;
-        let source = DiskFolder::open(&self.inner.gallery_path(name))?;
         let mut attempt = 0;
         let (opened, readers, record, blobs) = loop {
             let (opened, readers, record) = self.inner.open_to_read(name).await?;
             attempt += 1;
             // Open files stay what they are when a merge takes their names away; one that did so just now is passed over.
-            match open_blobs(&source, &opened) {
+            match open_blobs(&opened) {
                 Ok(blobs) => break (opened, readers, record, blobs),
                 Err(GalleryError::Store(StoreError::Missing(_))) if attempt < READ_ATTEMPTS_MAX => {}
                 Err(error) => return Err(error),
@@ -87,9 +89,10 @@ impl Vault {
         // From here on erasures may overwrite rows: the records say later which ones.
         drop(readers);
         let (snapshot, last_id) = (record.snapshot_number, record.last_template_id);
+        let folder = self.inner.backup_folder(&record, to).await?;
         let leaving = Happening::new(Kind::GalleryBackedUp).of(name).with("snapshot", Detail::Number(snapshot));
         self.tell(&leaving.with("last_template", Detail::Number(last_id))).await?;
-        let copying = folder.clone();
+        let copying = Arc::clone(&folder);
         let copied =
             tokio::task::spawn_blocking(move || copy_files(&copying, &opened, &blobs, last_id, progress)).await;
         let segments = copied.map_err(|_| GalleryError::Interrupted)??;
@@ -99,8 +102,8 @@ impl Vault {
         let gone = self.inner.records.copy_gallery_to(name, last_id, &now, &records).await?;
         let (to, name) = (to.to_owned(), name.clone());
         let finish = move || {
-            erase_in(&folder, &segments, &gone)?;
-            finish_backup(&folder, &to, &name, &now, segments.len())
+            erase_in(folder.as_ref(), &segments, &gone)?;
+            finish_backup(folder.as_ref(), &to, &name, &now, segments.len())
         };
         let (files, bytes, templates) =
             tokio::task::spawn_blocking(finish).await.map_err(|_| GalleryError::Interrupted)??;
@@ -108,14 +111,26 @@ impl Vault {
     }
 }
 
-fn open_blobs(source: &DiskFolder, opened: &Opened) -> Result<Vec<Box<dyn Blob>>, GalleryError> {
-    let open = |held: &crate::gallery::opening::Held| Ok(source.open(&held.entry.file(), Mode::Read)?);
+impl Inner {
+    /// The folder of a backup. That of a sealed gallery is sealed under its key, whose file lies with it: it opens with the
+    /// master key.
+    async fn backup_folder(&self, record: &GalleryRecord, to: &Path) -> Result<Arc<dyn Folder>, GalleryError> {
+        let key = self.seal_of(record).await?;
+        if let Some(key) = &key {
+            private::make_once(&to.join(KEY), &self.keys.file_of(key.id)?)?;
+        }
+        folders::open(to, key, self.options.accept_unlocked_memory)
+    }
+}
+
+fn open_blobs(opened: &Opened) -> Result<Vec<Box<dyn Blob>>, GalleryError> {
+    let open = |held: &crate::gallery::opening::Held| Ok(opened.folder.open(&held.entry.file(), Mode::Read)?);
     opened.segments.iter().map(open).collect()
 }
 
 /// Copies segments, writes the tail as one more, and a manifest with an empty tail; the segments' entries.
 fn copy_files(
-    folder: &DiskFolder,
+    folder: &Arc<dyn Folder>,
     opened: &Opened,
     blobs: &[Box<dyn Blob>],
     last_id: u64,
@@ -125,7 +140,7 @@ fn copy_files(
     let mut done = 0;
     let mut entries = Vec::new();
     for (held, blob) in opened.segments.iter().zip(blobs) {
-        copy_blob(blob.as_ref(), folder, &held.entry.file(), |bytes| {
+        copy_blob(blob.as_ref(), folder.as_ref(), &held.entry.file(), |bytes| {
             done += bytes;
             progress(done, all);
         })?;
@@ -138,8 +153,8 @@ fn copy_files(
         |chunk: &Arc<crate::vector::memory::MemoryRows>| (0..chunk.len()).filter(|&row| chunk.is_live(row)).count();
     let rows = tail.iter().map(|chunk| live(chunk) as u64).sum();
     if rows > 0 {
-        let shared: Arc<dyn Folder> = Arc::new(folder.clone());
-        let mut writer = SegmentWriter::create(shared, &segment_file(next_segment), &spec.of_segment(false), rows)?;
+        let (shared, name) = (Arc::clone(folder), segment_file(next_segment));
+        let mut writer = SegmentWriter::create(shared, &name, &spec.of_segment(false), rows)?;
         let mut original = vec![0.0; spec.dimension.get()];
         for chunk in tail {
             for row in (0..chunk.len()).filter(|&row| chunk.is_live(row)) {
@@ -151,7 +166,7 @@ fn copy_files(
         entries.push(SegmentEntry { number: next_segment, first: first.0, last: last.0, rows, synthetic: false });
         next_segment += 1;
     }
-    Tail::create(folder, spec, 1)?;
+    Tail::create(folder.as_ref(), spec, 1)?;
     let manifest = Manifest {
         edition: 1,
         spec: spec.clone(),
@@ -161,19 +176,21 @@ fn copy_files(
         importing: None,
         segments: entries.clone(),
     };
-    manifest.store(folder)?;
+    manifest.store(folder.as_ref())?;
     progress(all, all);
     Ok(entries)
 }
 
-fn copy_blob(
+/// Copies a blob that is complete; where it is sealed on either side, it is opened and sealed anew.
+pub(super) fn copy_blob(
     from: &dyn Blob,
-    folder: &DiskFolder,
+    folder: &dyn Folder,
     name: &str,
     mut progress: impl FnMut(u64),
 ) -> Result<(), GalleryError> {
     let draft = folder.draft(name)?;
     let size = from.size_bytes()?;
+    draft.set_size(size)?;
     let mut buffer = vec![0; COPY_BYTES];
     let mut at = 0;
     while at < size {
@@ -189,7 +206,7 @@ fn copy_blob(
 
 /// Overwrites templates in copied segments. A block may have been copied while it was being overwritten.
 pub(super) fn erase_in(
-    folder: &DiskFolder,
+    folder: &dyn Folder,
     segments: &[SegmentEntry],
     gone: &[TemplateId],
 ) -> Result<u64, GalleryError> {
@@ -207,7 +224,7 @@ pub(super) fn erase_in(
 
 /// Checks the copy and lists its files with their hashes; how many, their bytes, and the live templates in them.
 fn finish_backup(
-    folder: &DiskFolder,
+    folder: &dyn Folder,
     path: &Path,
     name: &GalleryName,
     now: &str,

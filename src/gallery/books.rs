@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::base::day::Day;
 use crate::base::ids::{GalleryName, TemplateId};
 use crate::gallery::{GalleryError, Vault};
 use crate::keys::KeyRing;
@@ -10,7 +11,9 @@ use crate::records::governing::GoverningBook;
 use crate::records::review::ReviewBook;
 use crate::records::samples::SampleBook;
 use crate::records::subjects::SubjectBook;
-use crate::records::{AuditBook, JobBook, PeopleBook};
+use crate::records::submissions::SubmissionBook;
+use crate::records::unsolved::UnsolvedBook;
+use crate::records::{AuditBook, Counted, JobBook, PeopleBook};
 
 impl Vault {
     /// The audit log, to read.
@@ -55,6 +58,26 @@ impl Vault {
     /// What the records say.
     pub async fn restricted_templates(&self, name: &GalleryName) -> Result<Vec<TemplateId>, GalleryError> {
         Ok(self.inner.records.restricted_templates(name).await?)
+    }
+
+    /// How often what was done from one day on and before another.
+    ///
+    /// # Errors
+    /// What the records say.
+    pub async fn counts(&self, from: Day, before: Day) -> Result<Vec<Counted>, GalleryError> {
+        Ok(self.inner.records.counts(from, before).await?)
+    }
+
+    /// What was handed in, for the caller.
+    #[must_use]
+    pub fn submission_book(&self) -> SubmissionBook {
+        self.inner.records.submission_book(&self.caller)
+    }
+
+    /// Unsolved probes, for the caller.
+    #[must_use]
+    pub fn unsolved_book(&self) -> UnsolvedBook {
+        self.inner.records.unsolved_book(&self.caller)
     }
 
     /// Samples, for the caller.

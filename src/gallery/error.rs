@@ -42,9 +42,30 @@ pub enum GalleryError {
     /// A gallery of which no picture was ever kept, or whose key was destroyed.
     #[error("gallery {0} has no key: no picture is kept of it")]
     NoKey(GalleryName),
+    /// A sealed gallery whose key can't be had.
+    #[error("gallery {gallery} is sealed, and its key can't be had: {why}")]
+    Sealed {
+        /// Which gallery.
+        gallery: GalleryName,
+        /// Why not.
+        why: KeyError,
+    },
+    /// A sealed gallery whose key was destroyed.
+    #[error("the key of gallery {0} was destroyed: its templates can't be read any more, by anybody")]
+    KeyGone(GalleryName),
+    /// A gallery that was to be sealed, without a master key elsewhere.
+    #[error(
+        "gallery {0} can't be sealed: its key would lie under a master key that lies beside it in the data folder. Say in the settings where the master key is (encryption.master_key: file:PATH, env:NAME or command:PROGRAM ARGS; `bertillon key rotate-master --to WHERE` moves one that is in use), or make a mapped gallery on an encrypted disk"
+    )]
+    NoMasterKey(GalleryName),
     /// No such probe image, or it is erased.
     #[error("no picture of probe {0}, or of that edit, is kept: `bertillon probe list` shows those there are")]
     NoProbe(i64),
+    /// No such submission or picture of one, or it is erased.
+    #[error(
+        "submission {0} is not there, has no such picture, or is erased: `bertillon submission list` shows those there are"
+    )]
+    NoSubmission(i64),
     /// Probe images whose time is over, and that are there still.
     #[error(
         "{erased} probe images were erased, and {left} could not be, the first of them probe {probe}: {why}. Mend that, then `bertillon probe erase --expired`"

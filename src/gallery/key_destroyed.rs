@@ -11,10 +11,11 @@ use crate::gallery::GalleryError;
 use crate::gallery::pictures::off_thread;
 use crate::gallery::room::detached;
 use crate::gallery::vault::Vault;
+use crate::settings::storage::Storage;
 
 impl Vault {
     /// Destroys the key of a gallery with all pictures under it; how many of references there were. References stay. The next
-    /// picture that is kept gets a new key.
+    /// picture that is kept gets a new key. A sealed gallery can't be opened from then on: its templates lay under the key too.
     ///
     /// # Errors
     /// [`GalleryError::NoKey`], [`GalleryError::Held`] while somebody in the gallery is under legal hold, what records, keys and files say: the next start finishes it then.
@@ -23,7 +24,7 @@ impl Vault {
         let (vault, name) = (self.clone(), gallery.clone());
         detached(async move {
             // No enrolment keeps a picture under it meanwhile.
-            let _guard = room.lock().await?;
+            let mut guard = room.lock().await?;
             let key = vault.inner.records.gallery_key(&name).await?.ok_or_else(|| GalleryError::NoKey(name.clone()))?;
             let mut change = vault.inner.records.begin().await?;
             // In the same transaction: a hold that is placed from now on comes too late.
@@ -32,6 +33,12 @@ impl Vault {
             }
             let pictures = change.end_key(&vault.caller, &name, key).await?;
             change.commit().await?;
+            if vault.inner.records.gallery(&name).await?.is_some_and(|gallery| gallery.storage == Storage::Sealed) {
+                // Whoever waits for it is refused. What searches have open in memory goes when they are done.
+                guard.abandon_rewrites();
+                guard.unsettled = true;
+                vault.inner.close_room(&name, &GalleryError::KeyGone(name.clone()));
+            }
             vault.remove_what_lay_under(&name, key).await?;
             vault.inner.records.empty_journal(vault.inner.options.erase_wait).await?;
             Ok(pictures)

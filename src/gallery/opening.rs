@@ -9,7 +9,7 @@ use crate::gallery::manifest::{Manifest, SegmentEntry, damaged};
 use crate::gallery::snapshot::{SegmentRun, Sizes, Snapshot};
 use crate::gallery::tail::{self, Chunks, Committed};
 use crate::segment::Segment;
-use crate::store::{Folder, Mode};
+use crate::store::{Folder, InMemory, Mode};
 use crate::vector::memory::MemoryRows;
 use crate::vector::rows::{ErasedRows, Rows};
 
@@ -28,6 +28,7 @@ impl Held {
 
 /// The files of a gallery, open for reading.
 pub(super) struct Opened {
+    pub(super) folder: Arc<dyn Folder>,
     pub(super) manifest: Manifest,
     pub(super) segments: Vec<Held>,
     pub(super) chunks: Chunks,
@@ -36,7 +37,7 @@ pub(super) struct Opened {
 impl Opened {
     /// What a search sees of them.
     pub(super) fn snapshot(&self, number: u64) -> Snapshot {
-        assemble(&self.manifest, &self.segments, &self.chunks, number)
+        assemble(&self.manifest, &self.segments, &self.chunks, (number, self.folder.held()))
     }
 
     /// All runs, in ascending template ids.
@@ -52,18 +53,24 @@ impl Opened {
 }
 
 /// What a process that does not write sees: the files as the manifest and the records say, nothing repaired.
-pub(super) fn read_only(folder: &dyn Folder, committed: &Committed) -> Result<Opened, GalleryError> {
+pub(super) fn read_only(shared: Arc<dyn Folder>, committed: &Committed) -> Result<Opened, GalleryError> {
+    let folder = shared.as_ref();
     let mut manifest = Manifest::load(folder)?;
     drop_uncommitted(&mut manifest, committed, folder)?;
     let mut segments = open_segments(folder, &manifest, committed)?;
     graphs::attach(folder, &mut segments);
     let blob = folder.open(&manifest.tail_file(), Mode::Read)?;
     let chunks = tail::read(folder, blob.as_ref(), &manifest.spec, manifest.tail, manifest.sealed_through, committed)?;
-    Ok(Opened { manifest, segments, chunks })
+    Ok(Opened { folder: shared, manifest, segments, chunks })
 }
 
-/// The view of these files that a search takes.
-pub(super) fn assemble(manifest: &Manifest, segments: &[Held], tail: &Chunks, number: u64) -> Snapshot {
+/// The view of these files that a search takes, with its number and what of them is open in memory.
+pub(super) fn assemble(
+    manifest: &Manifest,
+    segments: &[Held],
+    tail: &Chunks,
+    (number, held): (u64, Option<InMemory>),
+) -> Snapshot {
     let mut rows: Vec<Arc<dyn Rows>> = Vec::with_capacity(segments.len() + tail.as_slice().len());
     for held in segments {
         rows.push(Arc::<SegmentRun>::clone(&held.run));
@@ -84,6 +91,7 @@ pub(super) fn assemble(manifest: &Manifest, segments: &[Held], tail: &Chunks, nu
         number,
         spec: manifest.spec.clone(),
         sizes,
+        held,
         synthetic: synthetic.collect(),
         _readers: None,
     }

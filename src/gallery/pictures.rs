@@ -16,6 +16,7 @@ use crate::gallery::GalleryError;
 use crate::gallery::vault::{Inner, Vault};
 use crate::pictures::{BlobName, Cabinet, PictureError, PictureReader, Source};
 use crate::records::{KeptPicture, NewDetail, PendingBlob};
+use crate::settings::storage::Storage;
 
 /// Pictures to keep, by the hash of the image that they are.
 pub type ToKeep = HashMap<[u8; 32], Source>;
@@ -164,6 +165,8 @@ impl Inner {
         let keys = Arc::clone(&self.keys);
         let id = if let Some(id) = self.records.gallery_key(gallery).await? {
             id
+        } else if self.records.gallery(gallery).await?.is_some_and(|gallery| gallery.storage == Storage::Sealed) {
+            return Err(GalleryError::KeyGone(gallery.clone()));
         } else {
             let making = Arc::clone(&keys);
             let made = off_thread(move || Ok(making.make()?)).await?;

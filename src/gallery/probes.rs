@@ -9,7 +9,7 @@ use crate::audit::{Happening, Kind, Object};
 use crate::base::clock;
 use crate::base::ids::{GalleryName, TemplateId};
 use crate::base::limits::RECORD_TEXT_BYTES_MAX;
-use crate::crypto::BlobKind;
+use crate::crypto::{BlobKind, KeyId};
 use crate::gallery::GalleryError;
 use crate::gallery::pictures::off_thread;
 use crate::gallery::room::detached;
@@ -149,11 +149,28 @@ impl Vault {
                 (edit.key, edit.blob)
             }
         };
-        let (keys, cabinet, gallery) = (self.keys(), Cabinet::new(&self.inner.data), probe.gallery.clone());
-        let opened = off_thread(move || Ok(cabinet.open(&gallery, blob, BlobKind::Probe, keys.get(key)?.as_ref())?));
-        let reader = opened.await?;
+        let reader = self.open_blob(&probe.gallery, (key, blob)).await?;
         self.tell(&Happening::new(Kind::ProbeExported).of(&probe.gallery).about([Object::Probe(id)])).await?;
         Ok(reader)
+    }
+
+    /// A kept probe image, to be read for a search that tells of it.
+    ///
+    /// # Errors
+    /// As [`probe`](Self::probe).
+    pub async fn open_probe(&self, id: i64) -> Result<PictureReader, GalleryError> {
+        let probe = self.kept_probe(id).await?;
+        self.open_blob(&probe.gallery, (probe.key, probe.blob)).await
+    }
+
+    /// Opens a picture that is sealed as those that are searched with.
+    pub(super) async fn open_blob(
+        &self,
+        gallery: &GalleryName,
+        (key, blob): (KeyId, BlobName),
+    ) -> Result<PictureReader, GalleryError> {
+        let (keys, cabinet, gallery) = (self.keys(), Cabinet::new(&self.inner.data), gallery.clone());
+        off_thread(move || Ok(cabinet.open(&gallery, blob, BlobKind::Probe, keys.get(key)?.as_ref())?)).await
     }
 
     /// Adds what somebody made of a probe image, which stays as it is; the edit's number.

@@ -12,17 +12,19 @@ use crate::audit::Caller;
 use crate::base::clock;
 use crate::base::ids::{GalleryName, TemplateId};
 use crate::base::limits::IMPORT_DISK_RESERVE_BYTES;
-use crate::gallery::backup::{RECORDS, check_backup, erase_in};
+use crate::gallery::backup::{KEY, RECORDS, check_backup, copy_blob, erase_in};
 use crate::gallery::manifest::{Manifest, SegmentEntry};
+use crate::gallery::pictures::off_thread;
 use crate::gallery::room::detached;
 use crate::gallery::tail::Tail;
 use crate::gallery::vault::{Inner, Vault};
-use crate::gallery::{GalleryError, lock};
+use crate::gallery::{GalleryError, folders, lock};
 use crate::records::{Records, TakenIn};
 use crate::segment::Segment;
-use crate::store::StoreError;
+use crate::settings::storage::Storage;
 use crate::store::disk::DiskFolder;
 use crate::store::space::check_room;
+use crate::store::{Folder, Mode, StoreError};
 
 /// Begins the name of a folder that is no gallery yet; no gallery's name begins with a dot.
 const RESTORING: &str = ".restoring-";
@@ -43,7 +45,8 @@ pub struct Restored {
 impl Vault {
     /// Takes the backup in the folder `from` in, under its own name or `name`. Every file is compared with its hash and
     /// every block with its checksum before anything counts. Where the records here know the gallery of which it is a
-    /// backup (restored beside it under another name), what was erased there since is erased in it too.
+    /// backup (restored beside it under another name), what was erased there since is erased in it too, and whom it restricts or holds
+    /// now, this does as well.
     /// `progress` is told how many bytes of how many are checked and copied, and may break it off. As job `job`, if it is one, it is
     /// done in the moment in which the gallery counts.
     ///
@@ -91,9 +94,10 @@ impl Inner {
         let same = present.is_some_and(|there| (there.created_at, there.model) == (record.created_at, record.model));
         let erased = if same { self.records.not_live(&origin).await? } else { Vec::new() };
         let last_template = record.last_template_id;
-        let (aside, source) = (self.aside(&name), from.to_owned());
+        let (source, aside) = self.sides(from, &name, record.storage).await?;
+        let (copying, key) = (Arc::clone(&aside), aside.key().map(|key| key.id));
         let copied = tokio::task::spawn_blocking(move || {
-            copy_in(&source, &aside, last_template, &erased, |done| {
+            copy_in(source.as_ref(), copying.as_ref(), last_template, &erased, |done| {
                 progress(all.saturating_add(done), all.saturating_mul(2))
             })
         });
@@ -101,7 +105,7 @@ impl Inner {
         let counted = match copied {
             Ok(erased_since) => {
                 let restored = Restored { gallery: name.clone(), from: origin, last_template, erased_since };
-                self.make_count(from, restored, same, as_whom).await
+                self.make_count(from, (restored, aside), same, as_whom).await
             }
             Err(error) => Err(error),
         };
@@ -109,9 +113,9 @@ impl Inner {
             Ok(restored) => restored,
             Err(error) => {
                 // Not left for the next start: there are templates in it, perhaps of people who are erased.
-                let aside = self.aside(&name);
-                if aside.is_dir() && self.records.gallery(&name).await?.is_none() {
-                    fs::remove_dir_all(aside).map_err(StoreError::Io)?;
+                if self.records.gallery(&name).await?.is_none() {
+                    self.empty_aside(&name)?;
+                    self.discard(&name, key).await;
                 }
                 return Err(error);
             }
@@ -123,12 +127,31 @@ impl Inner {
         Ok(restored)
     }
 
+    /// The folder of a backup and the one that it is copied to, each under its key where they are sealed.
+    async fn sides(
+        &self,
+        from: &Path,
+        name: &GalleryName,
+        storage: Storage,
+    ) -> Result<(Arc<dyn Folder>, Arc<dyn Folder>), GalleryError> {
+        self.check_master(name, storage)?;
+        let (keys, file) = (Arc::clone(&self.keys), from.join(KEY));
+        let theirs = match storage {
+            Storage::Mapped => None,
+            Storage::Sealed => Some(Arc::new(off_thread(move || Ok(keys.open_file(&file)?)).await?)),
+        };
+        let accept = self.options.accept_unlocked_memory;
+        let source = folders::open(from, theirs, accept)?;
+        let aside = self.empty_aside(name)?;
+        Ok((source, folders::create(&aside, self.key_to_seal(name, storage).await?, accept)?))
+    }
+
     /// The transaction by which a copied gallery counts. From the last look at what was erased from the gallery it came from
     /// until then, nothing is erased from that.
     async fn make_count(
         &self,
         from: &Path,
-        mut restored: Restored,
+        (mut restored, aside): (Restored, Arc<dyn Folder>),
         same: bool,
         (job, caller): (Option<i64>, &Caller),
     ) -> Result<Restored, GalleryError> {
@@ -138,15 +161,22 @@ impl Inner {
             None => None,
         };
         let erased = if same { self.records.not_live(&restored.from).await? } else { Vec::new() };
-        let (aside, gone) = (self.aside(&restored.gallery), erased.clone());
+        let (key, gone) = (aside.key().map(|key| key.id), erased.clone());
         let late = tokio::task::spawn_blocking(move || {
-            let folder = DiskFolder::open(&aside)?;
-            let segments = Manifest::load(&folder)?.segments;
-            erase_in(&folder, &segments, &gone)
+            let segments = Manifest::load(aside.as_ref())?.segments;
+            erase_in(aside.as_ref(), &segments, &gone)
         });
         restored.erased_since += late.await.map_err(|_| GalleryError::Interrupted)??;
         let done = job.map(|job| (job, serde_json::to_string(&restored).unwrap_or_default()));
-        let taken = TakenIn { from: &restored.from, name: &restored.gallery, erased: &erased, job: done, caller };
+        let taken = TakenIn {
+            from: &restored.from,
+            name: &restored.gallery,
+            erased: &erased,
+            beside: same,
+            job: done,
+            key,
+            caller,
+        };
         self.records.take_in_gallery(&from.join(RECORDS), &taken, &clock::now_rfc3339()).await?;
         Ok(restored)
     }
@@ -157,6 +187,15 @@ impl Inner {
         }
         let path = self.gallery_path(name);
         if path.exists() { Err(GalleryError::FolderInTheWay(path)) } else { Ok(()) }
+    }
+
+    /// That folder, without what an earlier attempt left in it.
+    fn empty_aside(&self, name: &GalleryName) -> Result<PathBuf, GalleryError> {
+        let aside = self.aside(name);
+        if aside.exists() {
+            fs::remove_dir_all(&aside).map_err(StoreError::Io)?;
+        }
+        Ok(aside)
     }
 
     fn aside(&self, name: &GalleryName) -> PathBuf {
@@ -193,37 +232,32 @@ impl Inner {
 /// Copies and checks the files of a backup; how many templates were erased in the copy. `progress` is told the bytes after
 /// each file.
 fn copy_in(
-    from: &Path,
-    to: &Path,
+    from: &dyn Folder,
+    to: &dyn Folder,
     last_id: u64,
     gone: &[TemplateId],
     mut progress: impl FnMut(u64) -> ControlFlow<()>,
 ) -> Result<u64, GalleryError> {
-    if to.exists() {
-        fs::remove_dir_all(to).map_err(StoreError::Io)?;
-    }
-    let source = DiskFolder::open(from)?;
-    let manifest = Manifest::load(&source)?;
-    let damaged = |what: &str| GalleryError::NoBackup { path: from.to_owned(), what: what.to_owned() };
+    let manifest = Manifest::load(from)?;
     if manifest.sealed_through != last_id {
-        return Err(damaged("its files and its records end at different templates"));
+        let what = "its files and its records end at different templates".to_owned();
+        return Err(GalleryError::NoBackup { path: from.path(""), what });
     }
-    let folder = DiskFolder::create(to)?;
     let mut copied = 0;
     for name in manifest.segments.iter().map(SegmentEntry::file) {
-        copied += fs::copy(from.join(&name), to.join(&name)).map_err(StoreError::Io)?;
-        fs::File::open(to.join(&name)).and_then(|file| file.sync_all()).map_err(StoreError::Io)?;
+        let blob = from.open(&name, Mode::Read)?;
+        copy_blob(blob.as_ref(), to, &name, |_| ())?;
+        copied += blob.size_bytes()?;
         if progress(copied).is_break() {
-            fs::remove_dir_all(to).map_err(StoreError::Io)?;
             return Err(GalleryError::Interrupted);
         }
     }
-    Tail::create(&folder, &manifest.spec, manifest.tail)?;
-    manifest.store(&folder)?;
-    let erased = erase_in(&folder, &manifest.segments, gone)?;
+    Tail::create(to, &manifest.spec, manifest.tail)?;
+    manifest.store(to)?;
+    let erased = erase_in(to, &manifest.segments, gone)?;
     for entry in &manifest.segments {
-        Segment::open(&folder, &entry.file())?.verify()?;
+        Segment::open(to, &entry.file())?.verify()?;
     }
-    lock::create_readers(to)?;
+    lock::create_readers(&to.path(""))?;
     Ok(erased)
 }

@@ -10,6 +10,7 @@ use crate::base::ids::GalleryName;
 use crate::gallery::GalleryError;
 use crate::gallery::shelf::Shelf;
 use crate::gallery::snapshot::Snapshot;
+use crate::store::Folder;
 
 /// The lock on a gallery's files. Held through a whole change, so changes of one gallery follow each other.
 pub(super) type Guard = OwnedMutexGuard<Shelf>;
@@ -17,6 +18,8 @@ pub(super) type Guard = OwnedMutexGuard<Shelf>;
 pub(super) struct Room {
     pub(super) name: GalleryName,
     pub(super) path: PathBuf,
+    /// Its files, for whoever reads them beside the shelf.
+    pub(super) folder: Arc<dyn Folder>,
     /// Whether a task is sealing the tail.
     pub(super) sealing: AtomicBool,
     /// Erasures that wait until nobody reads what they overwrite, or are under way after that: long readers give way.
@@ -34,6 +37,7 @@ impl Room {
         Self {
             name,
             path,
+            folder: Arc::clone(&shelf.folder),
             sealing: AtomicBool::new(false),
             erasures: AtomicUsize::new(0),
             imports: AtomicUsize::new(0),

@@ -53,9 +53,8 @@ impl Shelf {
     pub(super) fn create(folder: &dyn Folder, spec: &GallerySpec) -> Result<(), GalleryError> {
         if folder.list()?.iter().any(|name| name == MANIFEST) {
             let manifest = Manifest::load(folder)?;
-            let tail = folder.open(&manifest.tail_file(), Mode::Read)?.size_bytes()?;
-            // A header is below 100 bytes, any record above.
-            if !manifest.segments.is_empty() || tail > 100 {
+            let tail = folder.open(&manifest.tail_file(), Mode::Read)?;
+            if !manifest.segments.is_empty() || !Tail::is_empty(tail.as_ref())? {
                 return Err(GalleryError::FolderInTheWay(folder.path("")));
             }
         }
@@ -117,7 +116,7 @@ impl Shelf {
 
     /// What a search may see now.
     pub(super) fn snapshot(&self, number: u64) -> Snapshot {
-        assemble(&self.manifest, &self.segments, self.tail.chunks(), number)
+        assemble(&self.manifest, &self.segments, self.tail.chunks(), (number, self.folder.held()))
     }
 
     /// Appends rows durably. They count after [`commit`](Self::commit); until then [`roll_back`](Self::roll_back) undoes.

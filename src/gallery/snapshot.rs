@@ -9,6 +9,7 @@ use crate::gallery::graphs::GraphSlot;
 use crate::gallery::manifest::GallerySpec;
 use crate::scoring::batcher::View;
 use crate::segment::{Precision, Segment};
+use crate::store::InMemory;
 use crate::vector::dimension::Dimension;
 use crate::vector::filter::count_up_to;
 use crate::vector::rows::{ErasedRows, GalleryRows, Residency, Rows};
@@ -21,6 +22,8 @@ pub struct Snapshot {
     pub(super) number: u64,
     pub(super) spec: GallerySpec,
     pub(super) sizes: Sizes,
+    /// What is open in memory, of a sealed gallery.
+    pub(super) held: Option<InMemory>,
     /// Template ids of each synthetic segment, first and last, ascending.
     pub(super) synthetic: Vec<(u64, u64)>,
     /// In a process that only reads: the lock that makes an erasure of the writing process wait.

@@ -7,6 +7,7 @@ use crate::gallery::GalleryError;
 use crate::gallery::vault::{Inner, Vault};
 use crate::graph::file::Facts;
 use crate::records::GalleryRecord;
+use crate::store::InMemory;
 
 /// A gallery at a glance.
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub struct GallerySummary {
     pub tail_rows: usize,
     /// Bytes of segments and tail.
     pub bytes: u64,
+    /// Bytes that are open in memory, and how long that took: of a sealed gallery.
+    pub held: Option<InMemory>,
     /// Graphs for approximate searches, by segment.
     pub graphs: Vec<Facts>,
     /// Why it can't be used, where its files are damaged; the figures of its files are 0 then.
@@ -51,6 +54,7 @@ impl Vault {
                 erased_rows: 0,
                 tail_rows: 0,
                 bytes: 0,
+                held: None,
                 graphs: Vec::new(),
                 damaged: None,
             };
@@ -62,6 +66,7 @@ impl Vault {
                     erased_rows: snapshot.erased_rows(),
                     tail_rows: snapshot.sizes.tail_rows,
                     bytes: snapshot.sizes.bytes,
+                    held: snapshot.held,
                     graphs: snapshot.graph_facts(),
                     ..empty
                 },

@@ -3,13 +3,17 @@
 //! A record is durable before the SQL transaction that names it is committed, and counts only if that was: reading stops
 //! at the last committed id. `docs/SEGMENT_FORMAT.md` has the bytes.
 
+use std::borrow::Cow;
+use std::io;
 use std::sync::{Arc, Weak};
 
 use crate::base::ids::TemplateId;
 use crate::base::limits::TAIL_CHUNK_ROWS;
+use crate::crypto::BlobKind;
+use crate::crypto::sealed::{self, BlobOpener, BlobSealer, RECORD_EXTRA};
 use crate::gallery::GalleryError;
 use crate::gallery::manifest::{GallerySpec, damaged, tail_file};
-use crate::store::{Blob, Folder, Mode};
+use crate::store::{Blob, Folder, Mode, StoreError};
 use crate::vector::codec::{Code, DEAD_SCALE};
 use crate::vector::dimension::Dimension;
 use crate::vector::memory::MemoryRows;
@@ -20,6 +24,34 @@ const VERSION: u32 = 1;
 const HEADER_BYTES: usize = 64;
 /// Records read at once.
 const READ_RECORDS: usize = 256;
+/// Of a record: its template's id, which is never sealed.
+const ID_BYTES: usize = 8;
+
+/// Where the records of a tail's file lie. Those of a sealed gallery are sealed one by one, behind the header of a sealed blob
+/// without chunks (docs/SEALED_FORMAT.md).
+#[derive(Debug, Clone, Copy)]
+struct Form {
+    header_bytes: usize,
+    record_bytes: usize,
+}
+
+impl Form {
+    fn of(spec: &GallerySpec, sealed: bool) -> Self {
+        let plain = Self { header_bytes: HEADER_BYTES, record_bytes: record_bytes(spec) };
+        if sealed {
+            Self {
+                header_bytes: sealed::HEADER_BYTES + plain.header_bytes,
+                record_bytes: plain.record_bytes + RECORD_EXTRA,
+            }
+        } else {
+            plain
+        }
+    }
+
+    fn record_at(self, row: usize) -> u64 {
+        (self.header_bytes + row * self.record_bytes) as u64
+    }
+}
 
 /// One template on its way into the tail.
 #[derive(Clone)]
@@ -61,6 +93,7 @@ impl Committed {
 #[derive(Clone)]
 pub(super) struct Chunks {
     spec: GallerySpec,
+    form: Form,
     runs: Vec<Arc<MemoryRows>>,
     rows: usize,
 }
@@ -69,6 +102,8 @@ pub(super) struct Chunks {
 pub(super) struct Tail {
     blob: Box<dyn Blob>,
     chunks: Chunks,
+    /// Of a sealed gallery: what seals its records.
+    seal: Option<BlobOpener>,
     /// Bytes past the committed records may be left from a failed append.
     dirty: bool,
 }
@@ -88,16 +123,20 @@ impl Tail {
     ) -> Result<Self, GalleryError> {
         let name = tail_file(generation);
         let draft = folder.draft(&name)?;
-        let mut bytes = header(spec, generation);
-        let mut chunks = Chunks::new(spec);
-        for row in rows {
-            put_record(spec, row, &mut bytes);
+        let sealer = folder.key().map(|key| BlobSealer::of_file(BlobKind::Tail, key, 0, &name)).transpose();
+        let sealer = sealer.map_err(|what| StoreError::Sealed { path: folder.path(&name), what })?;
+        let mut bytes = sealer.as_ref().map_or_else(Vec::new, |sealer| sealer.header().to_vec());
+        bytes.extend_from_slice(&header(spec, generation));
+        let seal = sealer.map(BlobSealer::into_opener);
+        let mut chunks = Chunks::new(spec, seal.is_some());
+        for (number, row) in rows.iter().enumerate() {
+            put(spec, seal.as_ref(), number, row, &mut bytes)?;
             chunks.push(row, &mut Vec::new());
         }
         draft.write_at(0, &bytes)?;
         folder.publish(&name, draft)?;
         mark_dead(&mut chunks, &Committed::default());
-        Ok(Self { blob: folder.open(&name, Mode::Change)?, chunks, dirty: false })
+        Ok(Self { blob: folder.open(&name, Mode::Change)?, chunks, seal, dirty: false })
     }
 
     /// Opens the tail for writing and cuts off what was not committed.
@@ -110,11 +149,22 @@ impl Tail {
     ) -> Result<Self, GalleryError> {
         let blob = folder.open(&tail_file(generation), Mode::Change)?;
         let chunks = read(folder, blob.as_ref(), spec, generation, sealed_through, committed)?;
-        let tail = Self { blob, chunks, dirty: false };
+        let seal = seal_of(folder, blob.as_ref(), generation)?;
+        let tail = Self { blob, chunks, seal, dirty: false };
         if tail.blob.size_bytes()? > tail.end() {
             tail.cut()?;
         }
         Ok(tail)
+    }
+
+    /// Whether a tail's file, of whatever kind, has nothing but its header.
+    pub(super) fn is_empty(blob: &dyn Blob) -> Result<bool, StoreError> {
+        let (bytes, mut magic) = (blob.size_bytes()?, [0; MAGIC.len()]);
+        if bytes >= MAGIC.len() as u64 {
+            blob.read_at(0, &mut magic)?;
+        }
+        let before = if magic == sealed::MAGIC { sealed::HEADER_BYTES } else { 0 };
+        Ok(bytes <= (before + HEADER_BYTES) as u64)
     }
 
     pub(super) fn chunks(&self) -> &Chunks {
@@ -127,9 +177,9 @@ impl Tail {
             self.cut()?;
         }
         self.dirty = true;
-        let mut bytes = Vec::with_capacity(rows.len() * record_bytes(&self.chunks.spec));
-        for row in rows {
-            put_record(&self.chunks.spec, row, &mut bytes);
+        let mut bytes = Vec::with_capacity(rows.len() * self.chunks.form.record_bytes);
+        for (number, row) in (self.chunks.rows..).zip(rows) {
+            put(&self.chunks.spec, self.seal.as_ref(), number, row, &mut bytes)?;
         }
         self.blob.write_at(self.end(), &bytes)?;
         Ok(self.blob.sync()?)
@@ -169,8 +219,9 @@ impl Tail {
         for &id in ids {
             let Some(row) = self.chunks.row_of(id) else { continue };
             let mut bytes = Vec::new();
-            put_record(&self.chunks.spec, &TailRow::dead(id, self.chunks.spec.dimension), &mut bytes);
-            self.blob.write_at(record_at(&self.chunks.spec, row), &bytes)?;
+            let dead = TailRow::dead(id, self.chunks.spec.dimension);
+            put(&self.chunks.spec, self.seal.as_ref(), row, &dead, &mut bytes)?;
+            self.blob.write_at(self.chunks.form.record_at(row), &bytes)?;
             found = true;
         }
         if found {
@@ -191,8 +242,8 @@ impl Tail {
 }
 
 impl Chunks {
-    fn new(spec: &GallerySpec) -> Self {
-        Self { spec: spec.clone(), runs: Vec::new(), rows: 0 }
+    fn new(spec: &GallerySpec, sealed: bool) -> Self {
+        Self { spec: spec.clone(), form: Form::of(spec, sealed), runs: Vec::new(), rows: 0 }
     }
 
     /// Rows, erased ones included.
@@ -206,7 +257,7 @@ impl Chunks {
 
     /// Length of the file that holds them.
     pub(super) fn file_bytes(&self) -> u64 {
-        record_at(&self.spec, self.rows)
+        self.form.record_at(self.rows)
     }
 
     fn push(&mut self, row: &TailRow, retired: &mut Vec<Weak<dyn Rows>>) {
@@ -268,14 +319,15 @@ pub(super) fn read(
 ) -> Result<Chunks, GalleryError> {
     let name = tail_file(generation);
     let bad = |what: &str| damaged(folder.path(&name), what);
+    let seal = seal_of(folder, blob, generation)?;
+    let mut chunks = Chunks::new(spec, seal.is_some());
+    let Form { header_bytes, record_bytes: size } = chunks.form;
     let mut head = [0; HEADER_BYTES];
-    blob.read_at(0, &mut head)?;
+    blob.read_at((header_bytes - HEADER_BYTES) as u64, &mut head)?;
     if head != header(spec, generation).as_slice() {
         return Err(bad("its header is not that of this gallery"));
     }
-    let size = record_bytes(spec);
-    let in_file = (blob.size_bytes()?.saturating_sub(HEADER_BYTES as u64) / size as u64) as usize;
-    let mut chunks = Chunks::new(spec);
+    let in_file = (blob.size_bytes()?.saturating_sub(header_bytes as u64) / size as u64) as usize;
     let mut last = sealed_through;
     while last < committed.last_id {
         let count = READ_RECORDS.min(in_file - chunks.rows);
@@ -283,12 +335,13 @@ pub(super) fn read(
             return Err(bad(&format!("it ends after template {last} where {} were acknowledged", committed.last_id)));
         }
         let mut bytes = vec![0; count * size];
-        blob.read_at(record_at(spec, chunks.rows), &mut bytes)?;
-        for record in bytes.chunks_exact(size) {
+        blob.read_at(chunks.form.record_at(chunks.rows), &mut bytes)?;
+        for record in bytes.chunks_exact_mut(size) {
             if last == committed.last_id {
                 break;
             }
-            let row = take_record(spec, record, committed, last).map_err(|what| bad(&what))?;
+            let record = opened(seal.as_ref(), chunks.rows, record);
+            let row = take_record(spec, &record, committed, last).map_err(|what| bad(&what))?;
             last = row.id.0;
             chunks.push(&row, &mut Vec::new());
         }
@@ -329,8 +382,43 @@ fn record_bytes(spec: &GallerySpec) -> usize {
     8 + 4 + 4 + spec.dimension.get() * (1 + spec.originals.bytes()) + 4
 }
 
-fn record_at(spec: &GallerySpec, row: usize) -> u64 {
-    (HEADER_BYTES + row * record_bytes(spec)) as u64
+/// What seals the records of a tail that is there.
+fn seal_of(folder: &dyn Folder, blob: &dyn Blob, generation: u64) -> Result<Option<BlobOpener>, StoreError> {
+    let Some(key) = folder.key() else { return Ok(None) };
+    let name = tail_file(generation);
+    let mut header = [0; sealed::HEADER_BYTES];
+    blob.read_at(0, &mut header)?;
+    let opener = BlobOpener::of_file(&header, sealed::HEADER_BYTES as u64, BlobKind::Tail, key, &name);
+    opener.map(Some).map_err(|what| StoreError::Sealed { path: folder.path(&name), what })
+}
+
+/// Appends the record of row `number` of the file.
+fn put(
+    spec: &GallerySpec,
+    seal: Option<&BlobOpener>,
+    number: usize,
+    row: &TailRow,
+    out: &mut Vec<u8>,
+) -> Result<(), GalleryError> {
+    let Some(seal) = seal else {
+        put_record(spec, row, out);
+        return Ok(());
+    };
+    let mut plain = Vec::with_capacity(record_bytes(spec));
+    put_record(spec, row, &mut plain);
+    let (id, inside) = plain.split_at(ID_BYTES);
+    out.extend_from_slice(id);
+    let sealed = seal.seal_record((number as u64, row.id.0), inside, out);
+    Ok(sealed.map_err(|what| StoreError::Io(io::Error::other(format!("a template: {what}"))))?)
+}
+
+/// A record as [`put_record`] wrote it; one that does not open has its id only.
+fn opened<'a>(seal: Option<&BlobOpener>, number: usize, record: &'a mut [u8]) -> Cow<'a, [u8]> {
+    let Some(seal) = seal else { return Cow::Borrowed(record) };
+    let Some((id, inside)) = record.split_first_chunk_mut::<ID_BYTES>() else { return Cow::Borrowed(record) };
+    let id = *id;
+    let inside = seal.record((number as u64, u64::from_le_bytes(id)), inside).unwrap_or_default();
+    Cow::Owned([&id, inside].concat())
 }
 
 fn put_record(spec: &GallerySpec, row: &TailRow, out: &mut Vec<u8>) {
@@ -344,27 +432,33 @@ fn put_record(spec: &GallerySpec, row: &TailRow, out: &mut Vec<u8>) {
     out.extend_from_slice(&crc.to_le_bytes());
 }
 
-/// Reads one record after template `last`. A wrong checksum is what an erasure that was cut short leaves behind; anywhere
-/// else among committed records it is damage.
+/// Reads one record after template `last`. A wrong checksum, or a seal that does not open, is what an erasure that was cut short
+/// leaves behind; anywhere else among committed records it is damage.
 fn take_record(spec: &GallerySpec, record: &[u8], committed: &Committed, last: u64) -> Result<TailRow, String> {
-    let dimension = spec.dimension.get();
-    let short = || "a record is cut off".to_owned();
-    let (body, crc) = record.split_last_chunk::<4>().ok_or_else(short)?;
-    let (id, rest) = body.split_first_chunk::<8>().ok_or_else(short)?;
-    let (scale, rest) = rest.split_first_chunk::<4>().ok_or_else(short)?;
-    let (error_norm, rest) = rest.split_first_chunk::<4>().ok_or_else(short)?;
-    let (codes, original) = rest.split_at_checked(dimension).ok_or_else(short)?;
+    let (id, _) = record.split_first_chunk::<ID_BYTES>().ok_or("a record is cut off")?;
     let id = u64::from_le_bytes(*id);
     if id <= last || id > committed.last_id {
         return Err(format!("template {id} where one from {} to {} should be", last + 1, committed.last_id));
     }
-    let mut row = TailRow::dead(TemplateId(id), spec.dimension);
-    if crc32fast::hash(body) != u32::from_le_bytes(*crc) {
-        return if committed.is_erasing(id) { Ok(row) } else { Err(format!("the checksum of template {id} is wrong")) };
+    match whole_row(spec, TemplateId(id), record) {
+        Some(row) => Ok(row),
+        None if committed.is_erasing(id) => Ok(TailRow::dead(TemplateId(id), spec.dimension)),
+        None => Err(format!("the checksum or the seal of template {id} is wrong")),
     }
+}
+
+fn whole_row(spec: &GallerySpec, id: TemplateId, record: &[u8]) -> Option<TailRow> {
+    let (body, crc) = record.split_last_chunk::<4>()?;
+    let (scale, rest) = body.get(ID_BYTES..)?.split_first_chunk::<4>()?;
+    let (error_norm, rest) = rest.split_first_chunk::<4>()?;
+    let (codes, original) = rest.split_at_checked(spec.dimension.get())?;
+    if crc32fast::hash(body) != u32::from_le_bytes(*crc) {
+        return None;
+    }
+    let mut row = TailRow::dead(id, spec.dimension);
     row.code.scale = f32::from_le_bytes(*scale);
     row.code.error_norm = f32::from_le_bytes(*error_norm);
     row.code.codes.copy_from_slice(bytemuck::cast_slice(codes));
     spec.originals.take(original, &mut row.original);
-    Ok(row)
+    Some(row)
 }

@@ -12,7 +12,7 @@ use crate::base::ids::{GalleryName, ModelId, SubjectRef, TemplateId};
 use crate::base::limits::{IMPORT_RECORDS_BATCH, MERGE_FAN, RECORD_TEXT_BYTES_MAX, TAIL_ROWS_MAX, TOP_K_MAX};
 use crate::gallery::GalleryError;
 use crate::gallery::lock::{self, WriterLock};
-use crate::gallery::manifest::{GallerySpec, Manifest, SegmentEntry};
+use crate::gallery::manifest::{Manifest, SegmentEntry};
 use crate::gallery::opening::{self, Opened};
 use crate::gallery::room::{Room, detached};
 use crate::gallery::shelf::Shelf;
@@ -23,11 +23,13 @@ use crate::keys::KeyRing;
 use crate::records::{GalleryRecord, Records, ReferenceImage, SearchRecord};
 use crate::segment::{Precision, check_model_name};
 use crate::settings::master_key::MasterKey;
+use crate::settings::records_url::RecordsUrl;
+use crate::settings::storage::Storage;
+use crate::store::InMemory;
 use crate::store::disk::{self, DiskFolder};
 use crate::vector::dimension::Dimension;
 use crate::vector::scorer::Scorer;
 
-const RECORDS_FILE: &str = "records.sqlite";
 /// How often a reader starts again because the writer replaced files meanwhile.
 pub(super) const READ_ATTEMPTS_MAX: usize = 50;
 
@@ -55,6 +57,10 @@ pub struct VaultOptions {
     pub erase_wait: Duration,
     /// Where the master key is under which kept pictures lie; `None`: in the data folder.
     pub master_key: Option<MasterKey>,
+    /// The PostgreSQL data base that has the records; `None`: a file in the data folder.
+    pub records_url: Option<RecordsUrl>,
+    /// Whether a sealed gallery is opened although the system does not lock as much memory.
+    pub accept_unlocked_memory: bool,
 }
 
 impl Default for VaultOptions {
@@ -66,6 +72,8 @@ impl Default for VaultOptions {
             merge_fan: MERGE_FAN,
             erase_wait: Duration::from_secs(30),
             master_key: None,
+            records_url: None,
+            accept_unlocked_memory: false,
         }
     }
 }
@@ -112,19 +120,19 @@ impl Vault {
     /// [`GalleryError::InUse`] when another process writes there, [`GalleryError::NoData`] for a reader, and whatever is
     /// wrong with the records.
     pub async fn open(data: &Path, access: Access, options: VaultOptions) -> Result<Self, GalleryError> {
-        let records_path = data.join(RECORDS_FILE);
+        let url = options.records_url.as_ref();
         let (lock, records) = match access {
             Access::Writer => {
                 let galleries = data.join("gallery");
                 DiskFolder::create(&galleries)?;
                 disk::keep_private(&galleries)?;
                 let lock = WriterLock::take(data)?;
-                // Made by us before SQLite opens it: its journals take over the rights of the file.
-                disk::touch_private(&records_path)?;
-                (Some(lock), Records::create(&records_path).await?)
+                (Some(lock), Records::open(data, url).await?)
             }
-            Access::Reader if !records_path.is_file() => return Err(GalleryError::NoData(data.to_owned())),
-            Access::Reader => (None, Records::join(&records_path).await?),
+            Access::Reader => {
+                let records = Records::open_beside(data, url).await?;
+                (None, records.ok_or_else(|| GalleryError::NoData(data.to_owned()))?)
+            }
         };
         let inner = Inner {
             data: data.to_owned(),
@@ -152,6 +160,12 @@ impl Vault {
     #[must_use]
     pub fn acting_for(&self, caller: &Caller) -> Self {
         Self { inner: Arc::clone(&self.inner), caller: caller.clone() }
+    }
+
+    /// Whether the records are in the data folder, where all bytes of what is erased are overwritten.
+    #[must_use]
+    pub fn has_records_in_the_folder(&self) -> bool {
+        self.inner.records.in_the_folder()
     }
 
     /// Tells the audit log of something that changes nothing here. Nothing is shown before.
@@ -240,6 +254,21 @@ impl Vault {
         originals: Precision,
         purpose: &str,
     ) -> Result<(), GalleryError> {
+        self.create_gallery_as(name, (model, dimension), originals, Storage::Mapped, purpose).await
+    }
+
+    /// As [`create_gallery`](Self::create_gallery), with files of a kind. The model is given with the numbers of its templates.
+    ///
+    /// # Errors
+    /// [`GalleryError::NoMasterKey`], and as [`create_gallery`](Self::create_gallery).
+    pub async fn create_gallery_as(
+        &self,
+        name: &GalleryName,
+        (model, dimension): (&ModelId, Dimension),
+        originals: Precision,
+        storage: Storage,
+        purpose: &str,
+    ) -> Result<(), GalleryError> {
         self.inner.check_writer()?;
         check_model_name(&model.name)?;
         check_text("purpose", purpose, RECORD_TEXT_BYTES_MAX)?;
@@ -253,6 +282,7 @@ impl Vault {
             last_template_id: 0,
             snapshot_number: 0,
             graph_plan: None,
+            storage,
         };
         let (inner, caller) = (Arc::clone(&self.inner), self.caller.clone());
         detached(async move { inner.create_gallery(&record, &caller).await }).await
@@ -340,6 +370,12 @@ impl Inner {
         self.rooms.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes an open gallery out of use.
+    pub(super) fn close_room(&self, name: &GalleryName, why: &GalleryError) {
+        self.put_out_of_use(name, why);
+        self.rooms.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
     /// All galleries for changing.
     pub(super) fn all_rooms(&self) -> Vec<Arc<Room>> {
         self.rooms().values().cloned().collect()
@@ -354,23 +390,18 @@ impl Inner {
         if self.rooms().contains_key(&record.name) || self.reason_out_of_use(&record.name).is_some() {
             return Err(GalleryError::AlreadyExists(record.name.clone()));
         }
-        let path = self.gallery_path(&record.name);
-        let GalleryRecord { model, dimension, originals, .. } = record;
-        let spec = GallerySpec { model: model.clone(), dimension: *dimension, originals: *originals };
-        let folder = DiskFolder::create(&path)?;
-        lock::create_readers(&path)?;
-        Shelf::create(&folder, &spec)?;
-        // Until this commits the folder is nothing but files that the next creation replaces.
-        let mut change = self.records.begin().await?;
-        change.add_gallery(record).await?;
-        change.tell(caller, &Happening::new(Kind::GalleryCreated).of(&record.name)).await?;
-        change.commit().await?;
+        let key = self.key_to_seal(&record.name, record.storage).await?;
+        let id = key.as_ref().map(|key| key.id);
+        if let Err(error) = self.make_gallery(record, key, caller).await {
+            self.discard(&record.name, id).await;
+            return Err(error);
+        }
         self.open_room(record).await.map(drop)
     }
 
     pub(super) async fn open_room(&self, record: &GalleryRecord) -> Result<Arc<Room>, GalleryError> {
         let path = self.gallery_path(&record.name);
-        let folder = Arc::new(DiskFolder::open(&path)?);
+        let folder = self.folder_of(record).await?;
         lock::create_readers(&path)?;
         let erasing = self.records.erasing(&record.name).await?;
         let committed = Committed { last_id: record.last_template_id, erasing };
@@ -378,6 +409,10 @@ impl Inner {
         let mut shelf = opened.map_err(|_| GalleryError::Interrupted)??;
         shelf.give_no_more_up_to(self.records.last_given(&record.name).await?);
         let room = Arc::new(Room::new(record.name.clone(), path, shelf, record.snapshot_number));
+        if let Some(InMemory { bytes, locked_bytes, opened_in }) = room.folder.held() {
+            let ms = opened_in.as_millis() as u64;
+            tracing::info!(gallery = %record.name, bytes, locked_bytes, ms, "opened a sealed gallery into memory");
+        }
         self.rooms.write().unwrap_or_else(PoisonError::into_inner).insert(record.name.clone(), Arc::clone(&room));
         Ok(room)
     }
@@ -394,15 +429,20 @@ impl Inner {
         name: &GalleryName,
     ) -> Result<(Opened, fs_err::File, GalleryRecord), GalleryError> {
         let path = self.gallery_path(name);
-        if self.records.gallery(name).await?.is_none() {
+        let Some(record) = self.records.gallery(name).await? else {
             return Err(GalleryError::NoGallery(name.clone()));
-        }
+        };
         let wait = self.options.erase_wait;
         let Some(readers) = lock::share(&path, wait).await? else {
             let (count, waited_ms) = (0, wait.as_millis() as u64);
             return Err(GalleryError::StillRead { gallery: name.clone(), count, reader: "an erasure", waited_ms });
         };
-        let folder = Arc::new(DiskFolder::open(&path)?);
+        // In a writing process what is open in memory is shared: twice as much may be more than there is.
+        let shared = self.rooms().get(name).map(|room| Arc::clone(&room.folder));
+        let folder = match shared {
+            Some(folder) => folder,
+            None => self.folder_of(&record).await?,
+        };
         let mut attempt = 0;
         loop {
             // First the files' edition, then the records, then the files: records that are newer than files are noticed.
@@ -413,7 +453,7 @@ impl Inner {
             let erasing = self.records.erasing(name).await?;
             let committed = Committed { last_id: record.last_template_id, erasing };
             let files = Arc::clone(&folder);
-            let read = move || opening::read_only(files.as_ref(), &committed);
+            let read = move || opening::read_only(files, &committed);
             match tokio::task::spawn_blocking(read).await.map_err(|_| GalleryError::Interrupted)? {
                 Ok(opened) => return Ok((opened, readers, record)),
                 Err(error) => {

@@ -1,15 +1,12 @@
 //! Checking a gallery: every byte of its files against checksums, and its files against the records. Beside a running
 //! server too: it only reads, and an erasure waits until it is done.
 
-use std::sync::Arc;
-
 use crate::base::ids::{GalleryName, TemplateId};
 use crate::gallery::GalleryError;
 use crate::gallery::graphs;
 use crate::gallery::opening::{Held, Opened};
 use crate::gallery::vault::Vault;
 use crate::records::TemplateState;
-use crate::store::disk::DiskFolder;
 use crate::vector::rows::Rows;
 
 /// Rows of the records compared at a time.
@@ -45,16 +42,17 @@ impl Vault {
     ) -> Result<Verified, GalleryError> {
         // Opening checks the manifest, the head of each segment, and every record of the tail.
         let (opened, readers, record) = self.inner.open_to_read(name).await?;
-        let folder = Arc::new(DiskFolder::open(&self.inner.gallery_path(name))?);
         let checked = tokio::task::spawn_blocking(move || {
             let all = opened.bytes();
             let mut done = opened.chunks.file_bytes();
             for held in &opened.segments {
                 held.run.segment.verify()?;
+                // What is open in memory was read when it was opened: the file may have been changed since.
+                opened.folder.check(&held.entry.file())?;
                 done += held.run.segment.size_bytes();
                 progress(done, all);
             }
-            let faults = graphs::faults(folder.as_ref(), &opened.segments);
+            let faults = graphs::faults(opened.folder.as_ref(), &opened.segments);
             Ok::<(Opened, Vec<String>), GalleryError>((opened, faults))
         });
         let (opened, graph_faults) = checked.await.map_err(|_| GalleryError::Interrupted)??;

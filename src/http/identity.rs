@@ -21,6 +21,7 @@ use crate::crypto::tokens;
 use crate::http::problem::Problem;
 use crate::http::rate::TooOften;
 use crate::http::reception::Reception;
+use crate::http::routes::session::without_factor;
 use crate::http::routes::{self, Need};
 
 /// The cookie of a session.
@@ -118,12 +119,20 @@ async fn caller_of(reception: &Reception, request: &ServiceRequest) -> Result<Ca
 /// Who comes by a session. To change something they also bring the token that only pages of this server can read.
 async fn by_session(reception: &Reception, request: &ServiceRequest, token: String) -> Result<Caller, Problem> {
     let (desk, own) = (Arc::clone(&reception.desk), token.clone());
-    let found = reception.run(async move { sessions::recognise(&desk, &own).await }).await?;
-    let Some((_, user)) = found else {
-        let detail = "This session is over. POST /api/v1/session with a name and a password opens a new one.";
-        return Err(Problem::not_signed_in("no-session", detail));
+    let (user, counts) = match reception.run(async move { sessions::recognise(&desk, &own).await }).await? {
+        sessions::Known::Yes(_, user) => (user, true),
+        sessions::Known::FactorWanted(user) => (user, false),
+        sessions::Known::Over => {
+            let detail = "This session is over. POST /api/v1/session with a name and a password opens a new one.";
+            return Err(Problem::not_signed_in("no-session", detail));
+        }
     };
     let caller = Caller::user(sessions::identity(&user), request.peer_addr(), number_of(request));
+    if !counts {
+        // It is known whose it is, and the event says so.
+        request.extensions_mut().insert(caller);
+        return Err(without_factor());
+    }
     let rate = (SESSION_RATE_PER_MIN, SESSION_RATE_PER_MIN / 6);
     if let Err(refusal) = reception.sessions.take(&user.id, rate, Instant::now()) {
         request.extensions_mut().insert(caller);
@@ -143,10 +152,17 @@ async fn by_session(reception: &Reception, request: &ServiceRequest, token: Stri
 }
 
 /// The token of a session in a request's cookies.
+#[must_use]
 pub fn cookie(headers: &header::HeaderMap) -> Option<String> {
+    cookie_named(headers, COOKIE)
+}
+
+/// The value of a cookie.
+#[must_use]
+pub fn cookie_named(headers: &header::HeaderMap, wanted: &str) -> Option<String> {
     let texts = headers.get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
     let mut pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, value)| *name == COOKIE && !value.is_empty()).map(|(_, value)| value.to_owned())
+    pairs.find(|(name, value)| *name == wanted && !value.is_empty()).map(|(_, value)| value.to_owned())
 }
 
 /// The number that was given to a request before its address was known.
@@ -182,15 +198,21 @@ pub fn unknown(reception: &Reception, request: &HttpRequest, problem: Problem) -
     if problem.status() != StatusCode::UNAUTHORIZED {
         return problem;
     }
+    strange(reception, request).err().unwrap_or(problem)
+}
+
+/// Refuses more of what comes from an address from which much came that did not say who sends it.
+///
+/// # Errors
+/// The refusal.
+pub fn strange(reception: &Reception, request: &HttpRequest) -> Result<(), Problem> {
     let address =
         request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer: SocketAddr| peer.ip().to_canonical());
-    match reception.unknown.take(&address, (UNKNOWN_PER_MIN_MAX, UNKNOWN_AT_ONCE_MAX), Instant::now()) {
-        Ok(()) => problem,
-        Err(refusal) => {
-            let detail = "Too many requests from this address did not say who sends them.".to_owned();
-            too_often(request, refusal, detail)
-        }
-    }
+    let taken = reception.unknown.take(&address, (UNKNOWN_PER_MIN_MAX, UNKNOWN_AT_ONCE_MAX), Instant::now());
+    taken.map_err(|refusal| {
+        let detail = "Too many requests from this address did not say who sends them.".to_owned();
+        too_often(request, refusal, detail)
+    })
 }
 
 fn too_often(request: &HttpRequest, refusal: TooOften, detail: String) -> Problem {
@@ -248,6 +270,7 @@ fn objects_of(request: &HttpRequest) -> impl Iterator<Item = Object> + use<> {
         template.map(|id| Object::Templates(id, id)),
         number("review").map(Object::Review),
         number("lead").map(Object::Lead),
+        number("submission").map(Object::Submission),
     ];
     named.into_iter().flatten()
 }

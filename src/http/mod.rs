@@ -18,6 +18,7 @@ pub mod refusals;
 pub mod review_shapes;
 pub mod routes;
 pub mod shapes;
+pub mod submission_shapes;
 pub mod tls;
 pub mod upload;
 
@@ -38,6 +39,7 @@ use crate::http::around::around;
 use crate::http::reception::Reception;
 use crate::http::tls::{Certificate, TlsError};
 use crate::settings::sections;
+use crate::sso::{Provider, SsoError};
 
 /// Time for a request's head to arrive.
 const HEAD_S_MAX: u64 = 10;
@@ -72,6 +74,9 @@ pub enum HttpError {
     /// The certificate, or its key.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Where users sign in, if not here.
+    #[error(transparent)]
+    Sso(#[from] SsoError),
     /// The server ended by itself, or signals can't be had.
     #[error("the server failed")]
     Failed(#[source] std::io::Error),
@@ -125,9 +130,10 @@ pub async fn serve_until(
     if !settings.bind.is_loopback() && certificate.is_none() && !settings.behind_proxy {
         return Err(HttpError::Unencrypted(settings.address()));
     }
+    let sso = Provider::of(&desk.settings.sso)?.map(Arc::new);
     let listener = listen(settings.address())?;
     let bound = listener.local_addr().map_err(HttpError::Failed)?;
-    let reception = Reception::new(desk, bound, certificate.is_some());
+    let reception = Reception::new(desk, bound, certificate.is_some(), sso);
     match reception.is_founding().await {
         Ok(false) => {}
         Ok(true) => tracing::warn!(

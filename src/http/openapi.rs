@@ -5,7 +5,9 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi};
 
 use crate::http::identity::COOKIE;
-use crate::http::routes::{docs, erase, galleries, health, jobs, references, reviews, searches, session, status};
+use crate::http::routes::{
+    docs, erase, galleries, health, jobs, references, reviews, searches, session, sso, status, submissions,
+};
 
 /// The document. Its version is that of the program.
 #[derive(OpenApi)]
@@ -41,9 +43,14 @@ use crate::http::routes::{docs, erase, galleries, health, jobs, references, revi
         reviews::withdraw,
         reviews::leads,
         reviews::outcome,
+        submissions::list,
+        submissions::hand_in,
+        submissions::show,
         session::open,
         session::show,
         session::end,
+        sso::begin,
+        sso::end,
         docs::openapi,
     ),
     modifiers(&Keys),
@@ -53,6 +60,7 @@ use crate::http::routes::{docs, erase, galleries, health, jobs, references, revi
         (name = "galleries", description = "References and the galleries that hold them."),
         (name = "jobs", description = "Long work that the server does in the background."),
         (name = "searches", description = "Candidate lists for pictures."),
+        (name = "submissions", description = "Stills that somebody from outside hands in, and receipts for them."),
         (name = "reviews", description = "Candidate lists looked at by two people, and the leads that come of it."),
     ),
 )]
@@ -67,7 +75,7 @@ impl Modify for Keys {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(about)).build();
         let components = written.components.get_or_insert_default();
         components.add_security_scheme("key", SecurityScheme::Http(scheme));
-        let cookie = ApiKeyValue::with_description(COOKIE, "From POST /api/v1/session.");
+        let cookie = ApiKeyValue::with_description(COOKIE, "From POST /api/v1/session, or /api/v1/sso/end.");
         components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     }
 }

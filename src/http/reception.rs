@@ -18,6 +18,7 @@ use crate::http::admission::{Admission, Visitor};
 use crate::http::problem::Problem;
 use crate::http::rate::Rate;
 use crate::http::upload::{self, Rules, Upload};
+use crate::sso::Provider;
 
 /// A request with pictures that was let in, and what it brought.
 pub struct Arrival {
@@ -39,6 +40,8 @@ pub struct Reception {
     pub bound: SocketAddr,
     /// Whether connections are encrypted here.
     pub encrypted: bool,
+    /// Where users sign in, if not here.
+    pub sso: Option<Arc<Provider>>,
     /// How often each key asks, by its number.
     pub keys: Rate<i64>,
     /// How often each session's owner asks, by their number.
@@ -54,7 +57,7 @@ pub struct Reception {
 impl Reception {
     /// For a server at `bound`, with encrypted connections or without; use cases run on the runtime that this is called on.
     #[must_use]
-    pub fn new(desk: Arc<Desk>, bound: SocketAddr, encrypted: bool) -> Self {
+    pub fn new(desk: Arc<Desk>, bound: SocketAddr, encrypted: bool, sso: Option<Arc<Provider>>) -> Self {
         let admission = Admission::new(desk.vision_threads(), desk.settings.server.waiting_max);
         let (started, requests, runtime) = (Instant::now(), AtomicU64::new(0), Handle::current());
         Self {
@@ -62,6 +65,7 @@ impl Reception {
             admission,
             bound,
             encrypted,
+            sso,
             keys: Rate::default(),
             sessions: Rate::default(),
             unknown: Rate::default(),
@@ -115,6 +119,22 @@ impl Reception {
         self.desk.vault.snapshot(&gallery).await?;
         let upload = upload::read(request.headers(), payload, &rules).await?;
         Ok(Arrival { gallery, upload, visitor })
+    }
+
+    /// The same of a request that is about no gallery, with so many pictures at most.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    pub async fn receive_of_none(
+        &self,
+        request: &HttpRequest,
+        payload: Payload,
+        (texts, pictures_max): (&'static [&'static str], usize),
+    ) -> Result<(Upload, Visitor), Problem> {
+        let rules = Rules::of(&self.desk.settings.server, texts);
+        let rules = Rules { pictures_max: rules.pictures_max.min(pictures_max), ..rules };
+        let visitor = self.admission.enter(upload::announced(request.headers(), &rules)?)?;
+        Ok((upload::read(request.headers(), payload, &rules).await?, visitor))
     }
 
     /// Runs a use case to its end, also when the client goes away meanwhile: what it began it finishes, and whatever it

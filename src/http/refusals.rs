@@ -6,6 +6,7 @@ use actix_web::http::StatusCode;
 use crate::base::ids::IdError;
 use crate::casework::CaseworkError;
 use crate::casework::review::{Refusal, ReviewError};
+use crate::casework::submissions::SubmissionError;
 use crate::gallery::GalleryError;
 use crate::graph::GraphError;
 use crate::http::problem::Problem;
@@ -35,6 +36,7 @@ impl From<CaseworkError> for Problem {
                 Self::not_found("no-job", "No such job", detail)
             }
             CaseworkError::Review(error) => error.into(),
+            CaseworkError::Submission(error) => error.into(),
             CaseworkError::Governing(error) => {
                 Self::conflict("governing", "What is in force can't be used", error.to_string())
             }
@@ -45,12 +47,22 @@ impl From<CaseworkError> for Problem {
                 Self::unusable(error.kind(), "Not stated as the policy wants it", error.to_string())
             }
             CaseworkError::NoSuchFace { .. } => Self::unusable("no-such-face", "No such face", error.to_string()),
+            CaseworkError::Sso(error) if error.is_ours() => {
+                let detail =
+                    "The provider can't be asked now, or does not answer as one does; the log of the server says more.";
+                Self::own_fault(StatusCode::SERVICE_UNAVAILABLE, "No sign-in now", detail, error.to_string())
+            }
+            CaseworkError::Sso(error) => {
+                let detail = format!("{error}. Begin again at /api/v1/sso/begin.");
+                Self::not_signed_in("sso-refused", detail)
+            }
             CaseworkError::NotAllowed { .. } => Self::not_allowed(error.to_string()),
             CaseworkError::Subject(error) => Self::conflict("subject", "Not as things stand", error.to_string()),
             // Of users, keys, and folders on this machine, which no request names.
             CaseworkError::People(_)
             | CaseworkError::Access(_)
             | CaseworkError::Sample(_)
+            | CaseworkError::Unsolved(_)
             | CaseworkError::Disclosure(_)
             | CaseworkError::Erasure(_)
             | CaseworkError::NoPictures(_)
@@ -86,6 +98,23 @@ impl From<ReviewError> for Problem {
     }
 }
 
+impl From<SubmissionError> for Problem {
+    fn from(error: SubmissionError) -> Self {
+        let (said, kind) = (error.to_string(), error.kind());
+        match error {
+            SubmissionError::NoSubmission(_) => Self::not_found(kind, "No such submission", said),
+            SubmissionError::Refused(..) => Self::conflict(kind, "Not in this state", said),
+            SubmissionError::Nobody | SubmissionError::NoUser(_) => Self::forbidden(kind, "Not known by name", said),
+            SubmissionError::NotKept => Self::conflict(kind, "No submissions are kept", said),
+            SubmissionError::Pictures(_) | SubmissionError::Bytes(_) => Self::too_large(said),
+            SubmissionError::Picture { .. } => Self::unusable(kind, "The picture can't be used", said),
+            SubmissionError::Text(_) | SubmissionError::OtherPictures => Self::malformed(said),
+            SubmissionError::HandedIn { .. } => Self::conflict(kind, "Handed in before", said),
+            SubmissionError::Overtaken => Self::conflict(kind, "Others were quicker", said),
+        }
+    }
+}
+
 impl From<IdError> for Problem {
     fn from(error: IdError) -> Self {
         Self::malformed(error.to_string())
@@ -105,6 +134,17 @@ impl From<GalleryError> for Problem {
             GalleryError::BeingErased(_) => Self::conflict("being-erased", "Still being erased", error.to_string()),
             GalleryError::Moved(_) => Self::conflict("overtaken", "Others were quicker", error.to_string()),
             GalleryError::Held { .. } => Self::conflict("held", "Under legal hold", error.to_string()),
+            GalleryError::NoSubmission(_) => Self::not_found("no-submission", "No such submission", error.to_string()),
+            GalleryError::Records(RecordsError::SubmissionOver(_) | RecordsError::UnsolvedOver(_)) => {
+                Self::conflict("closed", "Closed meanwhile", error.to_string())
+            }
+            GalleryError::Records(RecordsError::ErasedMeanwhile) => {
+                Self::conflict("overtaken", "Others were quicker", error.to_string())
+            }
+            GalleryError::Records(RecordsError::ListEmptied(_)) => {
+                Self::conflict("emptied", "Its period was over", error.to_string())
+            }
+            GalleryError::NoMasterKey(_) => Self::conflict("no-master-key", "No master key", error.to_string()),
             GalleryError::NoPicture { .. } | GalleryError::NoProbe(_) | GalleryError::NoKey(_) => {
                 Self::not_found("no-picture", "No such picture", error.to_string())
             }
@@ -131,6 +171,8 @@ impl From<GalleryError> for Problem {
             GalleryError::Store(_)
             | GalleryError::Segment(_)
             | GalleryError::Keys(_)
+            | GalleryError::Sealed { .. }
+            | GalleryError::KeyGone(_)
             | GalleryError::Picture(_)
             | GalleryError::Records(_)
             | GalleryError::NoData(_)

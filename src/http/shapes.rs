@@ -11,6 +11,8 @@ use crate::casework::search::{Answer, PictureAnswer, ProbeAnswer};
 use crate::gallery::GallerySummary;
 use crate::http::graph_shapes::{ApproximateShape, GraphShape};
 use crate::identify::Candidate;
+use crate::settings::storage::Storage;
+use crate::store::InMemory;
 use crate::vision::quality::Quality;
 
 /// What stands on every answer that shows candidates.
@@ -29,6 +31,24 @@ pub struct ModelShape {
 impl From<&crate::base::ids::ModelId> for ModelShape {
     fn from(model: &crate::base::ids::ModelId) -> Self {
         Self { name: model.name.clone(), hash: model.hash_hex() }
+    }
+}
+
+/// What of a sealed gallery is open in memory.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct MemoryShape {
+    /// Bytes.
+    pub bytes: u64,
+    /// Those of them that the system keeps out of its swap.
+    pub locked_bytes: u64,
+    /// How long reading and opening them took, all together.
+    pub opened_in_ms: f64,
+}
+
+impl From<InMemory> for MemoryShape {
+    fn from(held: InMemory) -> Self {
+        let InMemory { bytes, locked_bytes, opened_in } = held;
+        Self { bytes, locked_bytes, opened_in_ms: opened_in.as_secs_f64() * 1e3 }
     }
 }
 
@@ -58,6 +78,12 @@ pub struct GalleryShape {
     pub tail_rows: usize,
     /// Bytes of the gallery's files.
     pub bytes: u64,
+    /// How its templates lie on disk: `mapped`, plain files; or `sealed`, under a key of the gallery.
+    #[schema(value_type = String, example = "mapped")]
+    pub storage: Storage,
+    /// What of a sealed gallery is open in memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemoryShape>,
     /// Graphs for approximate searches, by segment.
     pub graphs: Vec<GraphShape>,
     /// Whether large segments that are sealed or merged get theirs by themselves.
@@ -85,6 +111,8 @@ impl From<&GallerySummary> for GalleryShape {
             erased_rows: summary.erased_rows,
             tail_rows: summary.tail_rows,
             bytes: summary.bytes,
+            storage: summary.record.storage,
+            memory: summary.held.map(MemoryShape::from),
             graphs: summary.graphs.iter().map(GraphShape::from).collect(),
             graphs_kept_up: summary.record.graph_plan.is_some(),
             snapshot: summary.record.snapshot_number,

@@ -22,6 +22,9 @@ use crate::settings::sections::Server;
 /// Name of the field that carries a picture.
 pub const PICTURE_FIELD: &str = "image";
 
+/// Name of the text field that stands for pictures where it is known: those of a submission, by its number.
+pub const SUBMISSION_FIELD: &str = "submission";
+
 /// What a body may hold.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
@@ -53,7 +56,7 @@ pub struct Picture {
 /// A body that arrived.
 #[derive(Default)]
 pub struct Upload {
-    /// Pictures in order; at least one.
+    /// Pictures in order; at least one, but where a submission's are meant.
     pub pictures: Vec<Picture>,
     texts: BTreeMap<String, String>,
 }
@@ -134,7 +137,7 @@ where
             upload.pictures.push(Picture { name, bytes: bytes.into() });
         }
     }
-    if upload.pictures.is_empty() {
+    if upload.pictures.is_empty() && upload.text(SUBMISSION_FIELD).is_none() {
         return Err(Problem::malformed(format!("There is no picture: send one or more as {PICTURE_FIELD:?}.")));
     }
     Ok(upload)

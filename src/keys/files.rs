@@ -1,4 +1,4 @@
-//! Key files of galleries, and the lock that keeps others from making some while the master key is changed.
+//! Key files of galleries and of users' secrets, and the lock that keeps others from making some while the master key is changed.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,8 @@ use crate::keys::{KEYS, KeyError};
 use crate::store::{disk, private};
 
 const LOCK: &str = "LOCK";
+/// The key of what users have that is secret.
+const PEOPLE: &str = "people.key";
 
 /// How a lock is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,10 +42,33 @@ pub(super) fn lock(data: &Path, how: Lock) -> Result<fs::File, KeyError> {
 
 pub(super) fn make(data: &Path, master: &SecretKey) -> Result<NamedKey, KeyError> {
     let key = NamedKey { id: KeyId::random()?, key: SecretKey::random()? };
-    let path = path_of(data, key.id);
-    let bytes = key_file::write(&key, master)?;
-    private::make_once(&path, &bytes).map_err(|error| wrong(&path, error))?;
+    write_once(&path_of(data, key.id), &key, master)?;
     Ok(key)
+}
+
+/// Makes the key of what users have that is secret, unless there is one.
+pub(super) fn make_of_people(data: &Path, master: &SecretKey) -> Result<(), KeyError> {
+    let key = NamedKey { id: KeyId::random()?, key: SecretKey::random()? };
+    write_once(&path_of_people(data), &key, master)
+}
+
+fn write_once(path: &Path, key: &NamedKey, master: &SecretKey) -> Result<(), KeyError> {
+    let bytes = key_file::write(key, master)?;
+    private::make_once(path, &bytes).map(drop).map_err(|error| wrong(path, error))
+}
+
+pub(super) fn read_of_people(data: &Path, master: &SecretKey) -> Result<NamedKey, KeyError> {
+    let path = path_of_people(data);
+    if !path.exists() {
+        let lost = "it is missing: put it back from a copy of the data folder, or take the second factors away \
+                    (`bertillon user totp NAME --remove`) and enrol them again";
+        return Err(wrong(&path, lost));
+    }
+    key_file::read(&bytes_of(&path)?, master).map_err(|error| wrong(&path, error))
+}
+
+pub(super) fn path_of_people(data: &Path) -> PathBuf {
+    data.join(KEYS).join(PEOPLE)
 }
 
 pub(super) fn read(data: &Path, id: KeyId, master: &SecretKey) -> Result<NamedKey, KeyError> {
@@ -72,7 +97,7 @@ pub(super) fn all(data: &Path) -> Result<Vec<PathBuf>, KeyError> {
         let path = entry.map_err(|error| wrong(&folder, error))?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let id = name.strip_prefix("gallery-").and_then(|name| name.strip_suffix(".key"));
-        if id.and_then(KeyId::parse).is_some() {
+        if name == PEOPLE || id.and_then(KeyId::parse).is_some() {
             if found.len() == KEY_FILES_MAX {
                 return Err(wrong(&folder, format!("there are more than {KEY_FILES_MAX} key files")));
             }

@@ -147,7 +147,7 @@ fn a_change_of_the_master_key_that_was_cut_short_is_finished_by_the_next() {
         let next = SecretKey::new([9; 32]);
         fs::write(data.path().join("keys/master.next"), master::text_of(&next)).unwrap();
         for id in &ids[..done] {
-            let bytes = crate::crypto::key_file::write(&first.get(*id).unwrap(), &next).unwrap();
+            let bytes = key_file::write(&first.get(*id).unwrap(), &next).unwrap();
             fs::write(files::path_of(data.path(), *id), bytes).unwrap();
         }
         assert_eq!(ring(data.path()).rotate_master(None).unwrap(), Rotated { keys: 3 });
@@ -170,4 +170,29 @@ fn a_damaged_key_file_stops_a_change_before_it_begins() {
     let before = fs::read(&whole).unwrap();
     assert!(ring(data.path()).rotate_master(None).unwrap_err().to_string().contains("damaged"));
     assert_eq!(fs::read(&whole).unwrap(), before);
+}
+
+#[test]
+fn users_secrets_lie_under_one_key_that_goes_with_the_master() {
+    for _ in 0..20 {
+        let data = tempfile::tempdir().unwrap();
+        let missing = ring(data.path()).of_people().unwrap_err().to_string();
+        assert!(missing.contains("people.key") && missing.contains("missing"), "{missing}");
+        let start = std::sync::Barrier::new(4);
+        let made: Vec<_> = std::thread::scope(|scope| {
+            let make = || {
+                start.wait();
+                ring(data.path()).of_people_or_new().unwrap().id
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let first = ring(data.path()).of_people().unwrap();
+        assert!(made.iter().all(|id| *id == first.id));
+        assert_eq!(ring(data.path()).rotate_master(None).unwrap(), Rotated { keys: 1 });
+        assert_eq!(ring(data.path()).of_people().unwrap().key.reveal(), first.key.reveal());
+        // The master key is not made anew while something lies under it.
+        fs::remove_file(data.path().join(MASTER_FILE)).unwrap();
+        assert!(matches!(ring(data.path()).of_people(), Err(KeyError::Master { .. })));
+    }
 }

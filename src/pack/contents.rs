@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::audit::searched::{Exact, Listed, Searched};
+use crate::audit::searched::{Exact, Listed, Named, Searched};
 
 /// A search of the same request: the event of both binds them together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +48,9 @@ pub struct Candidate {
     pub score: f32,
     /// The same to the bit.
     pub score_bits: Exact,
+    /// By what the log's hash of the list names it: a salt, or, of one who was erased, the salted hash itself.
+    #[serde(default = "plainly")]
+    pub named: Named,
     /// `live`, `erasing` or `erased` when the pack was made.
     pub state: String,
     /// When it was erased.
@@ -56,6 +59,19 @@ pub struct Candidate {
     pub subject: Option<String>,
     /// sha256 of its picture; only of the candidate of a lead.
     pub image_sha256: Option<String>,
+}
+
+impl Candidate {
+    /// As the log binds it.
+    #[must_use]
+    pub fn listed(&self) -> Listed {
+        let Self { rank, template, score_bits: score, named, .. } = *self;
+        Listed { rank, template, score, named }
+    }
+}
+
+const fn plainly() -> Named {
+    Named::Plainly
 }
 
 /// `list.json`: the whole list, whatever was decided.
@@ -72,8 +88,7 @@ impl ListFile {
     /// As the log binds them.
     #[must_use]
     pub fn listed(&self) -> Vec<Listed> {
-        let listed = |one: &Candidate| Listed { rank: one.rank, template: one.template, score: one.score_bits };
-        self.candidates.iter().map(listed).collect()
+        self.candidates.iter().map(Candidate::listed).collect()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::base::limits::IMAGE_BYTES_MAX;
 use crate::crypto::aead::{derive, keyed_hash};
 use crate::crypto::sealed::{BlobOpener, BlobSealer, CHUNK_BYTES, HEADER_BYTES};
 use crate::crypto::{BlobKind, CryptoError, NamedKey, SealedError, random};
-use crate::store::{Blob, DRAFT_SUFFIX, Folder, Mode, StoreError};
+use crate::store::{Blob, DRAFT_SUFFIX, Folder, Mode, StoreError, overwrite_and_remove};
 
 pub use cabinet::Cabinet;
 
@@ -151,24 +151,7 @@ pub fn write(
 pub fn erase(folder: &dyn Folder, name: &str) -> Result<bool, PictureError> {
     let mut found = false;
     for name in [name.to_owned(), format!("{name}{DRAFT_SUFFIX}")] {
-        let blob = match folder.open(&name, Mode::Change) {
-            Err(StoreError::Missing(_)) => continue,
-            opened => opened?,
-        };
-        let (bytes, zeros) = (blob.size_bytes()?, vec![0; CHUNK_BYTES]);
-        let mut at = 0;
-        for most in [HEADER_BYTES as u64, u64::MAX] {
-            let end = bytes.min(most);
-            while at < end {
-                let length = (end - at).min(CHUNK_BYTES as u64);
-                blob.write_at(at, zeros.get(..length as usize).unwrap_or_default())?;
-                at += length;
-            }
-            blob.sync()?;
-        }
-        drop(blob);
-        folder.remove(&name)?;
-        found = true;
+        found |= overwrite_and_remove(folder, &name, HEADER_BYTES as u64)?;
     }
     Ok(found)
 }
@@ -195,6 +178,19 @@ impl PictureReader {
     #[must_use]
     pub fn plain_bytes(&self) -> u64 {
         self.opener.plain_bytes()
+    }
+
+    /// The whole picture.
+    ///
+    /// # Errors
+    /// [`PictureError`].
+    pub fn whole(&self) -> Result<Arc<[u8]>, PictureError> {
+        let mut bytes = Vec::with_capacity(self.plain_bytes() as usize);
+        self.read(|chunk| {
+            bytes.extend_from_slice(chunk);
+            Ok(())
+        })?;
+        Ok(bytes.into())
     }
 
     /// Gives the picture to `to`, chunk by chunk in order: no more than a chunk is held. What was given before an error is true.

@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use sqlx::{QueryBuilder, Row as _, Sqlite};
+use sqlx::Row as _;
 
 use crate::base::ids::{GalleryName, SubjectRef, TemplateId};
 use crate::base::limits::{
@@ -17,8 +17,8 @@ use crate::base::limits::{
     FILTER_VALUES_MAX,
 };
 use crate::records::subjects::{images_subjects, named_subjects};
-use crate::records::templates::{IDS_PER_STATEMENT, push_list};
-use crate::records::{Change, NewDetail, Records, RecordsError};
+use crate::records::templates::IDS_PER_STATEMENT;
+use crate::records::{Change, NewDetail, Records, RecordsError, SqlBuilder};
 
 /// Why a text is no attribute.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -218,12 +218,12 @@ impl Records {
     ) -> Result<HashMap<TemplateId, Vec<Attribute>>, RecordsError> {
         let mut found: HashMap<TemplateId, Vec<Attribute>> = HashMap::new();
         for some in ids.chunks(IDS_PER_STATEMENT) {
-            let mut query = QueryBuilder::<Sqlite>::new(
+            let mut query = SqlBuilder::new(
                 "SELECT a.template_id, a.name, a.value FROM reference_attribute a JOIN template t \
                  ON t.gallery = a.gallery AND t.id = a.template_id WHERE t.state = 'live' AND a.gallery = ",
             );
             query.push_bind(gallery.as_str().to_owned()).push(" AND a.template_id IN (");
-            push_list(&mut query, some.iter().map(|id| id.0 as i64));
+            query.push_list(some.iter().map(|id| id.0 as i64)).push(")");
             query.push(" ORDER BY a.template_id, a.name");
             for row in query.build().fetch_all(&self.pool).await.map_err(self.sql())? {
                 let text = |column: &str| row.try_get::<&str, _>(column).map_err(self.sql());
@@ -246,18 +246,17 @@ impl Change {
         let all: Vec<(i64, &Attribute)> =
             new.iter().flat_map(|new| new.attributes.iter().map(|attribute| (new.id.0 as i64, attribute))).collect();
         for some in all.chunks(IDS_PER_STATEMENT) {
-            let mut keys = QueryBuilder::<Sqlite>::new(
+            let mut keys = SqlBuilder::new(
                 "INSERT INTO template_attribute (gallery, template_id, name, value_high, value_low, value_number) ",
             );
-            keys.push_values(some, |mut row, (id, attribute)| {
+            keys.push_values(some, |row, (id, attribute)| {
                 let (high, low) = value_key(&attribute.value);
                 row.push_bind(gallery.as_str()).push_bind(*id).push_bind(attribute.name.as_str());
                 row.push_bind(high).push_bind(low).push_bind(number_of(&attribute.value));
             });
             keys.build().execute(&mut *self.transaction).await.map_err(self.sql())?;
-            let mut texts =
-                QueryBuilder::<Sqlite>::new("INSERT INTO reference_attribute (gallery, template_id, name, value) ");
-            texts.push_values(some, |mut row, (id, attribute)| {
+            let mut texts = SqlBuilder::new("INSERT INTO reference_attribute (gallery, template_id, name, value) ");
+            texts.push_values(some, |row, (id, attribute)| {
                 row.push_bind(gallery.as_str()).push_bind(*id).push_bind(attribute.name.as_str());
                 row.push_bind(attribute.value.as_str());
             });

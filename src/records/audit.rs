@@ -3,16 +3,16 @@
 
 use std::path::Path;
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::Row as _;
 
-use crate::audit::{Caller, Chain, Event, Happening, Hash, Kind, StoredCheckpoint, StoredEvent};
+use crate::audit::{Caller, Chain, Event, Happening, Hash, Kind, Object, StoredCheckpoint, StoredEvent};
 use crate::base::clock;
 use crate::base::hex;
 use crate::base::ids::GalleryName;
 use crate::base::limits::AUDIT_PAGE_MAX;
 use crate::crypto::random;
-use crate::records::{Change, Records, RecordsError, sql_error};
+use crate::records::templates::IDS_PER_STATEMENT;
+use crate::records::{Change, DbConnection, DbRow, Records, RecordsError, SqlBuilder, sql_error};
 
 /// Which events are looked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,6 +39,9 @@ impl Change {
     }
 }
 
+/// Random bytes of a data folder's id.
+pub(super) const FOLDER_ID_BYTES: usize = 16;
+
 /// Why an event could not be added.
 pub(super) enum AppendError {
     /// The data base refused.
@@ -63,9 +66,14 @@ impl From<sqlx::Error> for AppendError {
     }
 }
 
+/// A random id of a data folder, in hexadecimal digits.
+pub(super) fn new_id() -> Result<String, String> {
+    Ok(hex::encode(&random::bytes::<FOLDER_ID_BYTES>().map_err(|error| error.to_string())?))
+}
+
 /// Adds an event on a connection that is in a transaction that may write.
 pub(super) async fn append(
-    connection: &mut SqliteConnection,
+    connection: &mut DbConnection,
     caller: &Caller,
     happening: &Happening,
 ) -> Result<(), AppendError> {
@@ -81,19 +89,19 @@ pub(super) async fn append(
         .bind(hash)
         .execute(&mut *connection)
         .await?;
-    for (position, object) in event.objects.into_iter().enumerate() {
-        sqlx::query("INSERT INTO audit_object (seq, position, object) VALUES ($1, $2, $3)")
-            .bind(seq as i64)
-            .bind(position as i64)
-            .bind(object)
-            .execute(&mut *connection)
-            .await?;
+    let objects: Vec<(usize, String)> = event.objects.into_iter().enumerate().collect();
+    for some in objects.chunks(IDS_PER_STATEMENT) {
+        let mut rows = SqlBuilder::new("INSERT INTO audit_object (seq, position, object) ");
+        rows.push_values(some, |row, (position, object)| {
+            row.push_bind(seq as i64).push_bind(*position as i64).push_bind(object.as_str());
+        });
+        rows.build().execute(&mut *connection).await?;
     }
     Ok(())
 }
 
 /// Where the log has come to.
-async fn head(connection: &mut SqliteConnection) -> Result<Chain, AppendError> {
+async fn head(connection: &mut DbConnection) -> Result<Chain, AppendError> {
     let last = "SELECT seq, hash FROM audit_event ORDER BY seq DESC LIMIT 1";
     if let Some(row) = sqlx::query(last).fetch_optional(&mut *connection).await? {
         let (seq, hash): (i64, String) = (row.try_get("seq")?, row.try_get("hash")?);
@@ -121,9 +129,13 @@ impl Records {
         if there.is_some() {
             return Ok(());
         }
-        let id = random::bytes::<16>().map_err(|error| self.damaged(error.to_string()))?;
+        self.give_id(&new_id().map_err(|what| self.damaged(what))?).await
+    }
+
+    /// Gives the data folder this id, if it has none.
+    pub(super) async fn give_id(&self, id: &str) -> Result<(), RecordsError> {
         let insert = "INSERT INTO folder (id) SELECT $1 WHERE NOT EXISTS (SELECT 1 FROM folder)";
-        let query = sqlx::query(insert).bind(hex::encode(&id));
+        let query = sqlx::query(insert).bind(id);
         query.execute(&self.pool).await.map(drop).map_err(self.sql())
     }
 
@@ -189,11 +201,13 @@ impl AuditBook {
         let template =
             filter.object.as_deref().and_then(|object| object.strip_prefix("template:")?.parse::<i64>().ok());
         let rows = if let (Some(object), Some(template)) = (&filter.object, template) {
-            // It may stand within `templates:FIRST-LAST`. The index has these together; SQLite reads a number up to what is none.
+            // It may stand within `templates:FIRST-LAST`. The index has these together; what else there is, is not read as numbers.
             let select = "SELECT e.seq AS seq, e.kind AS kind, e.body AS body, e.hash AS hash FROM audit_event e \
                  WHERE e.seq > 0 AND ($2 IS NULL OR e.kind = $2) AND e.seq IN (SELECT seq FROM audit_object WHERE object = $1 \
                  UNION SELECT seq FROM audit_object WHERE object >= 'templates:' AND object < 'templates;' \
-                 AND CAST(substr(object, 11) AS INTEGER) <= $4 AND CAST(substr(object, instr(object, '-') + 1) AS INTEGER) >= $4) \
+                 AND CASE WHEN object LIKE 'templates:%-%' THEN \
+                 CAST(rtrim(rtrim(substr(object, 11), '0123456789'), '-') AS BIGINT) <= $4 AND \
+                 CAST(substr(ltrim(substr(object, 11), '0123456789'), 2) AS BIGINT) >= $4 ELSE 1 = 0 END) \
                  ORDER BY e.seq DESC LIMIT $3";
             let query = sqlx::query(select).bind(object.clone()).bind(kind).bind(limit).bind(template);
             query.fetch_all(&self.0.pool).await
@@ -211,6 +225,18 @@ impl AuditBook {
         self.with_objects(&rows.map_err(self.0.sql())?).await
     }
 
+    /// The first event of a kind about something, whatever was told of that since.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn first_about(&self, kind: Kind, object: Object) -> Result<Option<StoredEvent>, RecordsError> {
+        let select = "SELECT e.seq AS seq, e.kind AS kind, e.body AS body, e.hash AS hash FROM audit_event e \
+             JOIN audit_object o ON o.seq = e.seq WHERE o.object = $1 AND e.seq > 0 AND e.kind = $2 ORDER BY e.seq LIMIT 1";
+        let query = sqlx::query(select).bind(object.in_words()).bind(kind.as_str());
+        let rows = query.fetch_all(&self.0.pool).await.map_err(self.0.sql())?;
+        Ok(self.with_objects(&rows).await?.pop())
+    }
+
     /// The newest events of a kind in one gallery before number `before`, newest first, at most `limit`.
     ///
     /// # Errors
@@ -225,14 +251,14 @@ impl AuditBook {
         // Keys of a text are in ascending order, and no text within it has a quotation mark without a backslash.
         let words = format!("\"gallery\":\"{gallery}\",\"kind\":\"{}\"", kind.as_str());
         let select = "SELECT seq, kind, body, hash FROM audit_event WHERE kind = $1 AND seq > 0 AND seq < $2 \
-             AND instr(body, $3) > 0 ORDER BY seq DESC LIMIT $4";
+             AND REPLACE(body, $3, '') <> body ORDER BY seq DESC LIMIT $4";
         let query = sqlx::query(select).bind(kind.as_str()).bind(i64::try_from(before).unwrap_or(i64::MAX));
         let query = query.bind(words).bind(limit.min(AUDIT_PAGE_MAX) as i64);
         let rows = query.fetch_all(&self.0.pool).await.map_err(self.0.sql())?;
         self.with_objects(&rows).await
     }
 
-    async fn with_objects(&self, rows: &[SqliteRow]) -> Result<Vec<StoredEvent>, RecordsError> {
+    async fn with_objects(&self, rows: &[DbRow]) -> Result<Vec<StoredEvent>, RecordsError> {
         let mut events = Vec::with_capacity(rows.len());
         for row in rows {
             let text = |column: &str| row.try_get::<String, _>(column).map_err(self.0.sql());
@@ -277,7 +303,7 @@ impl AuditBook {
         let select = "SELECT seq, body, signature FROM audit_checkpoint WHERE seq > $1 ORDER BY seq LIMIT $2";
         let query = sqlx::query(select).bind(i64::try_from(after).unwrap_or(i64::MAX)).bind(AUDIT_PAGE_MAX as i64);
         let rows = query.fetch_all(&self.0.pool).await.map_err(self.0.sql())?;
-        let checkpoint = |row: &SqliteRow| {
+        let checkpoint = |row: &DbRow| {
             let (seq, body, signature): (i64, String, String) =
                 (row.try_get("seq")?, row.try_get("body")?, row.try_get("signature")?);
             Ok((seq as u64, StoredCheckpoint { body, signature }))

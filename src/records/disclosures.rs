@@ -1,9 +1,8 @@
 //! Disclosures: what of a search leaves in a pack, read as it was recorded, and which packs were made for whom.
 
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
-use crate::audit::searched::{Exact, Searched};
+use crate::audit::searched::{Exact, Named, Searched};
 use crate::audit::{Caller, Happening, Object};
 use crate::base::clock;
 use crate::base::ids::{GalleryName, TemplateId};
@@ -11,13 +10,13 @@ use crate::base::limits::{
     AUDIT_OBJECTS_MAX, CANDIDATES_MAX, DISCLOSURE_PAGE_MAX, DISCLOSURES_MAX, RECORD_TEXT_BYTES_MAX, REVIEW_PAGE_MAX,
 };
 use crate::pack::contents::{Candidate, Said};
-use crate::records::{Change, Records, RecordsError, Statement};
+use crate::records::{Change, DbRow, Records, RecordsError, Statement};
 
 /// The disclosures of a data folder, for one caller. Clones share them.
 #[derive(Debug, Clone)]
 pub struct DisclosureBook {
-    records: Records,
-    caller: Caller,
+    pub(super) records: Records,
+    pub(super) caller: Caller,
 }
 
 impl Records {
@@ -89,13 +88,14 @@ impl DisclosureBook {
              s.face_height AS face_height, s.model_hash AS model_hash, s.snapshot_number AS snapshot_number, \
              s.back_end AS back_end, s.restriction AS restriction, s.threshold AS threshold, s.operating_point AS operating_point, \
              COALESCE(c.people, 0) AS people, COALESCE(c.last_template_id, 0) AS last_template_id, COALESCE(c.live, 0) AS live, \
+             COALESCE(c.form, 1) AS form, \
              c.sha256 AS sha256 FROM search s LEFT JOIN search_context c ON c.search_id = s.id WHERE s.id = $1";
         let row = sqlx::query(select).bind(search).fetch_optional(&self.records.pool).await.map_err(&sql)?;
         let Some(row) = row else { return Ok(None) };
         let statement = self.records.stated(search).await?;
         let candidates = self.candidates(search).await?;
         let mut searched = searched_of(&row).map_err(&sql)?;
-        searched.candidates = candidates.iter().map(listed).collect();
+        searched.candidates = candidates.iter().map(Candidate::listed).collect();
         if let Some(Statement { stated, .. }) = &statement {
             searched.purpose.clone_from(&stated.purpose);
             searched.lawful_basis.clone_from(&stated.lawful_basis);
@@ -110,21 +110,24 @@ impl DisclosureBook {
     async fn candidates(&self, search: i64) -> Result<Vec<Candidate>, RecordsError> {
         // Templates without a row are synthetic, and live.
         let select = "SELECT c.rank AS rank, c.template_id AS template_id, c.score AS score, \
-             COALESCE(t.state, 'live') AS state, t.erased_at AS erased_at FROM search_candidate c \
+             COALESCE(t.state, 'live') AS state, t.erased_at AS erased_at, c.salt AS salt, c.entry AS entry, \
+             c.erased_at AS gone_at FROM search_candidate c \
              JOIN search s ON s.id = c.search_id LEFT JOIN template t ON t.gallery = s.gallery AND t.id = c.template_id \
              WHERE c.search_id = $1 ORDER BY c.rank LIMIT $2";
         let query = sqlx::query(select).bind(search).bind(CANDIDATES_MAX as i64);
         let rows = query.fetch_all(&self.records.pool).await.map_err(self.records.sql())?;
-        let candidate = |row: &SqliteRow| {
+        let candidate = |row: &DbRow| {
             let (rank, template): (i64, i64) = (row.try_get("rank")?, row.try_get("template_id")?);
             let score = row.try_get::<f64, _>("score")? as f32;
+            let gone_at: Option<String> = row.try_get("gone_at")?;
             Ok(Candidate {
                 rank: rank as u32,
                 template: template as u64,
                 score,
                 score_bits: Exact(score),
-                state: row.try_get("state")?,
-                erased_at: row.try_get("erased_at")?,
+                named: named(row, gone_at.is_some())?,
+                state: if gone_at.is_some() { "erased".to_owned() } else { row.try_get("state")? },
+                erased_at: gone_at.map_or_else(|| row.try_get("erased_at"), |at| Ok(Some(at)))?,
                 subject: None,
                 image_sha256: None,
             })
@@ -171,6 +174,8 @@ impl DisclosureBook {
             return Err(RecordsError::TooMany { what: "bytes of a recipient or reason", limit: RECORD_TEXT_BYTES_MAX });
         }
         let (mut change, at) = (self.records.begin().await?, clock::now_rfc3339());
+        // The list may have been emptied since it was read.
+        change.refuse_emptied(*search).await?;
         let insert = "INSERT INTO disclosure (id, search_id, lead_id, gallery, made_by, made_at, contents) \
              SELECT (SELECT COALESCE(MAX(id), 0) + 1 FROM disclosure), $1, $2, $3, $4, $5, $6 \
              WHERE (SELECT COUNT(*) FROM disclosure) < $7 RETURNING id";
@@ -210,7 +215,7 @@ impl DisclosureBook {
         rows.iter().map(|row| self.disclosure_of(row)).collect()
     }
 
-    fn disclosure_of(&self, row: &SqliteRow) -> Result<DisclosureRecord, RecordsError> {
+    fn disclosure_of(&self, row: &DbRow) -> Result<DisclosureRecord, RecordsError> {
         let text = |column: &str| row.try_get::<String, _>(column).map_err(self.records.sql());
         let gallery = text("gallery")?.parse();
         let gallery = gallery.map_err(|_| self.records.damaged("a disclosure is of no gallery".to_owned()))?;
@@ -237,16 +242,23 @@ pub fn searches_in(objects: &[String]) -> Vec<i64> {
     objects.iter().filter_map(search).take(AUDIT_OBJECTS_MAX).collect()
 }
 
-fn listed(candidate: &Candidate) -> crate::audit::searched::Listed {
-    let Candidate { rank, template, score_bits: score, .. } = *candidate;
-    crate::audit::searched::Listed { rank, template, score }
+/// By what its list names a candidate.
+fn named(row: &DbRow, gone: bool) -> Result<Named, sqlx::Error> {
+    let of = |column: &str| row.try_get::<Option<String>, _>(column);
+    let wrong = |error: &'static str| sqlx::Error::Decode(error.into());
+    Ok(match (of("salt")?, of("entry")?) {
+        (Some(salt), Some(_)) if !gone => Named::Salted(salt.parse().map_err(wrong)?),
+        (_, Some(entry)) => Named::Erased(entry.parse().map_err(wrong)?),
+        (_, None) => Named::Plainly,
+    })
 }
 
-fn searched_of(row: &SqliteRow) -> Result<Searched, sqlx::Error> {
+fn searched_of(row: &DbRow) -> Result<Searched, sqlx::Error> {
     let number = |column: &str| row.try_get::<i64, _>(column);
     let pixels = |column: &str| Ok::<_, sqlx::Error>(Exact(row.try_get::<f64, _>(column)? as f32));
     let threshold: Option<f64> = row.try_get("threshold")?;
     Ok(Searched {
+        form: number("form")? as u8,
         search: number("id")?,
         gallery: row.try_get("gallery")?,
         model: row.try_get("model_hash")?,

@@ -74,7 +74,7 @@ impl Change {
         let query = sqlx::query_scalar::<_, String>(select).bind(gallery.as_str()).bind(first);
         let reference = query.fetch_optional(&mut *self.transaction).await.map_err(self.sql())?;
         let salt = random::bytes::<16>();
-        let salt = salt.map_err(|error| RecordsError::Damaged { path: self.path.clone(), what: error.to_string() })?;
+        let salt = salt.map_err(|error| self.damaged(error.to_string()))?;
         let hidden = reference.as_ref().map(|reference| hex::encode(&commitment(&salt, gallery, reference)));
         let insert = "INSERT INTO erasure (id, gallery, what, commitment, asked_by, asked_at) \
              SELECT (SELECT COALESCE(MAX(id), 0) + 1 FROM erasure), $1, $2, $3, $4, $5 RETURNING id";

@@ -1,14 +1,14 @@
 //! Galleries: one row each, with the two numbers that say what of their files counts.
 
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
 use crate::audit::{Caller, Happening, Kind};
 use crate::base::hex;
 use crate::base::ids::{GalleryName, ModelId};
 use crate::base::limits::GALLERIES_MAX;
-use crate::records::{Change, Records, RecordsError};
+use crate::records::{Change, DbRow, Records, RecordsError};
 use crate::segment::Precision;
+use crate::settings::storage::Storage;
 use crate::vector::dimension::Dimension;
 
 /// A gallery as the records know it.
@@ -32,6 +32,8 @@ pub struct GalleryRecord {
     pub snapshot_number: u64,
     /// How graphs for approximate searches are kept up, as the layer above wrote it; `None` where nobody asked for any.
     pub graph_plan: Option<String>,
+    /// How its files lie on disk.
+    pub storage: Storage,
 }
 
 const SELECT: &str = "SELECT * FROM gallery ORDER BY name LIMIT $1";
@@ -74,7 +76,7 @@ impl Records {
         change.commit().await
     }
 
-    fn gallery_of(&self, row: &SqliteRow) -> Result<GalleryRecord, RecordsError> {
+    fn gallery_of(&self, row: &DbRow) -> Result<GalleryRecord, RecordsError> {
         let text = |column: &str| row.try_get::<String, _>(column).map_err(self.sql());
         let number = |column: &str| row.try_get::<i64, _>(column).map_err(self.sql());
         let bad = |what: &str| self.damaged(format!("a gallery has an impossible {what}"));
@@ -90,6 +92,11 @@ impl Records {
             last_template_id: u64::try_from(number("last_template_id")?).map_err(|_| bad("last template"))?,
             snapshot_number: u64::try_from(number("snapshot_number")?).map_err(|_| bad("snapshot number"))?,
             graph_plan: row.try_get("graph_plan").map_err(self.sql())?,
+            storage: match row.try_get::<String, _>("storage") {
+                // A copy that was made before there was another kind.
+                Err(sqlx::Error::ColumnNotFound(_)) => Storage::Mapped,
+                text => text.map_err(self.sql())?.parse().map_err(|_| bad("kind of files"))?,
+            },
         })
     }
 }
@@ -108,7 +115,7 @@ impl Change {
             return Err(RecordsError::TooMany { what: "galleries", limit: GALLERIES_MAX });
         }
         let insert = "INSERT INTO gallery (name, purpose, model_name, model_hash, dimension, originals, created_at, \
-             last_template_id, snapshot_number) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+             last_template_id, snapshot_number, storage) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
         sqlx::query(insert)
             .bind(gallery.name.as_str())
             .bind(&gallery.purpose)
@@ -119,6 +126,7 @@ impl Change {
             .bind(&gallery.created_at)
             .bind(gallery.last_template_id as i64)
             .bind(gallery.snapshot_number as i64)
+            .bind(gallery.storage.as_str())
             .execute(&mut *self.transaction)
             .await
             .map_err(self.sql())?;

@@ -2,12 +2,11 @@
 //! here it is kept, each change in one transaction with the event that tells of it, and only for whoever read the latest version.
 
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
 use crate::audit::{Caller, Happening, Object};
 use crate::base::clock;
 use crate::base::limits::{PROPOSAL_PAGE_MAX, PROPOSALS_OPEN_MAX};
-use crate::records::{Change, Records, RecordsError};
+use crate::records::{Change, DbRow, Records, RecordsError};
 
 /// What is in force and what was proposed, for one caller. Clones share it.
 #[derive(Debug, Clone)]
@@ -221,7 +220,7 @@ impl GoverningBook {
     /// # Errors
     /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
     pub async fn one(&self, id: i64) -> Result<Option<ProposalRecord>, RecordsError> {
-        let mut reading = self.records.pool.begin().await.map_err(self.records.sql())?;
+        let mut reading = self.records.read().await?;
         let query = sqlx::query("SELECT * FROM proposal WHERE id = $1").bind(id);
         let row = query.fetch_optional(&mut *reading).await.map_err(self.records.sql())?;
         let Some(row) = row else { return Ok(None) };
@@ -260,7 +259,7 @@ impl GoverningBook {
              p.body AS body FROM policy_version v JOIN proposal p ON p.id = v.proposal_id ORDER BY v.number DESC LIMIT $1";
         let query = sqlx::query(select).bind(limit.min(PROPOSAL_PAGE_MAX) as i64);
         let rows = query.fetch_all(&self.records.pool).await.map_err(self.records.sql())?;
-        let version = |row: &SqliteRow| {
+        let version = |row: &DbRow| {
             Ok(PolicyVersion {
                 number: row.try_get("number")?,
                 proposal: row.try_get("proposal_id")?,
@@ -290,14 +289,14 @@ impl GoverningBook {
         let select = "SELECT proposal_id, statement, signature FROM signed_point WHERE name = $1";
         let query = sqlx::query(select).bind(name);
         let row = query.fetch_optional(&self.records.pool).await.map_err(self.records.sql())?;
-        let signed = |row: &SqliteRow| {
+        let signed = |row: &DbRow| {
             let (proposal, statement) = (row.try_get("proposal_id")?, row.try_get("statement")?);
             Ok(SignedPoint { proposal, statement, signature: row.try_get("signature")? })
         };
         row.as_ref().map(signed).transpose().map_err(self.records.sql())
     }
 
-    fn proposal_of(&self, row: &SqliteRow) -> Result<ProposalRecord, RecordsError> {
+    fn proposal_of(&self, row: &DbRow) -> Result<ProposalRecord, RecordsError> {
         let text = |column: &str| row.try_get::<String, _>(column).map_err(self.records.sql());
         let number = |column: &str| row.try_get::<i64, _>(column).map_err(self.records.sql());
         let needs = u32::try_from(number("needs")?);
@@ -321,7 +320,7 @@ impl GoverningBook {
         })
     }
 
-    fn voice_of(&self, row: &SqliteRow) -> Result<VoiceRecord, RecordsError> {
+    fn voice_of(&self, row: &DbRow) -> Result<VoiceRecord, RecordsError> {
         let text = |column: &str| row.try_get::<String, _>(column).map_err(self.records.sql());
         let reason = row.try_get("reason").map_err(self.records.sql())?;
         Ok(VoiceRecord { person: text("person")?, said: text("said")?, reason, at: text("at")? })

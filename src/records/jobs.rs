@@ -1,13 +1,12 @@
 //! Long work that is asked for, done in the background by the serving process, and followed by whoever asked.
 
 use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use crate::audit::{Caller, Detail, Happening, Kind, Object, Outcome};
 use crate::base::clock;
 use crate::base::ids::GalleryName;
 use crate::base::limits::{JOB_ATTEMPTS_MAX, JOB_OUTCOME_BYTES_MAX, JOBS_KEPT_MAX, JOBS_WAITING_MAX};
-use crate::records::{Change, Records, RecordsError};
+use crate::records::{Change, DbConnection, DbRow, Records, RecordsError};
 
 /// Where a job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -273,7 +272,7 @@ impl JobBook {
         change.commit().await
     }
 
-    fn job_of(&self, row: &SqliteRow) -> Result<JobRecord, RecordsError> {
+    fn job_of(&self, row: &DbRow) -> Result<JobRecord, RecordsError> {
         let text = |column: &str| row.try_get::<String, _>(column).map_err(self.0.sql());
         let perhaps = |column: &str| row.try_get::<Option<String>, _>(column).map_err(self.0.sql());
         let number = |column: &str| row.try_get::<i64, _>(column).map_err(self.0.sql());
@@ -322,7 +321,7 @@ impl Change {
 
 /// Ends a job on a connection that is in a transaction.
 pub(super) async fn end_job(
-    connection: &mut SqliteConnection,
+    connection: &mut DbConnection,
     id: i64,
     state: JobState,
     outcome: &str,
@@ -338,6 +337,7 @@ pub(super) async fn end_job(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::records_url::RecordsUrl;
 
     fn caller() -> Caller {
         Caller::itself("a test")
@@ -345,7 +345,8 @@ mod tests {
 
     async fn book() -> (tempfile::TempDir, Records, JobBook) {
         let folder = tempfile::tempdir().unwrap();
-        let records = Records::create(&folder.path().join("records.db")).await.unwrap();
+        let url = std::env::var("BERTILLON_RECORDS_URL").ok().map(RecordsUrl::from);
+        let records = Records::open(folder.path(), url.as_ref()).await.unwrap();
         let book = records.job_book();
         (folder, records, book)
     }

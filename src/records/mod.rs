@@ -1,52 +1,73 @@
 //! What is known about galleries, references, searches and users, in SQL. Sees no template.
 //!
 //! A change of a gallery counts when its transaction here has committed: files are brought in line with it, never the
-//! other way round. SQLite in WAL mode with full syncing; the statements stay within what PostgreSQL takes too.
+//! other way round. SQLite in WAL mode with full syncing, or PostgreSQL: statements are written once, in what both take, and
+//! `dialect` has whatever differs.
 
 mod attributes;
 mod audit;
 mod copy;
+mod counts;
+mod dialect;
 pub mod disclosures;
 mod erasures;
 mod galleries;
 pub mod governing;
 mod jobs;
+mod lists;
 mod people;
 mod pictures;
+mod place;
 mod probes;
 pub mod review;
 pub mod samples;
 mod searches;
+mod sql;
 mod statements;
 pub mod subjects;
+pub mod submissions;
 mod taken_back;
 mod templates;
+pub mod unsolved;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Row as _, SqlSafeStr as _, Sqlite, Transaction};
+use sqlx::{AssertSqlSafe, SqlSafeStr as _, Transaction};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::audit::Caller;
+use crate::records::dialect::{Dialect, FileUse};
+use crate::store::StoreError;
 
 pub use attributes::{Attribute, AttributeError, AttributeName, check_attributes};
 pub use audit::{AuditBook, EventFilter};
 pub use copy::TakenIn;
+pub use counts::Counted;
 pub use erasures::{BegunErasure, COMMITMENT, ErasureRecord, commitment};
 pub use galleries::GalleryRecord;
 pub use jobs::{JobBook, JobRecord, JobState, NewJob};
-pub use people::{Attempt, KeyRecord, NewKeyRecord, PeopleBook, PeopleError, SessionRecord, UserRecord, UserState};
+pub use lists::Over;
+pub use people::{
+    Attempt, Basis, Compared, FactorRecord, IdentityRecord, KeyRecord, NewKeyRecord, Opening, PeopleBook, PeopleError,
+    Proof, SessionRecord, Shown, UserRecord, UserState,
+};
 pub use pictures::{KeptPicture, PendingBlob};
 pub use probes::{NewProbe, ProbeEdit, ProbeRecord};
 pub use searches::{FaceBox, GallerySeen, RecordedCandidate, SearchRecord};
-pub use statements::Statement;
+use sql::SqlBuilder;
+pub use statements::{SearchOf, Statement};
 pub use templates::{NewDetail, ReferenceImage, TemplateState};
 
-const SCHEMA_VERSION: i64 = 14;
+/// Either kind of data base, as all statements see it, and what it is reached by.
+type Db = sqlx::Any;
+type DbPool = sqlx::Pool<Db>;
+type DbConnection = <Db as sqlx::Database>::Connection;
+type DbRow = <Db as sqlx::Database>::Row;
+
+const SCHEMA_VERSION: i64 = 20;
 /// The first schema with subjects.
 const SUBJECTS_SINCE: i64 = 11;
 /// Subjects and images for references of before schema 11.
@@ -101,11 +122,54 @@ pub enum RecordsError {
         "{0} is being read by another process, so its journal could not be emptied in time: erase again to finish it"
     )]
     Journal(PathBuf),
+    /// They are not in the data folder, and nobody said where.
+    #[error(
+        "the records of {} are in a PostgreSQL data base: name it in the settings (records.url, or BERTILLON_RECORDS_URL)", .0.display()
+    )]
+    OnPostgres(PathBuf),
+    /// They are in the data folder, and somebody said elsewhere.
+    #[error(
+        "these records are in the file {}: take records.url out of the settings. Nothing moves them to a PostgreSQL data base; a gallery can be backed up, and restored into a data folder that began with one", .0.display()
+    )]
+    InFile(PathBuf),
+    /// The data base that is named has not got them.
+    #[error(
+        "the PostgreSQL data base that records.url names has not got the records of {}, which are in the schema {schema}: name the right one, or restore that schema", .data.display()
+    )]
+    NotThere {
+        /// The data folder.
+        data: PathBuf,
+        /// Where its records are.
+        schema: String,
+    },
+    /// The file that says where they are.
+    #[error(transparent)]
+    Store(StoreError),
     /// A blob that was to count, and is gone.
     #[error(
         "a picture was to be kept that another process has removed meanwhile, as a server was started or the gallery's key destroyed: try again"
     )]
     NotBegun,
+    /// A submission that was searched with, and is closed or erased by now.
+    #[error("submission {0} was closed or erased meanwhile, so the search with it does not count: look at it again")]
+    SubmissionOver(i64),
+    /// An unsolved probe that was searched with, and is on the list no more.
+    #[error("unsolved probe {0} went from the list meanwhile, so the search with it does not count: look at it again")]
+    UnsolvedOver(i64),
+    /// A folder that is in use, and does not say where its records are.
+    #[error(
+        "{0} has galleries or keys, and no records.postgres that says which records are its own: put that file back from a copy of the \
+         data folder; empty records are not made beside them"
+    )]
+    MarkLost(PathBuf),
+    /// Somebody on a list was erased before it was recorded.
+    #[error(
+        "somebody on the list was erased while the search ran, so it does not count and is not shown: search again"
+    )]
+    ErasedMeanwhile,
+    /// A list whose period was over.
+    #[error("the list of search {0} was emptied, as the policy's period was over: nothing is said of it any more")]
+    ListEmptied(i64),
     /// A limit.
     #[error("too many {what}: at most {limit}")]
     TooMany {
@@ -119,8 +183,10 @@ pub enum RecordsError {
 /// The open records of a data folder.
 #[derive(Debug, Clone)]
 pub struct Records {
-    pool: SqlitePool,
+    pool: DbPool,
+    /// What errors call them: the file, or the data base and the schema.
     path: PathBuf,
+    dialect: Dialect,
     /// Whose turn it is to write. `SQLite` lets one write at a time, and whoever comes second looks again now and then; in
     /// one process they queue here, so that nobody is overtaken by a long import for ever.
     turn: Arc<Mutex<()>>,
@@ -128,7 +194,7 @@ pub struct Records {
 
 /// A transaction that changes records: the only one of this process, so nobody begins a second while holding one. Dropped without [`commit`](Self::commit), it changes nothing.
 pub struct Change {
-    transaction: Transaction<'static, Sqlite>,
+    transaction: Transaction<'static, Db>,
     path: PathBuf,
     /// Who is told of in it: counted once it is committed.
     told: Vec<Caller>,
@@ -137,12 +203,19 @@ pub struct Change {
 }
 
 impl Records {
-    /// Opens the records at `path` for writing; makes them or brings their schema up to date where needed.
+    /// Opens the records in the file `path` for writing; makes them or brings their schema up to date where needed.
     ///
     /// # Errors
     /// [`RecordsError`].
     pub async fn create(path: &Path) -> Result<Self, RecordsError> {
-        let records = Self::connect(path, true).await?;
+        let records = Self::connect(path, FileUse::Make).await?;
+        records.migrate().await?;
+        records.name_folder().await?;
+        Ok(records)
+    }
+
+    /// Brings the schema up to date.
+    async fn migrate(&self) -> Result<(), RecordsError> {
         let migration = |version, name: &'static str, text: &'static str| {
             Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
         };
@@ -164,15 +237,28 @@ impl Records {
             ),
             migration(12, "samples and packs", include_str!("migrations/0012_samples_and_packs.sql")),
             migration(13, "pictures", include_str!("migrations/0013_pictures.sql")),
-            migration(SCHEMA_VERSION, "governing", include_str!("migrations/0014_governing.sql")),
+            migration(14, "governing", include_str!("migrations/0014_governing.sql")),
+            migration(15, "submissions", include_str!("migrations/0015_submissions.sql")),
+            migration(16, "unsolved", include_str!("migrations/0016_unsolved.sql")),
+            migration(17, "sign in", include_str!("migrations/0017_sign_in.sql")),
+            migration(18, "storage", include_str!("migrations/0018_storage.sql")),
+            migration(19, "lists", include_str!("migrations/0019_lists.sql")),
+            migration(SCHEMA_VERSION, "session proof", include_str!("migrations/0020_session_proof.sql")),
         ];
-        let migrated = Migrator::with_migrations(migrations).run(&records.pool).await;
-        migrated.map_err(|source| RecordsError::Schema { path: path.to_owned(), source: Box::new(source) })?;
-        records.name_folder().await?;
-        Ok(records)
+        let translated = migrations.into_iter().map(|migration| self.translated(migration));
+        let migrations = translated.collect::<Result<Vec<_>, _>>()?;
+        let migrated = Migrator::with_migrations(migrations).run(&self.pool).await;
+        migrated.map_err(|source| RecordsError::Schema { path: self.path.clone(), source: Box::new(source) })
     }
 
-    /// Opens the records at `path` beside the process that changes galleries: to read, and to record searches.
+    /// A migration in the words of the data base. It keeps the checksum of the text that it comes from.
+    fn translated(&self, mut migration: Migration) -> Result<Migration, RecordsError> {
+        let text = self.dialect.migration(migration.sql.as_str()).map_err(|what| self.damaged(what))?;
+        migration.sql = AssertSqlSafe(text).into_sql_str();
+        Ok(migration)
+    }
+
+    /// Opens the records in the file `path` beside the process that changes galleries: to read, and to record searches.
     ///
     /// # Errors
     /// [`RecordsError::Missing`], [`RecordsError::Version`].
@@ -180,7 +266,7 @@ impl Records {
         if !path.is_file() {
             return Err(RecordsError::Missing(path.to_owned()));
         }
-        let records = Self::connect(path, false).await?;
+        let records = Self::connect(path, FileUse::Work).await?;
         records.check_version(SCHEMA_VERSION).await?;
         Ok(records)
     }
@@ -196,18 +282,15 @@ impl Records {
         }
     }
 
-    async fn connect(path: &Path, create: bool) -> Result<Self, RecordsError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(create)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY_WAIT)
-            .pragma("secure_delete", "ON");
-        let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).connect_with(options).await;
+    async fn connect(path: &Path, what_for: FileUse) -> Result<Self, RecordsError> {
+        let pool = dialect::connect_file(path, what_for).await;
         let pool = pool.map_err(|source| RecordsError::Sql { path: path.to_owned(), source })?;
-        Ok(Self { pool, path: path.to_owned(), turn: Arc::default() })
+        Ok(Self { pool, path: path.to_owned(), dialect: Dialect::Sqlite, turn: Arc::default() })
+    }
+
+    /// Begins a transaction that reads one moment: what it reads in several statements goes together.
+    pub(in crate::records) async fn read(&self) -> Result<Transaction<'static, Db>, RecordsError> {
+        self.dialect.begin_reading(&self.pool).await.map_err(self.sql())
     }
 
     /// Begins a transaction that may write; waits for other writers.
@@ -216,27 +299,27 @@ impl Records {
     /// [`RecordsError::Sql`].
     pub async fn begin(&self) -> Result<Change, RecordsError> {
         let turn = Arc::clone(&self.turn).lock_owned().await;
-        // Taking the write lock at once avoids two transactions that both read and then both wait to write.
-        let begun = self.pool.begin_with("BEGIN IMMEDIATE").await;
+        let begun = self.dialect.begin(&self.pool).await;
         Ok(Change { transaction: begun.map_err(self.sql())?, path: self.path.clone(), told: Vec::new(), _turn: turn })
     }
 
-    /// Moves the write-ahead log into the data base and empties it, so that erased text is in neither.
+    /// Moves `SQLite`'s write-ahead log into the data base and empties it, so that erased text is in neither. PostgreSQL removes its
+    /// dead rows; its own log, and what it has copied of that, are beyond reach (docs/OPERATIONS.md).
     ///
     /// # Errors
     /// [`RecordsError::Journal`] when others read for longer than `wait`.
     pub async fn empty_journal(&self, wait: Duration) -> Result<(), RecordsError> {
-        let deadline = Instant::now() + wait;
-        loop {
-            let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&self.pool).await.map_err(self.sql())?;
-            if row.try_get::<i64, _>(0).map_err(self.sql())? == 0 {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                return Err(RecordsError::Journal(self.path.clone()));
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        if self.dialect.empty_journal(&self.pool, wait).await.map_err(self.sql())? {
+            Ok(())
+        } else {
+            Err(RecordsError::Journal(self.path.clone()))
         }
+    }
+
+    /// Whether they are in the data folder, so that all of their bytes can be overwritten.
+    #[must_use]
+    pub fn in_the_folder(&self) -> bool {
+        self.dialect == Dialect::Sqlite
     }
 
     /// Closes all connections.
@@ -257,10 +340,8 @@ impl RecordsError {
     /// Whether others wrote for so long that nothing else could: to be tried again.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        let Self::Sql { source: sqlx::Error::Database(error), .. } = self else { return false };
-        let code = error.code().and_then(|code| code.parse::<u32>().ok());
-        // SQLITE_BUSY; its higher bits say more.
-        code.is_some_and(|code| code & 0xff == 5)
+        let Self::Sql { source, .. } = self else { return false };
+        dialect::is_busy(source)
     }
 }
 
@@ -284,6 +365,10 @@ impl Change {
 
     fn sql(&self) -> impl Fn(sqlx::Error) -> RecordsError + use<> {
         sql_error(&self.path)
+    }
+
+    fn damaged(&self, what: impl Into<String>) -> RecordsError {
+        RecordsError::Damaged { path: self.path.clone(), what: what.into() }
     }
 }
 

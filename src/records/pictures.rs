@@ -1,7 +1,6 @@
 //! Kept pictures: whose sealed blobs are, and under which keys; the blobs themselves are files.
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row as _, Sqlite};
+use sqlx::Row as _;
 
 use crate::audit::{Caller, Detail, Happening, Kind};
 use crate::base::clock;
@@ -9,8 +8,8 @@ use crate::base::ids::{GalleryName, TemplateId};
 use crate::base::limits::{KEY_FILES_MAX, PICTURES_PAGE_MAX};
 use crate::crypto::KeyId;
 use crate::pictures::BlobName;
-use crate::records::templates::{IDS_PER_STATEMENT, push_list};
-use crate::records::{Change, Records, RecordsError};
+use crate::records::templates::IDS_PER_STATEMENT;
+use crate::records::{Change, DbConnection, DbRow, Records, RecordsError, SqlBuilder};
 
 /// A kept picture of a reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,14 +35,25 @@ pub struct PendingBlob {
     pub template: TemplateId,
 }
 
+/// Gives a new gallery its key.
+pub(super) async fn add_key(
+    connection: &mut DbConnection,
+    gallery: &GalleryName,
+    key: KeyId,
+) -> Result<(), sqlx::Error> {
+    let insert = "INSERT INTO gallery_key (key_id, gallery, made_at) VALUES ($1, $2, $3)";
+    let query = sqlx::query(insert).bind(key.to_string()).bind(gallery.as_str()).bind(clock::now_rfc3339());
+    query.execute(connection).await.map(drop)
+}
+
 impl Records {
-    /// The key that a gallery's pictures lie under; `None` before the first.
+    /// The key that a gallery's pictures lie under, and its files where they are sealed; `None` before the first.
     ///
     /// # Errors
     /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
     pub async fn gallery_key(&self, gallery: &GalleryName) -> Result<Option<KeyId>, RecordsError> {
-        let select = "SELECT key_id FROM gallery_key WHERE gallery = $1 AND destroyed_at IS NULL";
-        let query = sqlx::query_scalar::<_, String>(select).bind(gallery.as_str());
+        let select = format!("SELECT key_id FROM {} WHERE gallery = $1 AND destroyed_at IS NULL", keys_of(gallery));
+        let query = sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(select)).bind(gallery.as_str());
         let found = query.fetch_optional(&self.pool).await.map_err(self.sql())?;
         found.map(|text| self.key_of(&text)).transpose()
     }
@@ -54,12 +64,20 @@ impl Records {
     /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
     pub async fn give_key(&self, caller: &Caller, gallery: &GalleryName, key: KeyId) -> Result<KeyId, RecordsError> {
         let mut change = self.begin().await?;
-        let insert = "INSERT INTO gallery_key (key_id, gallery, made_at) SELECT $1, $2, $3 WHERE NOT EXISTS \
-             (SELECT 1 FROM gallery_key WHERE gallery = $2 AND destroyed_at IS NULL)";
-        let query = sqlx::query(insert).bind(key.to_string()).bind(gallery.as_str()).bind(clock::now_rfc3339());
+        let table = keys_of(gallery);
+        let insert = format!(
+            "INSERT INTO {table} (key_id, gallery, made_at) SELECT $1, $2, $3 WHERE NOT EXISTS \
+             (SELECT 1 FROM {table} WHERE gallery = $2 AND destroyed_at IS NULL)"
+        );
+        let query = sqlx::query(sqlx::AssertSqlSafe(insert))
+            .bind(key.to_string())
+            .bind(gallery.as_str())
+            .bind(clock::now_rfc3339());
         let added = query.execute(&mut *change.transaction).await.map_err(self.sql())?.rows_affected();
         if added > 0 {
-            change.tell(caller, &Happening::new(Kind::GalleryKeyMade).of(gallery)).await?;
+            let made = Happening::new(Kind::GalleryKeyMade).of(gallery);
+            let made = if gallery.is_of_submissions() { Happening::new(Kind::SubmissionKeyMade) } else { made };
+            change.tell(caller, &made).await?;
             change.commit().await?;
             return Ok(key);
         }
@@ -76,7 +94,7 @@ impl Records {
         let select = "SELECT gallery, key_id FROM gallery_key WHERE destroyed_at IS NOT NULL ORDER BY key_id LIMIT $1";
         let query = sqlx::query(select).bind(KEY_FILES_MAX as i64);
         let rows = query.fetch_all(&self.pool).await.map_err(self.sql())?;
-        let key = |row: &SqliteRow| {
+        let key = |row: &DbRow| {
             let text = |column: &str| row.try_get::<String, _>(column).map_err(self.sql());
             let bad = |_| self.damaged("a gallery's key is of an impossible gallery".to_owned());
             Ok((text("gallery")?.parse().map_err(bad)?, self.key_of(&text("key_id")?)?))
@@ -106,9 +124,9 @@ impl Records {
     ) -> Result<Vec<KeptPicture>, RecordsError> {
         let mut found = Vec::new();
         for some in templates.chunks(IDS_PER_STATEMENT) {
-            let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+            let mut query = SqlBuilder::new(SELECT);
             query.push(" AND p.gallery = ").push_bind(gallery.as_str().to_owned()).push(" AND p.template_id IN (");
-            push_list(&mut query, some.iter().map(|id| id.0 as i64));
+            query.push_list(some.iter().map(|id| id.0 as i64)).push(")");
             query.push(" ORDER BY p.template_id");
             for row in query.build().fetch_all(&self.pool).await.map_err(self.sql())? {
                 found.push(self.picture_of(&row)?);
@@ -143,12 +161,12 @@ impl Records {
         let select = "SELECT gallery, blob, template_id FROM blob_pending ORDER BY gallery, blob LIMIT $1";
         let query = sqlx::query(select).bind(PICTURES_PAGE_MAX as i64);
         let rows = query.fetch_all(&self.pool).await.map_err(self.sql())?;
-        let pending = |row: &SqliteRow| {
+        let pending = |row: &DbRow| {
             let text = |column: &str| row.try_get::<String, _>(column).map_err(self.sql());
             let template: i64 = row.try_get("template_id").map_err(self.sql())?;
             let bad = || self.damaged("a blob that was begun has an impossible name".to_owned());
             Ok(PendingBlob {
-                gallery: text("gallery")?.parse().map_err(|_| bad())?,
+                gallery: GalleryName::of_blobs(&text("gallery")?).map_err(|_| bad())?,
                 blob: BlobName::parse(&text("blob")?).ok_or_else(bad)?,
                 template: TemplateId(template as u64),
             })
@@ -204,7 +222,7 @@ impl Records {
         KeyId::parse(text).ok_or_else(|| self.damaged("a gallery's key has an impossible name".to_owned()))
     }
 
-    fn picture_of(&self, row: &SqliteRow) -> Result<KeptPicture, RecordsError> {
+    fn picture_of(&self, row: &DbRow) -> Result<KeptPicture, RecordsError> {
         let number = |column: &str| row.try_get::<i64, _>(column).map_err(self.sql());
         let text = |column: &str| row.try_get::<String, _>(column).map_err(self.sql());
         let bad = || self.damaged("a kept picture has an impossible name".to_owned());
@@ -215,6 +233,11 @@ impl Records {
             bytes: number("bytes")? as u64,
         })
     }
+}
+
+/// The table of keys in which that of a gallery stands, or that of submissions, which belong to none.
+fn keys_of(gallery: &GalleryName) -> &'static str {
+    if gallery.is_of_submissions() { "submission_key" } else { "gallery_key" }
 }
 
 /// In the place of the template of a blob that was begun and is being erased.
@@ -248,8 +271,11 @@ impl Change {
         key: KeyId,
         blob: BlobName,
     ) -> Result<(), RecordsError> {
-        let select = "SELECT COUNT(*) FROM gallery_key WHERE key_id = $1 AND gallery = $2 AND destroyed_at IS NULL";
-        let query = sqlx::query_scalar::<_, i64>(select).bind(key.to_string()).bind(gallery.as_str());
+        let table = keys_of(gallery);
+        let select =
+            format!("SELECT COUNT(*) FROM {table} WHERE key_id = $1 AND gallery = $2 AND destroyed_at IS NULL");
+        let query =
+            sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(select)).bind(key.to_string()).bind(gallery.as_str());
         let in_use = query.fetch_one(&mut *self.transaction).await.map_err(self.sql())? > 0;
         if in_use && self.end_blob(gallery, blob, 0).await? > 0 { Ok(()) } else { Err(RecordsError::NotBegun) }
     }
@@ -276,6 +302,14 @@ impl Change {
         let update = "UPDATE template_picture SET blob = $3 WHERE gallery = $1 AND template_id = $2";
         let query = sqlx::query(update).bind(gallery.as_str()).bind(id.0 as i64).bind("x".repeat(64));
         query.execute(&mut *self.transaction).await.map(drop).map_err(self.sql())
+    }
+
+    /// Gives a new gallery the key under which its files lie.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn add_key(&mut self, gallery: &GalleryName, key: KeyId) -> Result<(), RecordsError> {
+        add_key(&mut self.transaction, gallery, key).await.map_err(self.sql())
     }
 
     /// The first hold that stands on anybody in a gallery.

@@ -2,7 +2,6 @@
 //! which, until when, and by whom.
 
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
 use crate::audit::{Caller, Detail, Happening, Kind, Object};
 use crate::base::clock;
@@ -12,7 +11,7 @@ use crate::base::limits::{PICTURES_PAGE_MAX, PROBE_EDITS_MAX};
 use crate::crypto::KeyId;
 use crate::pictures::BlobName;
 use crate::records::pictures::TAKEN;
-use crate::records::{Change, PendingBlob, Records, RecordsError, SearchRecord};
+use crate::records::{Change, DbRow, PendingBlob, Records, RecordsError, SearchRecord};
 
 /// A probe's picture whose blob is written, about to be recorded with its searches.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,7 +148,7 @@ impl Records {
         Ok(taken)
     }
 
-    fn blob(&self, row: &SqliteRow) -> Result<Option<(GalleryName, BlobName)>, RecordsError> {
+    fn blob(&self, row: &DbRow) -> Result<Option<(GalleryName, BlobName)>, RecordsError> {
         let blob: String = row.try_get("blob").map_err(self.sql())?;
         let gallery: String = row.try_get("gallery").map_err(self.sql())?;
         let gallery =
@@ -174,7 +173,7 @@ impl Records {
         Ok(found)
     }
 
-    fn probe_of(&self, row: &SqliteRow) -> Result<ProbeRecord, RecordsError> {
+    fn probe_of(&self, row: &DbRow) -> Result<ProbeRecord, RecordsError> {
         let text = |column: &str| row.try_get::<String, _>(column).map_err(self.sql());
         let number = |column: &str| row.try_get::<i64, _>(column).map_err(self.sql());
         let bad = || self.damaged("a probe image has an impossible name".to_owned());
@@ -191,7 +190,7 @@ impl Records {
         })
     }
 
-    fn edit_of(&self, row: &SqliteRow) -> Result<ProbeEdit, RecordsError> {
+    fn edit_of(&self, row: &DbRow) -> Result<ProbeEdit, RecordsError> {
         let text = |column: &str| row.try_get::<String, _>(column).map_err(self.sql());
         let number = |column: &str| row.try_get::<i64, _>(column).map_err(self.sql());
         let bad = || self.damaged("an edit of a probe image has an impossible name".to_owned());
@@ -246,7 +245,8 @@ impl Change {
     async fn take_lost_blob(&mut self, PendingBlob { gallery, blob, .. }: &PendingBlob) -> Result<bool, RecordsError> {
         let insert = "INSERT INTO blob_pending (gallery, blob, template_id) SELECT $1, $2, $3 \
              WHERE NOT EXISTS (SELECT 1 FROM probe_image WHERE blob = $2) \
-             AND NOT EXISTS (SELECT 1 FROM probe_edit WHERE blob = $2)";
+             AND NOT EXISTS (SELECT 1 FROM probe_edit WHERE blob = $2) \
+             AND NOT EXISTS (SELECT 1 FROM submission_image WHERE blob = $2)";
         let query = sqlx::query(insert).bind(gallery.as_str()).bind(blob.to_string()).bind(TAKEN);
         Ok(query.execute(&mut *self.transaction).await.map_err(self.sql())?.rows_affected() > 0)
     }
@@ -297,6 +297,7 @@ impl Change {
             let what = "a probe image has an impossible gallery".to_owned();
             let bad = |_| RecordsError::Damaged { path: self.path.clone(), what };
             let gallery: GalleryName = gallery.parse().map_err(bad)?;
+            self.expire_unsolved(id).await?;
             self.tell(caller, &Happening::new(Kind::ProbeErased).of(&gallery).about([Object::Probe(id)])).await?;
             return Ok(true);
         }
@@ -316,6 +317,8 @@ impl Change {
             "UPDATE probe_edit SET blob = substr($2, 1, octet_length(blob)), sha256 = substr($2, 1, octet_length(sha256)), \
              tool = substr($2, 1, octet_length(tool)), parameters = substr($2, 1, octet_length(parameters)) \
              WHERE probe_id = $1",
+            "UPDATE unsolved_text SET said = substr($2, 1, octet_length(said)) \
+             WHERE unsolved_id IN (SELECT id FROM unsolved WHERE probe_id = $1)",
         ] {
             let query = sqlx::query(statement).bind(id).bind(filler.as_str());
             query.execute(&mut *self.transaction).await.map_err(self.sql())?;

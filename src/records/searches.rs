@@ -1,16 +1,16 @@
 //! Searches: who asked what, and what was shown. A list is shown only after its record is committed.
 
-use sha2::{Digest as _, Sha256};
 use sqlx::Row as _;
 
-use crate::audit::searched::{self, Exact, Listed, Searched};
+use crate::audit::searched::{self, Exact, Listed, Named, Searched};
 use crate::audit::{Caller, Detail, Happening, Kind, Object};
 use crate::base::clock;
-use crate::base::hex;
+use crate::base::hex::{self, Digits};
 use crate::base::ids::{GalleryName, TemplateId};
 use crate::base::limits::{CANDIDATES_MAX, SEARCH_STAGES_MAX};
+use crate::crypto::random;
 use crate::policy::Stated;
-use crate::records::{Change, NewProbe, Records, RecordsError, Statement};
+use crate::records::{Change, DbRow, NewProbe, Records, RecordsError, SearchOf, SqlBuilder, Statement};
 
 /// Where the searched face stands in the probe image, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -35,6 +35,8 @@ pub struct RecordedCandidate {
     pub template: TemplateId,
     /// Comparison score.
     pub score: f32,
+    /// By what the log names it; `None` before it is recorded, and in lists of before there were salts.
+    pub entry: Option<Digits<32>>,
 }
 
 /// The gallery as a search saw it.
@@ -101,14 +103,14 @@ impl Records {
             }
         }
         let mut change = self.begin().await?;
-        let (mut ids, mut lists, mut bound) = (Vec::with_capacity(searches.len()), Sha256::new(), Vec::new());
+        let (mut ids, mut bound) = (Vec::with_capacity(searches.len()), Vec::new());
         for search in searches {
             let id = change.add_search(search).await?;
+            let searched = change.add_list(id, search).await?;
             if let Some(statement) = &search.stated {
                 change.add_statement(id, statement).await?;
             }
-            hash_list(&mut lists, id, &search.candidates);
-            bound.push((id, change.add_context(id, search).await?));
+            bound.push((id, change.add_context(&searched).await?));
             ids.push(id);
         }
         let numbered: Vec<_> = ids.iter().copied().zip(searches).collect();
@@ -118,14 +120,17 @@ impl Records {
             .of(&first.gallery)
             .about(ids.iter().map(|&id| Object::Search(id)))
             .with("candidates", Detail::Number(shown as u64))
-            .with("lists", Detail::Hash(lists.finalize().into()))
             .with("model", Detail::Hash(first.model_hash))
             .with("searches", Detail::Hash(searched::bound(bound.iter().map(|(id, hash)| (*id, hash.as_str())))))
             .with("snapshot", Detail::Number(first.snapshot_number));
-        if let Some(Statement { stated, policy_sha256 }) = &first.stated {
+        if let Some(Statement { stated, policy_sha256, of }) = &first.stated {
             // What was stated stands with the searches: words of a policy and free text have no place in an event.
             happening = happening.with("policy", Detail::Hash(*policy_sha256));
             happening = happening.with("stated", Detail::Number(stated.count() as u64));
+            happening = happening.about(of.map(|of| match of {
+                SearchOf::Submission(id) => Object::Submission(id),
+                SearchOf::Unsolved(id) => Object::Unsolved(id),
+            }));
         }
         if !probes.is_empty() {
             happening = happening.with("probe_images", Detail::Number(probes.len() as u64));
@@ -135,36 +140,44 @@ impl Records {
         Ok(ids)
     }
 
-    /// What a search showed, by rank; empty for a number that was never given.
+    /// What a search showed, by rank; empty for a number that was never given. Who was erased since has template and score 0.
     ///
     /// # Errors
     /// [`RecordsError::Sql`].
     pub async fn shown(&self, search: i64) -> Result<Vec<RecordedCandidate>, RecordsError> {
-        let select = "SELECT rank, template_id, score FROM search_candidate WHERE search_id = $1 ORDER BY rank";
+        let select = "SELECT rank, template_id, score, entry FROM search_candidate WHERE search_id = $1 ORDER BY rank";
         let rows = sqlx::query(select).bind(search).fetch_all(&self.pool).await.map_err(self.sql())?;
-        let candidate = |row: &sqlx::sqlite::SqliteRow| {
+        let candidate = |row: &DbRow| {
             let rank: i64 = row.try_get("rank")?;
             let template: i64 = row.try_get("template_id")?;
             let score: f64 = row.try_get("score")?;
-            Ok(RecordedCandidate { rank: rank as u32, template: TemplateId(template as u64), score: score as f32 })
+            let entry: Option<String> = row.try_get("entry")?;
+            let entry = entry.map(|entry| entry.parse()).transpose();
+            let entry = entry.map_err(|error: &'static str| sqlx::Error::Decode(error.into()))?;
+            Ok(RecordedCandidate {
+                rank: rank as u32,
+                template: TemplateId(template as u64),
+                score: score as f32,
+                entry,
+            })
         };
         rows.iter().map(candidate).collect::<Result<_, sqlx::Error>>().map_err(self.sql())
     }
 }
 
 impl SearchRecord {
-    /// What the log binds of it, under its number.
-    #[must_use]
-    pub fn searched(&self, search: i64) -> Searched {
+    /// What the log binds of it, under its number; its candidates have no salts yet.
+    fn searched(&self, search: i64) -> Searched {
         let FaceBox { x, y, width, height } = self.face;
         let stated = |field: fn(&Stated) -> &Option<String>| {
             self.stated.as_ref().and_then(|statement| field(&statement.stated).clone())
         };
         let listed = |candidate: &RecordedCandidate| {
-            let RecordedCandidate { rank, template, score } = *candidate;
-            Listed { rank, template: template.0, score: Exact(score) }
+            let RecordedCandidate { rank, template, score, .. } = *candidate;
+            Listed { rank, template: template.0, score: Exact(score), named: Named::Plainly }
         };
         Searched {
+            form: searched::SECOND,
             search,
             gallery: self.gallery.as_str().to_owned(),
             model: hex::encode(&self.model_hash),
@@ -187,15 +200,49 @@ impl SearchRecord {
 }
 
 impl Change {
+    /// Refuses a list with somebody whose erasure began since they were compared: it has looked at the lists there were then, and would not
+    /// come back for this one.
+    async fn refuse_erased(&mut self, gallery: &GalleryName, listed: &[Listed]) -> Result<(), RecordsError> {
+        let mut gone = SqlBuilder::new("SELECT COUNT(*) AS gone FROM template WHERE gallery = ");
+        gone.push_bind(gallery.as_str()).push(" AND state IN ('erasing', 'erased') AND id IN (");
+        gone.push_list(listed.iter().map(|candidate| candidate.template as i64)).push(")");
+        let gone: i64 = gone.build_query_scalar().fetch_one(&mut *self.transaction).await.map_err(self.sql())?;
+        if gone > 0 { Err(RecordsError::ErasedMeanwhile) } else { Ok(()) }
+    }
+
+    /// Adds what was shown, each candidate with a salt of its own; what the log binds of the search.
+    async fn add_list(&mut self, id: i64, search: &SearchRecord) -> Result<Searched, RecordsError> {
+        let mut searched = search.searched(id);
+        if searched.candidates.is_empty() {
+            return Ok(searched);
+        }
+        self.refuse_erased(&search.gallery, &searched.candidates).await?;
+        for candidate in &mut searched.candidates {
+            candidate.named = Named::Salted(Digits(random::bytes().map_err(|error| self.damaged(error.to_string()))?));
+        }
+        let mut rows =
+            SqlBuilder::new("INSERT INTO search_candidate (search_id, rank, template_id, score, salt, entry) ");
+        rows.push_values(&searched.candidates, |row, candidate| {
+            let Listed { rank, template, score, named } = candidate;
+            let salt = if let Named::Salted(salt) = named { Some(salt.to_string()) } else { None };
+            row.push_bind(id).push_bind(i64::from(*rank)).push_bind(*template as i64).push_bind(f64::from(score.0));
+            row.push_bind(salt.as_deref()).push_bind(candidate.entry(id).map(|entry| entry.to_string()).as_deref());
+        });
+        rows.build().execute(&mut *self.transaction).await.map_err(self.sql())?;
+        Ok(searched)
+    }
+
     /// Keeps what a search's list depended on; the hash of all of it, in hexadecimal digits.
-    async fn add_context(&mut self, id: i64, search: &SearchRecord) -> Result<String, RecordsError> {
-        let sha256 = hex::encode(&search.searched(id).sha256());
-        let insert = "INSERT INTO search_context (search_id, people, last_template_id, live, sha256) VALUES ($1, $2, $3, $4, $5)";
+    async fn add_context(&mut self, searched: &Searched) -> Result<String, RecordsError> {
+        let sha256 = hex::encode(&searched.sha256());
+        let insert = "INSERT INTO search_context (search_id, people, last_template_id, live, form, sha256) \
+             VALUES ($1, $2, $3, $4, $5, $6)";
         sqlx::query(insert)
-            .bind(id)
-            .bind(search.people as i64)
-            .bind(search.seen.last_template.0 as i64)
-            .bind(search.seen.live as i64)
+            .bind(searched.search)
+            .bind(searched.people as i64)
+            .bind(searched.last_template as i64)
+            .bind(searched.live as i64)
+            .bind(i64::from(searched.form))
             .bind(&sha256)
             .execute(&mut *self.transaction)
             .await
@@ -207,7 +254,7 @@ impl Change {
     async fn add_search(&mut self, search: &SearchRecord) -> Result<i64, RecordsError> {
         let insert = "INSERT INTO search (id, at, gallery, actor, origin, probe_sha256, face_x, face_y, face_width, \
              face_height, model_hash, snapshot_number, back_end, restriction, threshold, operating_point) SELECT COALESCE(MAX(id), 0) + 1, \
-             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 FROM search RETURNING id";
+             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, CASE WHEN $16 = 1 THEN $14 END, $15 FROM search RETURNING id";
         let id: i64 = sqlx::query_scalar(insert)
             .bind(clock::now_rfc3339())
             .bind(search.gallery.as_str())
@@ -222,30 +269,20 @@ impl Change {
             .bind(search.snapshot_number as i64)
             .bind(&search.back_end)
             .bind(&search.restriction)
-            .bind(search.threshold.map(f64::from))
+            // No Option of it: sqlx's Any takes the absence of a number with fractions for that of a narrower one, and PostgreSQL then
+            // refuses the first number that comes.
+            .bind(f64::from(search.threshold.unwrap_or_default()))
             .bind(&search.operating_point)
+            .bind(i64::from(search.threshold.is_some()))
             .fetch_one(&mut *self.transaction)
             .await
             .map_err(self.sql())?;
-        for candidate in &search.candidates {
-            sqlx::query("INSERT INTO search_candidate (search_id, rank, template_id, score) VALUES ($1, $2, $3, $4)")
-                .bind(id)
-                .bind(i64::from(candidate.rank))
-                .bind(candidate.template.0 as i64)
-                .bind(f64::from(candidate.score))
-                .execute(&mut *self.transaction)
-                .await
-                .map_err(self.sql())?;
-        }
-        for (position, (name, milliseconds)) in search.stages_ms.iter().enumerate() {
-            sqlx::query("INSERT INTO search_stage (search_id, position, name, milliseconds) VALUES ($1, $2, $3, $4)")
-                .bind(id)
-                .bind(position as i64)
-                .bind(name)
-                .bind(milliseconds)
-                .execute(&mut *self.transaction)
-                .await
-                .map_err(self.sql())?;
+        if !search.stages_ms.is_empty() {
+            let mut rows = SqlBuilder::new("INSERT INTO search_stage (search_id, position, name, milliseconds) ");
+            rows.push_values(search.stages_ms.iter().enumerate(), |row, (position, (name, milliseconds))| {
+                row.push_bind(id).push_bind(position as i64).push_bind(name.as_str()).push_bind(*milliseconds);
+            });
+            rows.build().execute(&mut *self.transaction).await.map_err(self.sql())?;
         }
         Ok(id)
     }
@@ -257,11 +294,4 @@ fn lengths(search: &SearchRecord) -> [(&'static str, usize, usize); 2] {
         ("candidates in one search", CANDIDATES_MAX, search.candidates.len()),
         ("stages of one search", SEARCH_STAGES_MAX, search.stages_ms.len()),
     ]
-}
-
-/// Adds a list as it was shown: a line a candidate, of the search's number, the rank, the template and the score's bits.
-fn hash_list(hash: &mut Sha256, search: i64, candidates: &[RecordedCandidate]) {
-    for RecordedCandidate { rank, template, score } in candidates {
-        hash.update(format!("{search} {rank} {template} {:08x}\n", score.to_bits()));
-    }
 }

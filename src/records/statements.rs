@@ -13,11 +13,22 @@ pub struct Statement {
     pub stated: Stated,
     /// Of the policy.
     pub policy_sha256: [u8; 32],
+    /// Whose pictures are searched with, where they did not come with the search.
+    pub of: Option<SearchOf>,
+}
+
+/// Whose pictures are searched with, where they did not come with the search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SearchOf {
+    /// Those of a submission, by its number.
+    Submission(i64),
+    /// That of an unsolved probe, by its number.
+    Unsolved(i64),
 }
 
 impl Change {
     pub(super) async fn add_statement(&mut self, search: i64, statement: &Statement) -> Result<(), RecordsError> {
-        let Statement { stated: Stated { purpose, lawful_basis, seriousness, case_ref, reason }, policy_sha256 } =
+        let Statement { stated: Stated { purpose, lawful_basis, seriousness, case_ref, reason }, policy_sha256, of } =
             statement;
         let insert = "INSERT INTO search_statement (search_id, purpose, lawful_basis, seriousness, policy_sha256) \
              VALUES ($1, $2, $3, $4, $5)";
@@ -40,7 +51,11 @@ impl Change {
                 .await
                 .map_err(self.sql())?;
         }
-        Ok(())
+        match of {
+            Some(SearchOf::Submission(submission)) => self.searched_with(*submission, search).await,
+            Some(SearchOf::Unsolved(unsolved)) => self.rescanned(*unsolved, search).await,
+            None => Ok(()),
+        }
     }
 }
 
@@ -52,7 +67,9 @@ impl Records {
     pub async fn stated(&self, search: i64) -> Result<Option<Statement>, RecordsError> {
         let select = "SELECT purpose, lawful_basis, seriousness, policy_sha256, \
              (SELECT said FROM search_text t WHERE t.search_id = s.search_id AND field = 'case_ref') AS case_ref, \
-             (SELECT said FROM search_text t WHERE t.search_id = s.search_id AND field = 'reason') AS reason \
+             (SELECT said FROM search_text t WHERE t.search_id = s.search_id AND field = 'reason') AS reason, \
+             (SELECT w.submission_id FROM submission_search w WHERE w.search_id = s.search_id) AS submission, \
+             (SELECT w.unsolved_id FROM unsolved_search w WHERE w.search_id = s.search_id) AS unsolved \
              FROM search_statement s WHERE search_id = $1";
         let row = sqlx::query(select).bind(search).fetch_optional(&self.pool).await.map_err(self.sql())?;
         let Some(row) = row else { return Ok(None) };
@@ -66,6 +83,9 @@ impl Records {
         };
         let policy = text("policy_sha256")?.as_deref().and_then(hex::decode_32);
         let policy_sha256 = policy.ok_or_else(|| self.damaged("a search was held against no policy".to_owned()))?;
-        Ok(Some(Statement { stated, policy_sha256 }))
+        let number = |column: &str| row.try_get::<Option<i64>, _>(column).map_err(self.sql());
+        let unsolved = number("unsolved")?.map(SearchOf::Unsolved);
+        let of = number("submission")?.map(SearchOf::Submission).or(unsolved);
+        Ok(Some(Statement { stated, policy_sha256, of }))
     }
 }

@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row as _, Sqlite};
+use sqlx::Row as _;
 
 use crate::base::hex;
 use crate::base::ids::{GalleryName, SubjectRef, TemplateId};
 use crate::policy::DatedFacts;
 use crate::records::subjects::{images_subjects, named_subjects};
-use crate::records::{Attribute, Change, Records, RecordsError};
+use crate::records::{Attribute, Change, DbRow, Records, RecordsError, SqlBuilder};
 
 /// Ids asked for in one statement: far below what either data base takes.
 pub(super) const IDS_PER_STATEMENT: usize = 500;
@@ -94,7 +93,7 @@ impl Records {
         for some in images.chunks(IDS_PER_STATEMENT) {
             let mut query = select_details(gallery);
             query.push(" AND t.image_key IN (");
-            push_list(&mut query, some.iter().map(image_key));
+            query.push_list(some.iter().map(image_key)).push(")");
             for row in query.build().fetch_all(&self.pool).await.map_err(self.sql())? {
                 let (detail, live) = self.detail_of(&row)?;
                 if some.contains(&detail.image.sha256) {
@@ -118,7 +117,7 @@ impl Records {
         for some in ids.chunks(IDS_PER_STATEMENT) {
             let mut query = select_details(gallery);
             query.push(" AND t.state = 'live' AND t.id IN (");
-            push_list(&mut query, some.iter().map(|id| id.0 as i64));
+            query.push_list(some.iter().map(|id| id.0 as i64)).push(")");
             for row in query.build().fetch_all(&self.pool).await.map_err(self.sql())? {
                 let (detail, _live) = self.detail_of(&row)?;
                 found.insert(detail.id, detail);
@@ -153,9 +152,9 @@ impl Records {
     ) -> Result<HashMap<TemplateId, String>, RecordsError> {
         let mut found = HashMap::new();
         for some in ids.chunks(IDS_PER_STATEMENT) {
-            let mut query = QueryBuilder::<Sqlite>::new("SELECT id, state FROM template WHERE gallery = ");
+            let mut query = SqlBuilder::new("SELECT id, state FROM template WHERE gallery = ");
             query.push_bind(gallery.as_str().to_owned()).push(" AND id IN (");
-            push_list(&mut query, some.iter().map(|id| id.0 as i64));
+            query.push_list(some.iter().map(|id| id.0 as i64)).push(")");
             for row in query.build().fetch_all(&self.pool).await.map_err(self.sql())? {
                 let id: i64 = row.try_get("id").map_err(self.sql())?;
                 found.insert(TemplateId(id as u64), row.try_get("state").map_err(self.sql())?);
@@ -178,7 +177,7 @@ impl Records {
              AND id <= (SELECT last_template_id FROM gallery WHERE name = $1) ORDER BY id LIMIT $3";
         let query = sqlx::query(select).bind(gallery.as_str()).bind(after.0 as i64).bind(count as i64);
         let rows = query.fetch_all(&self.pool).await.map_err(self.sql())?;
-        let state = |row: &SqliteRow| {
+        let state = |row: &DbRow| {
             let id: i64 = row.try_get("id").map_err(self.sql())?;
             let state = TemplateState::parse(row.try_get("state").map_err(self.sql())?);
             Ok((
@@ -212,7 +211,7 @@ impl Records {
         Ok(count as u64)
     }
 
-    fn detail_of(&self, row: &SqliteRow) -> Result<(NewDetail, bool), RecordsError> {
+    fn detail_of(&self, row: &DbRow) -> Result<(NewDetail, bool), RecordsError> {
         let text = |column: &str| row.try_get::<String, _>(column).map_err(self.sql());
         let number = |column: &str| row.try_get::<i64, _>(column).map_err(self.sql());
         let bad = |what: &str| self.damaged(format!("a reference has an impossible {what}"));
@@ -253,17 +252,17 @@ impl Change {
     /// [`RecordsError::Sql`].
     pub async fn add_references(&mut self, gallery: &GalleryName, new: &[NewDetail]) -> Result<(), RecordsError> {
         for some in new.chunks(IDS_PER_STATEMENT) {
-            let mut templates = QueryBuilder::<Sqlite>::new("INSERT INTO template (gallery, id, state, image_key) ");
-            templates.push_values(some, |mut row, new| {
+            let mut templates = SqlBuilder::new("INSERT INTO template (gallery, id, state, image_key) ");
+            templates.push_values(some, |row, new| {
                 row.push_bind(gallery.as_str()).push_bind(new.id.0 as i64).push_bind("live");
                 row.push_bind(image_key(&new.image.sha256));
             });
             templates.build().execute(&mut *self.transaction).await.map_err(self.sql())?;
-            let mut details = QueryBuilder::<Sqlite>::new(
+            let mut details = SqlBuilder::new(
                 "INSERT INTO reference_detail (gallery, template_id, subject, image_sha256, source, quality, width_px, \
                  height_px, enrolled_at) ",
             );
-            details.push_values(some, |mut row, new| {
+            details.push_values(some, |row, new| {
                 // What the subject is called stands in one place, where it can be changed and erased.
                 row.push_bind(gallery.as_str()).push_bind(new.id.0 as i64).push_bind("");
                 row.push_bind(hex::encode(&new.image.sha256)).push_bind(new.image.source.as_str());
@@ -324,6 +323,8 @@ impl Change {
         self.forget_samples_about(gallery, id).await?;
         self.forget_disclosures_about(gallery, id).await?;
         self.forget_picture(gallery, id).await?;
+        // Last: what was said about lists is found by who stands on them.
+        self.forget_listed(gallery, id).await?;
         sqlx::query("UPDATE template SET subject_key = NULL, image_key = NULL WHERE gallery = $1 AND id = $2")
             .bind(gallery.as_str())
             .bind(id.0 as i64)
@@ -354,8 +355,8 @@ impl Change {
     }
 }
 
-fn select_details(gallery: &GalleryName) -> QueryBuilder<Sqlite> {
-    let mut query = QueryBuilder::new(
+fn select_details(gallery: &GalleryName) -> SqlBuilder {
+    let mut query = SqlBuilder::new(
         "SELECT t.id, t.state, r.reference AS subject, d.image_sha256, d.source, d.quality, d.width_px, d.height_px, \
          d.enrolled_at FROM template t JOIN reference_detail d ON d.gallery = t.gallery AND d.template_id = t.id \
          JOIN image i ON i.gallery = t.gallery AND i.template_id = t.id \
@@ -366,12 +367,4 @@ fn select_details(gallery: &GalleryName) -> QueryBuilder<Sqlite> {
     query.push(" AND t.id <= (SELECT last_template_id FROM gallery WHERE name = ");
     query.push_bind(gallery.as_str().to_owned()).push(")");
     query
-}
-
-pub(super) fn push_list(query: &mut QueryBuilder<Sqlite>, numbers: impl Iterator<Item = i64>) {
-    let mut list = query.separated(", ");
-    for number in numbers {
-        list.push_bind(number);
-    }
-    query.push(")");
 }

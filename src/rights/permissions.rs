@@ -24,6 +24,12 @@ pub enum Permission {
     SearchRun,
     /// Search with a threshold of one's own instead of an operating point.
     SearchThreshold,
+    /// Hand pictures in, for others to search with.
+    SubmissionHandIn,
+    /// See what one handed in oneself; with the next one, what anybody did.
+    SubmissionRead,
+    /// Take submissions, see their pictures, search with these, and close them.
+    SubmissionWork,
     /// See reviews, their candidates, and leads.
     ReviewRead,
     /// Open, claim, decide and withdraw reviews, and say what came of leads: which of these, each role by the rules of reviews.
@@ -48,11 +54,11 @@ pub enum Permission {
     UserManage,
 }
 
-use Role::{Administrator, Auditor, Evaluator, Examiner, Supervisor, Verifier};
+use Role::{Administrator, Auditor, Evaluator, Examiner, Submitter, Supervisor, Verifier};
 
 impl Permission {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::StatusRead,
         Self::GalleryRead,
         Self::GalleryCreate,
@@ -61,6 +67,9 @@ impl Permission {
         Self::ReferenceErase,
         Self::SearchRun,
         Self::SearchThreshold,
+        Self::SubmissionHandIn,
+        Self::SubmissionRead,
+        Self::SubmissionWork,
         Self::ReviewRead,
         Self::ReviewDecide,
         Self::SampleRun,
@@ -86,6 +95,9 @@ impl Permission {
             Self::ReferenceErase => "reference.erase",
             Self::SearchRun => "search.run",
             Self::SearchThreshold => "search.threshold",
+            Self::SubmissionHandIn => "submission.hand_in",
+            Self::SubmissionRead => "submission.read",
+            Self::SubmissionWork => "submission.work",
             Self::ReviewRead => "review.read",
             Self::ReviewDecide => "review.decide",
             Self::SampleRun => "sample.run",
@@ -113,6 +125,9 @@ impl Permission {
             Self::ReferenceErase | Self::PolicyApprove | Self::SampleRun | Self::DisclosureMake => &[Supervisor],
             // A bare threshold: to those of them whom the policy in force allows it.
             Self::SearchRun | Self::SearchThreshold => &[Examiner, Supervisor, Evaluator],
+            Self::SubmissionHandIn => &[Submitter],
+            Self::SubmissionRead => &[Submitter, Examiner, Supervisor],
+            Self::SubmissionWork => &[Examiner, Supervisor],
             Self::ReviewRead | Self::ReviewDecide => &[Examiner, Verifier, Supervisor],
             Self::JobRead | Self::PolicyPropose => &[Supervisor, Evaluator, Administrator],
             Self::AuditRead => &[Auditor],
@@ -150,7 +165,8 @@ mod tests {
             [Permission::StatusRead, Permission::GalleryRead, Permission::PolicyRead, Permission::AuditRead]
         );
         assert!(!of(Administrator).any(|may| [Permission::SearchRun, Permission::ReferenceErase].contains(&may)));
-        assert_eq!(of(Role::Submitter).collect::<Vec<_>>(), [Permission::StatusRead]);
+        let of_submitters = [Permission::StatusRead, Permission::SubmissionHandIn, Permission::SubmissionRead];
+        assert_eq!(of(Submitter).collect::<Vec<_>>(), of_submitters);
         for may in Permission::ALL {
             assert_eq!(may.as_str().parse(), Ok(may));
         }

@@ -1,14 +1,16 @@
 //! One typed configuration. A value on the command line beats one in the environment, which beats one in the file, which
 //! beats the default. Unknown keys and values out of range are refused when they are read, naming where they stand.
 //!
-//! Nothing in here is secret, so `Debug` shows all of it; a secret that is ever added needs a type that hides itself.
+//! `Debug` shows all of it: what may hold a secret has a type that hides it (`records_url`).
 #![allow(unused_qualifications, reason = "the derived layers qualify every section's type")]
 
 pub mod back_end;
 pub mod check;
 pub mod flags;
 pub mod master_key;
+pub mod records_url;
 pub mod sections;
+pub mod storage;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -19,7 +21,8 @@ use serde::Serialize;
 use crate::base::limits::SETTINGS_BYTES_MAX;
 use crate::settings::flags::Flags;
 use crate::settings::master_key::{MasterKey, NoMasterKey};
-use crate::settings::sections::{Data, Encryption, Log, Models, Scoring, Server, Vision};
+use crate::settings::records_url::{NoRecordsUrl, RecordsUrl};
+use crate::settings::sections::{Data, Encryption, Log, Models, Records, Retention, Scoring, Server, Sso, Vision};
 
 /// The file read from the working folder when none is named.
 pub const FILE_NAME: &str = "bertillon.toml";
@@ -49,6 +52,15 @@ pub struct Settings {
     /// Under which key kept pictures lie.
     #[config(nested)]
     pub encryption: Encryption,
+    /// Whether what is over goes by itself.
+    #[config(nested)]
+    pub retention: Retention,
+    /// Where records are kept.
+    #[config(nested)]
+    pub records: Records,
+    /// Sign-in at a provider of the force's own (OpenID Connect).
+    #[config(nested)]
+    pub sso: Sso,
 }
 
 /// Why there is no valid configuration.
@@ -132,6 +144,9 @@ impl Settings {
         let settings = Self::from_layer(merged).map_err(|error| SettingsError::Incomplete(error.to_string()))?;
         if settings.encryption.master_key == Some(MasterKey::Nowhere) {
             return Err(SettingsError::Incomplete(format!("encryption.master_key: {NoMasterKey}")));
+        }
+        if settings.records.url == Some(RecordsUrl::Nowhere) {
+            return Err(SettingsError::Incomplete(format!("records.url: {NoRecordsUrl}")));
         }
         Ok(Loaded { settings, file })
     }

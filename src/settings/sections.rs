@@ -9,6 +9,8 @@ use serde::Serialize;
 use crate::settings::back_end::BackEnd;
 use crate::settings::check;
 use crate::settings::master_key::MasterKey;
+use crate::settings::records_url::RecordsUrl;
+use crate::settings::storage::Storage;
 
 /// Where everything is kept.
 #[derive(Debug, Clone, PartialEq, Config, Serialize)]
@@ -147,7 +149,7 @@ pub struct Log {
     pub filter: String,
 }
 
-/// Under which key kept pictures lie.
+/// Under which key kept pictures lie, and templates of sealed galleries.
 #[derive(Debug, Clone, PartialEq, Config, Serialize)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct Encryption {
@@ -156,4 +158,58 @@ pub struct Encryption {
     /// of all of that folder.
     #[config(env = "BERTILLON_ENCRYPTION_MASTER_KEY")]
     pub master_key: Option<MasterKey>,
+    /// How the templates of new galleries lie on disk: mapped (plain files, for encrypted disks) or sealed (under a key of the
+    /// gallery, which needs a master key that is not in the data folder).
+    #[config(default = "mapped", env = "BERTILLON_ENCRYPTION_SEGMENTS")]
+    pub segments: Storage,
+    /// Opens sealed galleries also where the system locks less memory than they take: their templates may then be written to its
+    /// swap.
+    #[config(default = false, env = "BERTILLON_ENCRYPTION_ACCEPT_UNLOCKED_MEMORY")]
+    pub accept_unlocked_memory: bool,
+}
+
+/// How long things are kept is for the policy to say; this, whether anybody has to begin it.
+#[derive(Debug, Clone, PartialEq, Config, Serialize)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct Retention {
+    /// Whether a server erases by itself, each day, what the policy's periods and people's decisions say, in all galleries that have
+    /// periods: there is no way back. Otherwise `bertillon retention run` does.
+    #[config(default = false, env = "BERTILLON_RETENTION_DAILY")]
+    pub daily: bool,
+}
+
+/// Where records are kept.
+#[derive(Debug, Clone, PartialEq, Config, Serialize)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct Records {
+    /// A PostgreSQL data base for the records, as `postgres://USER:PASSWORD@HOST:PORT/NAME`: each data folder has a schema of its
+    /// own there. Better in the environment than here, if there is a password in it; it is never shown. Not set: a file in
+    /// the data folder. A folder's records stay where they were first made.
+    #[config(env = "BERTILLON_RECORDS_URL")]
+    pub url: Option<RecordsUrl>,
+}
+
+/// Sign-in at a provider of the force's own (OpenID Connect).
+#[derive(Debug, Clone, PartialEq, Config, Serialize)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct Sso {
+    /// The provider's address, to the letter as its tokens name it. Not set: nobody signs in so, and nothing is asked of anybody.
+    #[config(env = "BERTILLON_SSO_ISSUER")]
+    pub issuer: Option<String>,
+    /// What this server is to the provider.
+    #[config(env = "BERTILLON_SSO_CLIENT_ID")]
+    pub client_id: Option<String>,
+    /// A file whose first line is the secret that the provider gave this server, where it gave one.
+    #[config(env = "BERTILLON_SSO_CLIENT_SECRET_FILE", validate = check::path)]
+    pub client_secret_file: Option<PathBuf>,
+    /// Where the provider sends browsers back to: this server's address as they know it, and `/api/v1/sso/end`.
+    #[config(env = "BERTILLON_SSO_REDIRECT")]
+    pub redirect: Option<String>,
+    /// Certificates in PEM of the authorities that vouch for the provider; those that the system trusts when not set.
+    #[config(env = "BERTILLON_SSO_AUTHORITIES", validate = check::path)]
+    pub authorities: Option<PathBuf>,
+    /// The provider asks everybody for a second factor. Otherwise its tokens must say so (`amr` has `mfa`) of who has a role that
+    /// takes one.
+    #[config(default = false, env = "BERTILLON_SSO_TRUSTS_SECOND_FACTOR")]
+    pub trusts_second_factor: bool,
 }

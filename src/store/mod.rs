@@ -5,19 +5,27 @@
 //! [`disk`] is the real thing, [`memory`] its twin for tests, which can cut the power at any operation.
 
 pub mod disk;
+pub mod locked;
 pub mod memory;
 pub mod mmap;
 pub mod pages;
 pub mod private;
+pub mod sealed;
 pub mod space;
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
+use crate::crypto::{NamedKey, SealedError};
 use crate::store::mmap::Map;
 
 /// Ending of the name of a blob that is not published yet. Whatever bears it after a start is an orphan.
 pub const DRAFT_SUFFIX: &str = ".tmp";
+
+/// Bytes overwritten at once.
+const OVERWRITE_BYTES: usize = 1 << 16;
 
 /// What can go wrong with a blob.
 #[derive(Debug, thiserror::Error)]
@@ -57,9 +65,42 @@ pub enum StoreError {
         /// Bytes that are.
         free: u64,
     },
+    /// A sealed blob that is not what was written, or is sealed under another key.
+    #[error("{path} is damaged: {what}. Restore it from a backup")]
+    Sealed {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        what: SealedError,
+    },
+    /// The system does not lock as much memory as a sealed blob takes.
+    #[error(
+        "{path} is sealed, and {wanted} bytes for what is in it can't be locked in memory ({reason}; the limit is {limit}): raise the limit (LimitMEMLOCK=infinity in the unit of a service, `ulimit -l unlimited` in a shell), or set encryption.accept_unlocked_memory, which lets the system write them to its swap"
+    )]
+    NotLocked {
+        /// Which file.
+        path: PathBuf,
+        /// Bytes that were to be locked.
+        wanted: u64,
+        /// Bytes that this process may lock.
+        limit: String,
+        /// What the system said.
+        reason: io::Error,
+    },
     /// The operating system refused; its text names the path.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+/// What of a folder's blobs is open in memory because they are sealed on disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct InMemory {
+    /// Bytes.
+    pub bytes: u64,
+    /// Those of them that the system keeps out of its swap.
+    pub locked_bytes: u64,
+    /// How long reading and opening them took, all together.
+    pub opened_in: Duration,
 }
 
 /// What a blob is opened for.
@@ -102,6 +143,14 @@ pub trait Blob: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// [`StoreError::Io`].
     fn sync(&self) -> Result<(), StoreError>;
+
+    /// Writes what is wanted of a draft that is complete, before it is published: whoever publishes calls it.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    fn finish(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// A flat folder of blobs.
@@ -144,6 +193,24 @@ pub trait Folder: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// [`StoreError::Io`].
     fn remove(&self, name: &str) -> Result<(), StoreError>;
+
+    /// The key under which templates in it lie sealed, where they do: for who seals records of a file himself.
+    fn key(&self) -> Option<&Arc<NamedKey>> {
+        None
+    }
+
+    /// What of it is open in memory, where its blobs are sealed on disk.
+    fn held(&self) -> Option<InMemory> {
+        None
+    }
+
+    /// Checks that a sealed blob lies on disk as it is open in memory; there is nothing to check of others.
+    ///
+    /// # Errors
+    /// [`StoreError::Sealed`], [`StoreError::Missing`], [`StoreError::Io`].
+    fn check(&self, _name: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// The whole of a small blob.
@@ -170,4 +237,30 @@ pub fn replace_small(folder: &dyn Folder, name: &str, content: &[u8]) -> Result<
     let draft = folder.draft(name)?;
     draft.write_at(0, content)?;
     folder.publish(name, draft)
+}
+
+/// Overwrites a blob with zeros and removes it; whether there was one. Its first `first` bytes go first, and are gone from the medium
+/// before any other.
+///
+/// # Errors
+/// [`StoreError::Io`]; to be called again then.
+pub fn overwrite_and_remove(folder: &dyn Folder, name: &str, first: u64) -> Result<bool, StoreError> {
+    let blob = match folder.open(name, Mode::Change) {
+        Err(StoreError::Missing(_)) => return Ok(false),
+        opened => opened?,
+    };
+    let (bytes, zeros) = (blob.size_bytes()?, vec![0; OVERWRITE_BYTES]);
+    let mut at = 0;
+    for most in [first, u64::MAX] {
+        let end = bytes.min(most);
+        while at < end {
+            let length = (end - at).min(OVERWRITE_BYTES as u64);
+            blob.write_at(at, zeros.get(..length as usize).unwrap_or_default())?;
+            at += length;
+        }
+        blob.sync()?;
+    }
+    drop(blob);
+    folder.remove(name)?;
+    Ok(true)
 }

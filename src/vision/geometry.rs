@@ -19,6 +19,13 @@ pub struct Bounds {
 }
 
 impl Bounds {
+    /// How far its edges stand from those of another: 0 for the same place.
+    #[must_use]
+    pub fn apart(&self, other: &Self) -> f32 {
+        let Self { x, y, width, height } = other;
+        (self.x - x).abs() + (self.y - y).abs() + (self.width - width).abs() + (self.height - height).abs()
+    }
+
     /// From corners: left, top, right, bottom.
     #[must_use]
     pub fn from_corners([left, top, right, bottom]: [f32; 4]) -> Self {

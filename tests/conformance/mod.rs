@@ -5,16 +5,19 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod data;
+pub mod sealed;
 pub mod undead;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bertillon::base::limits::TOP_K_MAX;
 use bertillon::vector::coarse::{CoarsePass, Cut, Survivor, Sweep};
 use bertillon::vector::codec::Code;
 use bertillon::vector::naive::NaiveScorer;
-use bertillon::vector::rows::GalleryRows;
+use bertillon::vector::rows::{GalleryRows, Rows};
 use bertillon::vector::scorer::Scorer;
+use bertillon::vector::template::Template;
 use bertillon::vector::topk::Scored;
 
 use data::{Case, cases};
@@ -43,6 +46,12 @@ impl Sizes {
     }
 }
 
+/// As [`battery`], with the galleries in sealed segments; the oracle sees them as they were.
+pub fn sealed_battery(scorer: &dyn Scorer, sizes: &Sizes) {
+    let wrong = failures_over(scorer, sizes, sealed::sealed);
+    assert!(wrong.is_empty(), "{} differs over sealed segments:\n{}", scorer.name(), wrong.join("\n"));
+}
+
 /// Fails with the names, seeds and first differences of all cases where `scorer` and the oracle disagree.
 pub fn battery(scorer: &dyn Scorer, sizes: &Sizes) {
     let wrong = failures(scorer, sizes);
@@ -51,15 +60,20 @@ pub fn battery(scorer: &dyn Scorer, sizes: &Sizes) {
 
 /// One line for each case and list length at which `scorer` and the oracle disagree.
 pub fn failures(scorer: &dyn Scorer, sizes: &Sizes) -> Vec<String> {
+    failures_over(scorer, sizes, <[_]>::to_vec)
+}
+
+fn failures_over(scorer: &dyn Scorer, sizes: &Sizes, dress: fn(&GalleryRows) -> Vec<Arc<dyn Rows>>) -> Vec<String> {
     let mut wrong = Vec::new();
     for case in all_cases(sizes) {
-        scorer.refresh(&case.gallery);
+        let dressed = dress(&case.gallery);
+        scorer.refresh(&dressed);
         let rows: usize = case.gallery.iter().map(|run| run.len()).sum();
         let longest = (rows + 5).min(TOP_K_MAX);
         let wanted =
             NaiveScorer.top_k(&case.gallery, &case.probes, longest).expect("the oracle answers every case").lists;
         for k in [1, 7, 100, longest] {
-            if let Some(difference) = difference(scorer, &case, k, &wanted) {
+            if let Some(difference) = difference(scorer, &dressed, &case.probes, k, &wanted) {
                 wrong.push(format!("{}: k {k}: {difference}", title(&case)));
             }
         }
@@ -79,8 +93,14 @@ fn title(case: &Case) -> String {
 }
 
 /// `wanted` are the oracle's lists for a longer list: ranks are a total order, so a shorter list is the beginning of it.
-fn difference(scorer: &dyn Scorer, case: &Case, k: usize, wanted: &[Vec<Scored>]) -> Option<String> {
-    let found = match scorer.top_k(&case.gallery, &case.probes, k) {
+fn difference(
+    scorer: &dyn Scorer,
+    gallery: &GalleryRows,
+    probes: &[Template],
+    k: usize,
+    wanted: &[Vec<Scored>],
+) -> Option<String> {
+    let found = match scorer.top_k(gallery, probes, k) {
         Ok(scoring) => scoring.lists,
         Err(error) => return Some(format!("no answer: {error}")),
     };

@@ -27,7 +27,16 @@ def text_of(searched, candidates):
     def or_none(name):
         return searched[name] if searched[name] is not None else "-"
 
-    lines = ["bertillon search 1"]
+    def candidate(one):
+        salted = one.get("named", "plainly")
+        if salted == "plainly":
+            return f"candidate {one['rank']} {one['template']} {one['score_bits']}"
+        if "erased" in salted:
+            return f"candidate {one['rank']} {salted['erased']}"
+        text = f"{salted['salted']} {searched['search']} {one['rank']} {one['template']} {one['score_bits']}"
+        return f"candidate {one['rank']} {sha256(f'bertillon candidate 1{chr(10)}{text}{chr(10)}')}"
+
+    lines = [f"bertillon search {searched.get('form', 1)}"]
     names = ["search", "gallery", "model", "snapshot", ("last", "last_template"), "live", "people", "back_end", "restriction"]
     names += ["threshold", ("point", "operating_point"), "probe"]
     for name in names:
@@ -35,7 +44,7 @@ def text_of(searched, candidates):
         lines.append(f"{shown} {or_none(key)}")
     lines.append("face " + " ".join(searched["face"]))
     lines += [f"{name} {or_none(name)}" for name in ("purpose", "lawful_basis", "seriousness")]
-    lines += [f"candidate {one['rank']} {one['template']} {one['score_bits']}" for one in candidates]
+    lines += [candidate(one) for one in candidates]
     return "\n".join(lines) + "\n"
 
 

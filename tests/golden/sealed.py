@@ -1,8 +1,8 @@
 """Opens a sealed blob with nothing but Python's own library: the second opinion of docs/SEALED_FORMAT.md.
 
-    python3 sealed.py MASTER KEY_FILE BLOB
+    python3 sealed.py MASTER KEY_FILE BLOB [NAME]
 
-MASTER is 64 hexadecimal digits. Prints "kind K bytes N sha256 H" of what is in the blob, or the first thing that is wrong, and
+MASTER is 64 hexadecimal digits, NAME the name of the file that the blob is bound to, if it is of kind 3 or more. Prints "kind K bytes N sha256 H" of what is in the blob, or the first thing that is wrong, and
 ends with 1 then. Written from the document alone; AES and GCM are those of FIPS 197 and SP 800-38D, slow and plain.
 """
 
@@ -116,23 +116,28 @@ def main():
         sys.exit(print("the header is damaged") or 1)
     if blob[48:64] != name:
         sys.exit(print("the blob is of another key") or 1)
-    data_key = Gcm(key).open(blob[64:76], blob[:64], blob[76:124])
+    kind = number(blob, 12, 4)
+    bound = sys.argv[4].encode() if kind >= 3 else b""
+    data_key = Gcm(key).open(blob[64:76], blob[:64] + bound, blob[76:124])
     if data_key is None:
         sys.exit(print("the header was changed") or 1)
     cipher, length, file_id = Gcm(data_key), number(blob, 24, 8), blob[32:48]
     chunks = -(-length // 65536)
-    if len(blob) != 128 + length + 20 * chunks:
+    head = 12 if kind >= 3 else 4
+    step = 65552 + head
+    if len(blob) != 128 + length + (16 + head) * chunks:
         sys.exit(print("the blob has not its length") or 1)
     plain = hashlib.sha256()
     for i in range(chunks):
-        chunk = blob[128 + 65556 * i : 128 + 65556 * (i + 1)]
-        generation, place = chunk[:4], i.to_bytes(8, "little")
-        about = file_id + place + generation + length.to_bytes(8, "little")
-        opened = cipher.open(place + generation, about, chunk[4:]) if generation == bytes(4) else None
+        chunk = blob[128 + step * i : 128 + step * (i + 1)]
+        begin, place = chunk[:head], i.to_bytes(8, "little")
+        about = file_id + place + bytes(4) + length.to_bytes(8, "little")
+        nonce = begin if kind >= 3 else place + bytes(4)
+        opened = cipher.open(nonce, about, chunk[head:]) if kind >= 3 or begin == bytes(4) else None
         if opened is None:
             sys.exit(print(f"chunk {i} was changed") or 1)
         plain.update(opened)
-    print(f"kind {number(blob, 12, 4)} bytes {length} sha256 {plain.hexdigest()}")
+    print(f"kind {kind} bytes {length} sha256 {plain.hexdigest()}")
 
 
 main()

@@ -39,20 +39,29 @@ fn another_program_opens_what_was_sealed_and_sees_what_was_changed() {
     let key = NamedKey { id: KeyId::random().unwrap(), key: SecretKey::random().unwrap() };
     std::fs::write(file("key"), key_file::write(&key, &master).unwrap()).unwrap();
     let plain = numbers(2 * CHUNK_BYTES + 1000);
-    let sealer = BlobSealer::new(BlobKind::Probe, &key, plain.len() as u64).unwrap();
-    let mut blob = sealer.header().to_vec();
-    for (index, chunk) in plain.chunks(CHUNK_BYTES).enumerate() {
-        blob.extend(sealer.chunk(index as u64, chunk).unwrap().1);
-    }
+    let sealed = |sealer: BlobSealer| {
+        let mut blob = sealer.header().to_vec();
+        for (index, chunk) in plain.chunks(CHUNK_BYTES).enumerate() {
+            blob.extend(sealer.chunk(index as u64, chunk).unwrap().1);
+        }
+        blob
+    };
+    let blob = sealed(BlobSealer::new(BlobKind::Probe, &key, plain.len() as u64).unwrap());
+    let name = "segment-4.seg";
+    let segment = sealed(BlobSealer::of_file(BlobKind::Segment, &key, plain.len() as u64, name).unwrap());
     let oracle = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/sealed.py");
     let check = |blob: &[u8]| {
         std::fs::write(file("blob"), blob).unwrap();
         let mut command = Command::new("python3");
-        command.arg(&oracle).arg(hex::encode(master.reveal())).args([file("key"), file("blob")]);
+        command.arg(&oracle).arg(hex::encode(master.reveal())).args([file("key"), file("blob")]).arg(name);
         String::from_utf8(command.output().unwrap().stdout).unwrap()
     };
     let hash = hex::encode(&Sha256::digest(&plain));
     assert_eq!(check(&blob), format!("kind 2 bytes {} sha256 {hash}\n", plain.len()));
+    assert_eq!(check(&segment), format!("kind 3 bytes {} sha256 {hash}\n", plain.len()));
+    let mut bent = segment.clone();
+    bent[128 + 2 * 65_564 + 3] ^= 1;
+    assert_eq!(check(&bent), "chunk 2 was changed\n");
     for (at, said) in [(30, "the header is damaged"), (128 + 65_556 + 9, "chunk 1 was changed")] {
         let mut bent = blob.clone();
         bent[at] ^= 1;

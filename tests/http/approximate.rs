@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use bertillon::base::random::Stream;
-use bertillon::gallery::{Access, IndexOutcome, IndexRequest, Vault, VaultOptions};
+use bertillon::gallery::{Access, IndexOutcome, IndexRequest, Vault};
 use bertillon::graph::audit::Extent;
 use bertillon::graph::build::Plan;
 use bertillon::kernel;
@@ -32,7 +32,7 @@ const NARROW: u32 = 10;
 async fn prepare(data: &Path) {
     let catalogue = Catalogue::builtin().unwrap();
     let set = catalogue.set("mtcnn-dlib").unwrap();
-    let vault = Vault::open(data, Access::Writer, VaultOptions::default()).await.unwrap();
+    let vault = Vault::open(data, Access::Writer, crate::records_at::vault_options()).await.unwrap();
     for name in ["custody", "without"] {
         let name = name.parse().unwrap();
         let dimension = set.dimension().unwrap();

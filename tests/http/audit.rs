@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bertillon::audit::{Event, Outcome};
-use bertillon::gallery::{Access, Vault, VaultOptions};
+use bertillon::gallery::{Access, Vault};
 use bertillon::http::routes::API;
 use bertillon::records::EventFilter;
 
 use super::server::{Answer, Form, Server};
+use crate::records_at::{by_hand, drop_trigger};
 use crate::{enrol, people, with_gallery};
 
 /// Requests that show nothing of anybody, and leave no event. A new one is a decision.
@@ -18,7 +19,7 @@ const WITHOUT: [(&str, &str); 2] = [("get", "/api/v1/health"), ("get", "/api/v1/
 fn events(data: &Path) -> BTreeMap<u64, Vec<Event>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let vault = Vault::open(data, Access::Reader, VaultOptions::default()).await.unwrap();
+        let vault = Vault::open(data, Access::Reader, crate::records_at::vault_options()).await.unwrap();
         let found = vault.audit_book().newest(&EventFilter::default(), 2_000).await.unwrap();
         let mut by_request: BTreeMap<u64, Vec<Event>> = BTreeMap::new();
         for stored in found {
@@ -32,7 +33,7 @@ fn events(data: &Path) -> BTreeMap<u64, Vec<Event>> {
 fn galleries(data: &Path) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let vault = Vault::open(data, Access::Reader, VaultOptions::default()).await.unwrap();
+        let vault = Vault::open(data, Access::Reader, crate::records_at::vault_options()).await.unwrap();
         vault.galleries().await.unwrap().into_iter().map(|summary| summary.record.name.to_string()).collect()
     })
 }
@@ -159,11 +160,14 @@ fn what_cannot_be_recorded_is_not_shown() {
     let server = Server::start();
     server.get("/api/v1/status").good();
     // The last event is damaged: nothing can follow it.
-    let damage = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1])\nc.executescript('DROP TRIGGER audit_event_is_kept')\n\
-                  c.execute(\"UPDATE audit_event SET hash = 'none' WHERE seq = (SELECT MAX(seq) FROM audit_event)\")\nc.commit()";
-    let records = server.data.path().join("records.sqlite");
-    let done = std::process::Command::new("python3").args(["-c", damage]).arg(&records).status().unwrap();
-    assert!(done.success());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let pool = by_hand(server.data.path()).await;
+        drop_trigger(&pool, "audit_event_is_kept", "audit_event").await;
+        let damage = "UPDATE audit_event SET hash = 'none' WHERE seq = (SELECT MAX(seq) FROM audit_event)";
+        sqlx::query(damage).execute(&pool).await.unwrap();
+        pool.close().await;
+    });
     let detail = server.get("/api/v1/status").refused(500);
     assert!(detail.contains("could not be recorded"), "{detail}");
     // What would change something does not.

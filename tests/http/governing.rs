@@ -135,7 +135,7 @@ fn a_policy_that_was_changed_after_its_approval_lets_nobody_search() {
     assert_eq!(house.say("bob", proposal, Voice::Approve).unwrap(), State::Adopted);
     refused(&house.search(&xena, &[]), 403, "not-serious-enough");
     let data = house.server.data.path();
-    house.beside.execute(data, "DROP TRIGGER proposal_says_what_it_said");
+    house.beside.drop_trigger(data, "proposal_says_what_it_said", "proposal");
     house.beside.execute(data, "UPDATE proposal SET body = REPLACE(body, 'threat_to_life\" }', 'summary\" }')");
     refused(&house.search(&xena, &[]), 409, "governing");
 }
@@ -195,7 +195,31 @@ fn users_search_at_points_that_two_others_approved_and_at_no_others() {
     fs_err::write(&file, text).unwrap();
     refused(&house.search(&xena, &at_night), 409, "other-model");
     // Another name among those who approved it.
-    house.beside.execute(data, "DROP TRIGGER signed_point_is_kept");
+    house.beside.drop_trigger(data, "signed_point_is_kept", "signed_point");
     house.beside.execute(data, "UPDATE signed_point SET statement = REPLACE(statement, 'bob', 'eve')");
     refused(&house.search(&xena, &at_night), 409, "governing");
+}
+
+#[test]
+fn a_point_takes_as_many_as_the_policy_wants_by_now() {
+    let house = House::new();
+    house.beside.add("dan", &["supervisor"]);
+    let data = house.server.data.path();
+    let mut night = point("night", 0.01, 0.4, (0, 100));
+    (night.model, night.model_sha256) = ("numbers".to_owned(), bertillon::base::hex::encode(&[1; 32]));
+    install(&settings(data), &night).unwrap();
+    let chamber = house.chamber("ann").unwrap();
+    let night = one(data, "night").unwrap();
+    let proposal = house.beside.runtime.block_on(chamber.propose_point(&night, "for stills of the night")).unwrap();
+    assert_eq!(house.say("bob", proposal, Voice::Approve).unwrap(), State::Open);
+    let three =
+        BUILTIN.replace("approvers = 2", "approvers = 3").replace("Built-in: retrospective search, strict", "Three");
+    let policy = house.propose("ann", &three).unwrap();
+    assert_eq!(house.say("bob", policy, Voice::Approve).unwrap(), State::Adopted);
+    assert_eq!(
+        house.say("cid", proposal, Voice::Approve).unwrap(),
+        State::Open,
+        "two were enough when it was proposed"
+    );
+    assert_eq!(house.say("dan", proposal, Voice::Approve).unwrap(), State::Adopted);
 }

@@ -5,7 +5,7 @@ use bertillon::base::ids::{ModelId, TemplateId};
 use bertillon::casework::CaseworkError;
 use bertillon::casework::access::users;
 use bertillon::casework::review::{Refusal, ReviewError, ReviewRoom};
-use bertillon::gallery::{Access, NewReference, Vault, VaultOptions};
+use bertillon::gallery::{Access, NewReference, Vault};
 use bertillon::policy::DatedFacts;
 use bertillon::records::{FaceBox, GallerySeen, RecordedCandidate, SearchRecord};
 use bertillon::segment::Precision;
@@ -24,7 +24,7 @@ pub(super) fn searched() -> (Server, i64) {
     let data = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let search = runtime.block_on(async {
-        let vault = Vault::open(data.path(), Access::Writer, VaultOptions::default()).await.unwrap();
+        let vault = Vault::open(data.path(), Access::Writer, crate::records_at::vault_options()).await.unwrap();
         let (gallery, model) = ("custody".parse().unwrap(), ModelId { name: "numbers".to_owned(), hash: [1; 32] });
         let dimension = Dimension::new(32).unwrap();
         vault.create_gallery(&gallery, &model, dimension, Precision::F32, "a test").await.unwrap();
@@ -41,7 +41,8 @@ pub(super) fn searched() -> (Server, i64) {
             about: DatedFacts::default(),
         };
         vault.enrol(&gallery, (1..=3).map(reference).collect()).await.unwrap();
-        let candidate = |rank: u32| RecordedCandidate { rank, template: TemplateId(u64::from(rank)), score: 0.5 };
+        let candidate =
+            |rank: u32| RecordedCandidate { rank, template: TemplateId(u64::from(rank)), score: 0.5, entry: None };
         let record = SearchRecord {
             gallery,
             actor: "xena".to_owned(),

@@ -12,7 +12,6 @@ use bertillon::gallery::Access;
 use bertillon::http::routes::{API, Need};
 use bertillon::records::{EventFilter, UserState};
 use bertillon::rights::{Grant, Permission, Role};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
 use super::server::{Answer, Server, settings};
 
@@ -54,10 +53,18 @@ impl Beside {
     }
 
     pub(super) fn execute(&self, data: &Path, statement: &'static str) {
-        let options = SqliteConnectOptions::new().filename(data.join("records.sqlite"));
         self.runtime.block_on(async {
-            let pool = SqlitePool::connect_with(options).await.unwrap();
+            let pool = crate::records_at::by_hand(data).await;
             sqlx::query(statement).execute(&pool).await.unwrap();
+            pool.close().await;
+        });
+    }
+
+    /// Takes a guard against accidents away.
+    pub(super) fn drop_trigger(&self, data: &Path, name: &str, table: &str) {
+        self.runtime.block_on(async {
+            let pool = crate::records_at::by_hand(data).await;
+            crate::records_at::drop_trigger(&pool, name, table).await;
             pool.close().await;
         });
     }
@@ -74,7 +81,7 @@ pub(crate) fn user(name: &str) -> UserName {
 /// Sends a request of the table with a key, about the gallery "custody", which is not there.
 fn ask(server: &Server, method: &str, pattern: &str, key: Option<&str>) -> Answer {
     let path = pattern.replace("{name}", "custody").replace("{subject}", "x").replace("{template}", "1");
-    let path = path.replace("{review}", "77").replace("{lead}", "77");
+    let path = path.replace("{review}", "77").replace("{lead}", "77").replace("{submission}", "77");
     let said = key.map(|key| format!("Bearer {key}"));
     let headers: Vec<(&str, &str)> = said.iter().map(|said| ("authorization", said.as_str())).collect();
     server.send(&method.to_uppercase(), &path.replace("{job}", "77"), &headers, (method == "post").then(Vec::new))

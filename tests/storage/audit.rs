@@ -1,10 +1,12 @@
 //! The audit log on a disk: whole however many write to it, and whatever is changed in it is found and named.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
+use bertillon::audit::searched::Named;
 use bertillon::audit::{Caller, Chain, Event, Happening, Kind, Object};
 use bertillon::base::hex;
 use bertillon::base::ids::TemplateId;
@@ -19,6 +21,7 @@ use sha2::{Digest as _, Sha256};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
 use crate::bulk::desk;
+use crate::records_at::in_a_file;
 use crate::{enrol, name, new_vault, open, options, raw, reference, run, search, subject};
 
 async fn all_events(vault: &Vault) -> Vec<Event> {
@@ -74,6 +77,11 @@ fn what_is_done_is_told_with_it_and_by_whom() {
         clerk.import_synthetic(&name(), 30, fill, |_| ()).await.unwrap();
         let candidates = [TemplateId(3), TemplateId(1)];
         let ids = clerk.record_searches(&[search(&candidates), search(&[TemplateId(2)])]).await.unwrap();
+        let mut salts = BTreeMap::new();
+        for &id in &ids {
+            let search = clerk.disclosure_book().search(id).await.unwrap().unwrap();
+            salts.insert(id, search.candidates.into_iter().map(|one| one.named).collect::<Vec<_>>());
+        }
         clerk.erase(&name(), Erase::Subject(subject(2)), |_| ()).await.unwrap();
         let refused = clerk.erase(&name(), Erase::Subject(subject(2)), |_| ()).await;
         assert!(refused.is_err(), "what is not done is not told");
@@ -99,26 +107,20 @@ fn what_is_done_is_told_with_it_and_by_whom() {
                 ("clerk 5", "desk 3", 9, "custody")
             );
         }
-        // The lists that were shown are in the chain by their hash, as docs/AUDIT_FORMAT.md says.
-        let mut lists = Sha256::new();
-        for (id, templates) in ids.iter().zip([&candidates[..], &[TemplateId(2)]]) {
-            for (at, template) in templates.iter().enumerate() {
-                lists.update(format!("{id} {} {template} {:08x}\n", at + 1, 0.5_f32.to_bits()));
-            }
-        }
+        // The lists that were shown, and all that they depend on, are in the chain by their hash, as docs/AUDIT_FORMAT.md says.
         let told = |name: &str| serde_json::to_value(&events[3].detail[name]).unwrap();
-        assert_eq!(told("lists"), hex::encode(&lists.finalize()));
-        // And all that the lists depend on.
         let one = |(id, templates): (&i64, &[TemplateId])| {
             let mut text = format!(
-                "bertillon search 1\nsearch {id}\ngallery custody\nmodel {}\nsnapshot 3\nlast 6\nlive 6\npeople 20\n\
+                "bertillon search 2\nsearch {id}\ngallery custody\nmodel {}\nsnapshot 3\nlast 6\nlive 6\npeople 20\n\
                  back_end naive\nrestriction -\nthreshold 3e800000\npoint -\nprobe {}\nface 3f800000 40000000 41f00000 42200000\n\
                  purpose -\nlawful_basis -\nseriousness -\n",
                 "01".repeat(32),
                 "09".repeat(32)
             );
-            for (rank, template) in (1..).zip(templates) {
-                writeln!(text, "candidate {rank} {template} 3f000000").unwrap();
+            for ((rank, template), named) in (1..).zip(templates).zip(&salts[id]) {
+                let Named::Salted(salt) = named else { panic!("{named:?}") };
+                let salted = format!("bertillon candidate 1\n{salt} {id} {rank} {template} 3f000000\n");
+                writeln!(text, "candidate {rank} {}", hex::encode(&Sha256::digest(salted))).unwrap();
             }
             format!("{id} {}\n", hex::encode(&Sha256::digest(text)))
         };
@@ -164,6 +166,9 @@ fn processes_that_write_at_once_make_one_chain() {
 
 #[test]
 fn whatever_is_changed_in_the_log_is_named() {
+    if !in_a_file("a log that is changed and checked in copies of its file") {
+        return;
+    }
     run(async {
         let home = tempfile::tempdir().unwrap();
         let desk = desk(home.path()).await;
@@ -211,27 +216,28 @@ fn whatever_is_changed_in_the_log_is_named() {
                 assert_eq!(verdict_of_a_copy(&desk).await.fault, None, "{mend}");
             }
         }
-        for (spoil, says) in [
-            (
-                "UPDATE audit_checkpoint SET body = replace(body, '\"seq\":21', '\"seq\":20') WHERE seq = $1",
-                "signature",
-            ),
-            ("UPDATE audit_checkpoint SET signature = substr(signature, 3) || '00' WHERE seq = $1", "signature"),
-        ] {
-            let keep = "CREATE TEMP TABLE kept AS SELECT * FROM audit_checkpoint";
-            let mut connection = pool.acquire().await.unwrap();
-            sqlx::raw_sql(keep).execute(&mut *connection).await.unwrap();
-            sqlx::query(spoil).bind(21).execute(&mut *connection).await.unwrap();
-            let fault = verdict_of_a_copy(&desk).await.fault.unwrap();
-            assert_eq!(fault.seq, 21, "{spoil}");
-            assert!(fault.what.contains(says), "{}", fault.what);
-            let back = "DELETE FROM audit_checkpoint; INSERT INTO audit_checkpoint SELECT * FROM kept; DROP TABLE kept";
-            sqlx::raw_sql(back).execute(&mut *connection).await.unwrap();
-        }
+        whatever_is_changed_in_a_checkpoint_is_named(&desk, &pool).await;
         assert_eq!(verdict_of_a_copy(&desk).await.fault, None);
         pool.close().await;
         desk.vault.clone().close().await;
     });
+}
+
+async fn whatever_is_changed_in_a_checkpoint_is_named(desk: &Desk, pool: &SqlitePool) {
+    for (spoil, says) in [
+        ("UPDATE audit_checkpoint SET body = replace(body, '\"seq\":21', '\"seq\":20') WHERE seq = $1", "signature"),
+        ("UPDATE audit_checkpoint SET signature = substr(signature, 3) || '00' WHERE seq = $1", "signature"),
+    ] {
+        let keep = "CREATE TEMP TABLE kept AS SELECT * FROM audit_checkpoint";
+        let mut connection = pool.acquire().await.unwrap();
+        sqlx::raw_sql(keep).execute(&mut *connection).await.unwrap();
+        sqlx::query(spoil).bind(21).execute(&mut *connection).await.unwrap();
+        let fault = verdict_of_a_copy(desk).await.fault.unwrap();
+        assert_eq!(fault.seq, 21, "{spoil}");
+        assert!(fault.what.contains(says), "{}", fault.what);
+        let back = "DELETE FROM audit_checkpoint; INSERT INTO audit_checkpoint SELECT * FROM kept; DROP TABLE kept";
+        sqlx::raw_sql(back).execute(&mut *connection).await.unwrap();
+    }
 }
 
 /// Checking adds an event, which would follow what a forger left: so each check is of a copy of the data folder.
@@ -255,6 +261,9 @@ async fn verdict_of_a_copy(desk: &Desk) -> Verdict {
 
 #[test]
 fn a_log_that_was_cut_or_written_anew_does_not_agree_with_its_checkpoints() {
+    if !in_a_file("a log that is cut and checked in copies of its file") {
+        return;
+    }
     run(async {
         let home = tempfile::tempdir().unwrap();
         let desk = desk(home.path()).await;

@@ -8,9 +8,7 @@ use std::time::{Duration, Instant};
 use bertillon::base::ids::TemplateId;
 use bertillon::casework::Desk;
 use bertillon::casework::bulk::{self, BulkImport};
-use bertillon::gallery::{
-    Access, Erase, GalleryError, Imported, ImportedReference, TemplateImport, Vault, VaultOptions,
-};
+use bertillon::gallery::{Access, Erase, GalleryError, Imported, ImportedReference, TemplateImport, Vault};
 use bertillon::policy::DatedFacts;
 use bertillon::records::Attribute;
 use bertillon::segment::Precision;
@@ -121,7 +119,9 @@ fn halting(told: mpsc::Sender<()>, go_on: mpsc::Receiver<()>) -> impl FnMut(u64)
     move |row| {
         if row == 150 {
             told.send(()).unwrap();
-            go_on.recv().map_err(|_| "the import was stopped".to_owned())?;
+            // Others wait for sockets meanwhile, where records are on PostgreSQL: a blocked worker of the runtime may be who looks at them.
+            let waited = tokio::task::block_in_place(|| go_on.recv());
+            waited.map_err(|_| "the import was stopped".to_owned())?;
         }
         Ok(described(row))
     }
@@ -300,7 +300,7 @@ fn many_references_are_imported_in_reasonable_time() {
     run(async {
         let rows = std::env::var("BERTILLON_IMPORT_ROWS").map_or(100_000, |rows| rows.parse().unwrap());
         let home = tempfile::tempdir().unwrap();
-        let vault = Vault::open(home.path(), Access::Writer, VaultOptions::default()).await.unwrap();
+        let vault = Vault::open(home.path(), Access::Writer, crate::records_at::vault_options()).await.unwrap();
         vault.create_gallery(&name(), &model_id(1), dimension(), Precision::F16, "test").await.unwrap();
         let began = Instant::now();
         let files = Arc::new(Mutex::new(Duration::ZERO));

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use bertillon::audit::{Caller, Identity, Outcome};
+use bertillon::base::hex;
 use bertillon::base::ids::TemplateId;
 use bertillon::base::program::Program;
 use bertillon::casework::disclosure::rerun::{Rerun, Verdict, again};
@@ -22,12 +23,13 @@ use bertillon::segment::Precision;
 use proptest::prelude::*;
 
 use crate::bulk::opened;
+use crate::records_at::by_hand;
 use crate::{enrol, model_id, name, new_vault, reference, run, search, subject, template};
 
-const SEARCHED: [u64; 5] = [3, 1, 5, 2, 4];
+pub(crate) const SEARCHED: [u64; 5] = [3, 1, 5, 2, 4];
 
 /// A desk with a search of two faces, the first of which became a lead of template 5.
-async fn lead(home: &Path) -> Desk {
+pub(crate) async fn lead(home: &Path) -> Desk {
     let vault = new_vault(&home.join("data"), Precision::F32).await;
     enrol(&vault, (1..=6).map(|key| reference(key, key)).collect()).await;
     let some = |text: &str| Some(text.to_owned());
@@ -37,7 +39,7 @@ async fn lead(home: &Path) -> Desk {
         reason: some("the only still"),
         ..Stated::default()
     };
-    let stated = Some(Statement { stated, policy_sha256: [7; 32] });
+    let stated = Some(Statement { stated, policy_sha256: [7; 32], of: None });
     let first = SearchRecord { stated, ..search(&SEARCHED.map(TemplateId)) };
     let ids = vault.record_searches(&[first, search(&[TemplateId(6)])]).await.unwrap();
     let room = |who: &str| {
@@ -55,17 +57,17 @@ async fn lead(home: &Path) -> Desk {
     opened(home).await
 }
 
-fn una() -> Caller {
+pub(crate) fn una() -> Caller {
     Caller::new("una", "test", None)
 }
 
-fn request(what: What, out: PathBuf) -> Request {
+pub(crate) fn request(what: What, out: PathBuf) -> Request {
     let (recipient, reason) =
         ("Crown Prosecution Service, unit 4".to_owned(), "charge of the man with the van".to_owned());
     Request { what, recipient, reason, out, program: Program::new(Some("0123")) }
 }
 
-async fn made(desk: &Desk, what: What, out: &Path) -> (Made, Vec<u8>) {
+pub(crate) async fn made(desk: &Desk, what: What, out: &Path) -> (Made, Vec<u8>) {
     let made = disclosure::make(desk, &una(), &request(what, out.to_owned())).await.unwrap();
     let bytes = fs_err::read(out).unwrap();
     assert_eq!(made.bytes, bytes.len() as u64);
@@ -163,7 +165,7 @@ fn what_is_signed_again_is_not_what_the_log_tells() {
         let desk = lead(home.path()).await;
         let (pack, bytes) = made(&desk, What::Search(1), &home.path().join("pack.zip")).await;
         let seed = fs_err::read_to_string(desk.settings.data.folder.join("keys/signing.key")).unwrap();
-        let key = SigningKey::from_seed(&bertillon::base::hex::decode_32(seed.trim()).unwrap()).unwrap();
+        let key = SigningKey::from_seed(&hex::decode_32(seed.trim()).unwrap()).unwrap();
         let entries = zip::read(&bytes).unwrap();
         let manifest: Manifest = serde_json::from_str(file(&entries, "manifest.json")).unwrap();
         // The first four come with every pack.
@@ -217,7 +219,20 @@ fn who_was_erased_since_is_on_the_list_as_that() {
         let list: ListFile = serde_json::from_str(file(&entries, "list.json")).unwrap();
         let gone: Vec<(u64, bool)> =
             list.candidates.iter().map(|one| (one.template, one.erased_at.is_some())).collect();
-        assert_eq!(gone, SEARCHED.map(|id| (id, id == 5)));
+        assert_eq!(gone, SEARCHED.map(|id| if id == 5 { (0, true) } else { (id, false) }), "nobody's number");
+        assert_eq!(list.candidates[2].score.to_bits(), 0, "nor how like the probe they were");
+        let kept: Vec<String> = desk
+            .vault
+            .disclosure_book()
+            .search(2)
+            .await
+            .unwrap()
+            .unwrap()
+            .candidates
+            .into_iter()
+            .map(|one| one.state)
+            .collect();
+        assert_eq!(kept, ["live"], "the list of somebody else stays");
         let search: SearchFile = serde_json::from_str(file(&entries, "search.json")).unwrap();
         assert_eq!((search.case_ref.as_deref(), search.reason), (Some("CR/77/26"), Some("x".repeat(14))));
         assert!(!file(&entries, "decisions.json").contains("scar"));
@@ -306,6 +321,7 @@ async fn searched(home: &Path, filter: &str, threshold: Option<f32>) -> (Desk, i
         rank: one.rank as u32,
         template: one.template,
         score: one.score,
+        entry: None,
     };
     let record = SearchRecord {
         snapshot_number: snapshot,
@@ -355,12 +371,10 @@ fn a_search_that_is_run_again_gives_the_same_list_or_says_why_not() {
 
 #[test]
 fn a_list_that_nothing_explains_is_different_and_told_so() {
-    use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
     run(async {
         let home = tempfile::tempdir().unwrap();
         let (desk, search) = searched(home.path(), "", None).await;
-        let options = SqliteConnectOptions::new().filename(desk.settings.data.folder.join("records.sqlite"));
-        let pool = SqlitePool::connect_with(options).await.unwrap();
+        let pool = by_hand(&desk.settings.data.folder).await;
         let pack = home.path().join("pack.zip");
         let (_, good) = made(&desk, What::Search(search), &pack).await;
         // By the last bit of one score.

@@ -25,18 +25,25 @@ mod audit;
 mod beside;
 mod bulk;
 mod disclosure;
+mod lists;
 mod model;
 mod names;
 mod pictures;
+mod place;
 mod probes;
+#[path = "../records_at/mod.rs"]
+mod records_at;
 mod restoring;
 mod retention;
 mod review;
 mod samples;
+mod sealed;
 mod subjects;
+mod submissions;
 mod taken_back;
 mod told;
 mod traces;
+mod unsolved;
 mod upkeep;
 
 const DIMENSION: usize = 32;
@@ -100,7 +107,7 @@ fn options() -> VaultOptions {
         import_records: 40,
         merge_fan: 3,
         erase_wait: Duration::from_millis(300),
-        master_key: None,
+        ..records_at::vault_options()
     }
 }
 
@@ -152,8 +159,12 @@ fn bits(key: u64, originals: Precision) -> Vec<u32> {
 }
 
 fn search(candidates: &[TemplateId]) -> SearchRecord {
-    let candidate =
-        |(rank, &template): (usize, &TemplateId)| RecordedCandidate { rank: rank as u32 + 1, template, score: 0.5 };
+    let candidate = |(rank, &template): (usize, &TemplateId)| RecordedCandidate {
+        rank: rank as u32 + 1,
+        template,
+        score: 0.5,
+        entry: None,
+    };
     SearchRecord {
         gallery: name(),
         actor: "examiner 7".to_owned(),
@@ -334,7 +345,7 @@ fn write_fixture(folder: &DiskFolder, file: &str, originals: Precision) {
 fn a_million_rows_import_in_bounded_memory() {
     run(async {
         let home = tempfile::tempdir().unwrap();
-        let vault = Vault::open(home.path(), Access::Writer, VaultOptions::default()).await.unwrap();
+        let vault = Vault::open(home.path(), Access::Writer, records_at::vault_options()).await.unwrap();
         let wide = Dimension::new(128).unwrap();
         vault.create_gallery(&name(), &model_id(1), wide, Precision::F32, "test").await.unwrap();
         let began = std::time::Instant::now();
@@ -354,7 +365,7 @@ fn a_million_rows_import_in_bounded_memory() {
             .unwrap();
         vault.close().await;
         let began = std::time::Instant::now();
-        let vault = Vault::open(home.path(), Access::Writer, VaultOptions::default()).await.unwrap();
+        let vault = Vault::open(home.path(), Access::Writer, records_at::vault_options()).await.unwrap();
         let opened = began.elapsed();
         let began = std::time::Instant::now();
         vault.verify(&name(), |_, _| ()).await.unwrap();
@@ -378,9 +389,10 @@ fn a_million_rows_import_in_bounded_memory() {
 async fn nobody_but_the_owner_reads_templates_or_records() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
-    let _vault = Vault::open(folder.path(), Access::Writer, VaultOptions::default()).await.unwrap();
+    let _vault = Vault::open(folder.path(), Access::Writer, records_at::vault_options()).await.unwrap();
     let rights = |name: &str| fs_err::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777;
-    assert_eq!((rights("gallery"), rights("records.sqlite")), (0o700, 0o600));
+    let records = if records_at::url().is_some() { "records.postgres" } else { "records.sqlite" };
+    assert_eq!((rights("gallery"), rights(records)), (0o700, 0o600));
     for entry in fs_err::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap()) {
         let name = entry.file_name().into_string().unwrap();
         assert!(!name.starts_with("records") || rights(&name) == 0o600, "{name}");

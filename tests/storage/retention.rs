@@ -2,14 +2,16 @@
 //! others can check.
 
 use std::process::Command;
+use std::sync::Arc;
 
-use bertillon::audit::{Caller, Happening, Identity, Kind};
+use bertillon::audit::{Caller, Event, Happening, Identity, Kind};
 use bertillon::base::day::Day;
 use bertillon::base::hex;
 use bertillon::base::ids::TemplateId;
 use bertillon::base::limits::CERTIFICATE_BACKUPS_MAX;
 use bertillon::casework::access::users;
 use bertillon::casework::certificate::{self, NotCertified};
+use bertillon::casework::daily::{self, Daily, DayDone};
 use bertillon::casework::subjects::SubjectRoom;
 use bertillon::casework::{CaseworkError, Desk, keys};
 use bertillon::gallery::{Erase, GalleryError, NewReference, ToKeep};
@@ -265,6 +267,41 @@ fn a_run_erases_what_expired_or_was_decided_and_nothing_that_is_held() {
 }
 
 #[test]
+fn a_server_erases_by_itself_what_is_over_if_it_is_set_to_and_stops_between_erasures() {
+    run(async {
+        let home = tempfile::tempdir().unwrap();
+        let mut desk = desk(home.path()).await;
+        people(&desk).await;
+        room(&desk, "una").await.place_hold(&subject(5), "an appeal").await.unwrap();
+        let done = daily::run_all(&desk, day("2026-11-22"), || true).await.unwrap();
+        assert_eq!(
+            (done, desk.vault.snapshot(&name()).await.unwrap().live()),
+            (DayDone::default(), 6),
+            "it was to stop"
+        );
+        desk.settings.retention.daily = true;
+        let desk = Arc::new(desk);
+        let daily = Daily::start(&desk);
+        // 3 was acquitted, 6 was a child, 1 was convicted long ago; what else is over depends on the day on which this runs.
+        for _try in 0..600 {
+            if desk.vault.snapshot(&name()).await.unwrap().live() <= 3 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        daily.stop().await;
+        let left = desk.vault.references(&name(), &(1..=6).map(TemplateId).collect::<Vec<_>>()).await.unwrap();
+        assert!([1, 3, 6].iter().all(|id| !left.contains_key(&TemplateId(*id))), "{:?}", left.keys());
+        assert!(left.contains_key(&TemplateId(5)), "who is held stays");
+        let filter = EventFilter { kind: Some(Kind::RetentionRun), object: None };
+        let told = desk.vault.audit_book().newest(&filter, 1).await.unwrap();
+        let event: Event = serde_json::from_str(&told[0].body).unwrap();
+        assert_eq!(event.origin, "the policy's periods");
+        desk.vault.clone().close().await;
+    });
+}
+
+#[test]
 fn an_erasure_ends_in_a_certificate_that_anybody_can_check() {
     run(async {
         let home = tempfile::tempdir().unwrap();
@@ -298,7 +335,7 @@ fn an_erasure_ends_in_a_certificate_that_anybody_can_check() {
         assert_eq!((made.asked_by.as_str(), &made.folder), ("una", &desk.vault.audit_book().folder().await.unwrap()));
         assert_eq!(desk.vault.audit_book().hash_at(made.event).await.unwrap(), Some(made.event_hash.clone()));
         assert!(made.not_reached[0].what.starts_with("backup of "), "{:?}", made.not_reached);
-        for named in ["disclosure packs", "rows of candidate lists"] {
+        for named in ["disclosure packs", "rows of decisions"] {
             assert_eq!(made.not_reached.iter().filter(|one| one.what.starts_with(named)).count(), 1, "{named}");
         }
         assert!(made.not_reached.iter().filter(|one| one.what.contains("backup")).count() == 1, "only this gallery's");

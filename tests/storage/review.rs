@@ -10,8 +10,8 @@ use bertillon::gallery::{Access, Erase, Vault};
 use bertillon::policy::{Policy, Role, Roles, Stated};
 use bertillon::records::{EventFilter, Records, SearchRecord, Statement};
 use bertillon::segment::Precision;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
+use crate::records_at::{self, by_hand};
 use crate::{enrol, name, new_vault, options, reference, run, search, subject};
 
 const SEARCHED: [u64; 5] = [3, 1, 5, 2, 4];
@@ -273,8 +273,7 @@ fn a_claim_that_ran_out_is_anybodys() {
         ann.claim(review).await.unwrap();
         ann.see(review).await.unwrap();
         assert_eq!(refusal(bob.claim(review).await), Refusal::ClaimedByOther);
-        let options = SqliteConnectOptions::new().filename(home.path().join("records.sqlite"));
-        let pool = SqlitePool::connect_with(options).await.unwrap();
+        let pool = by_hand(home.path()).await;
         sqlx::query("UPDATE review SET claimed_until = '2026-01-01T00:00:00Z'").execute(&pool).await.unwrap();
         assert!(ann.list(None, 10).await.unwrap()[0].claim.is_none());
         assert_eq!(refusal(ann.decide(review, named(1), None).await), Refusal::NotClaimed);
@@ -337,10 +336,10 @@ fn what_a_search_states_is_kept_with_it() {
             case_ref: some("CR/77/26"),
             reason: some("the only still"),
         };
-        let statement = Statement { stated, policy_sha256: [7; 32] };
+        let statement = Statement { stated, policy_sha256: [7; 32], of: None };
         let with = SearchRecord { stated: Some(statement.clone()), ..search(&[TemplateId(1)]) };
         let ids = vault.record_searches(&[with, search(&[TemplateId(2)])]).await.unwrap();
-        let records = Records::join(&home.path().join("records.sqlite")).await.unwrap();
+        let records = Records::open_beside(home.path(), records_at::url().as_ref()).await.unwrap().unwrap();
         assert_eq!(records.stated(ids[0]).await.unwrap(), Some(statement));
         assert_eq!(records.stated(ids[1]).await.unwrap(), None);
         records.close().await;
@@ -366,7 +365,7 @@ fn what_was_written_about_somebody_is_erased_with_them() {
             reason: Some(WRITTEN[2].to_owned()),
             ..Stated::default()
         };
-        let statement = Statement { stated, policy_sha256: [7; 32] };
+        let statement = Statement { stated, policy_sha256: [7; 32], of: None };
         let record = || SearchRecord { stated: Some(statement.clone()), ..search(&SEARCHED.map(TemplateId)) };
         let ids = vault.record_searches(&[record()]).await.unwrap();
         let (ann, bob) = (person(&vault, "ann"), person(&vault, "bob"));

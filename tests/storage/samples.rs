@@ -15,9 +15,9 @@ use bertillon::casework::{CaseworkError, Desk, audit};
 use bertillon::gallery::Erase;
 use bertillon::policy::{Policy, Role, Roles};
 use bertillon::records::{EventFilter, SearchRecord};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
 use crate::bulk::{desk, opened};
+use crate::records_at::by_hand;
 use crate::{enrol, name, reference, run, search};
 
 async fn una(desk: &Desk) -> SampleRoom {
@@ -132,8 +132,7 @@ fn what_was_not_drawn_as_it_had_to_be_is_named() {
         let id = room.open(&wish(Of::Searches, 3)).await.unwrap();
         over().await;
         audit::seal(&desk).await.unwrap();
-        let options = SqliteConnectOptions::new().filename(desk.settings.data.folder.join("records.sqlite"));
-        let pool = SqlitePool::connect_with(options).await.unwrap();
+        let pool = by_hand(&desk.settings.data.folder).await;
         let seed: String = sqlx::query_scalar("SELECT seed FROM sample").fetch_one(&pool).await.unwrap();
         sqlx::query("UPDATE sample SET seed = $1").bind("ab".repeat(32)).execute(&pool).await.unwrap();
         assert_eq!(sample_error(room.draw(id).await), SampleError::NotAsOpened(id));

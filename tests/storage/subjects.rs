@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use bertillon::audit::Caller;
-use bertillon::base::ids::{SubjectRef, TemplateId};
+use bertillon::base::ids::{GalleryName, SubjectRef, TemplateId};
 use bertillon::casework::CaseworkError;
 use bertillon::casework::subjects::SubjectRoom;
-use bertillon::gallery::{Access, Erase, GalleryError, TemplateImport, Vault, VaultOptions};
+use bertillon::gallery::{Access, Erase, GalleryError, TemplateImport, Vault};
 use bertillon::policy::{DatedFacts, Disposal, Fact, ImageFacts};
 use bertillon::records::Records;
 use bertillon::records::subjects::{SubjectError, SubjectState};
@@ -102,7 +102,7 @@ fn references_of_one_name_are_one_subject_and_moves_are_undone() {
         assert_eq!(moves[2].reason, "same fingerprints");
         assert_eq!(vault.subject_book().subject(4).await.unwrap().unwrap().state, SubjectState::Empty);
         vault.close().await;
-        let records = Records::create(&home.path().join("records.sqlite")).await.unwrap();
+        let records = Records::open(home.path(), crate::records_at::url().as_ref()).await.unwrap();
         let shown: Vec<u64> = records.shown(searched).await.unwrap().iter().map(|one| one.template.0).collect();
         assert_eq!(shown, [3, 1], "records of searches never change");
         records.close().await;
@@ -326,6 +326,40 @@ fn a_backup_brings_subjects_merges_and_holds_back() {
     });
 }
 
+#[test]
+fn whom_a_gallery_restricts_or_holds_since_a_backup_is_restricted_and_held_in_what_is_restored_beside_it() {
+    run(async {
+        let home = tempfile::tempdir().unwrap();
+        let vault = new_vault(&home.path().join("data"), Precision::F32).await;
+        enrol(&vault, (1..=12).map(|key| reference(key, key / 2)).collect()).await;
+        let room = room(&vault).await;
+        room.place_hold(&subject(4), "came with the backup").await.unwrap();
+        vault.backup(&name(), &home.path().join("copy"), |_, _| ()).await.unwrap();
+        room.restrict(&subject(3), true, "a complaint").await.unwrap();
+        room.place_hold(&subject(1), "an appeal").await.unwrap();
+        room.merge(&subject(2), &subject(1), "one person, as it turned out").await.unwrap();
+        let lifted = room.place_hold(&subject(5), "a mistake").await.unwrap();
+        room.lift_hold(lifted, "it was one").await.unwrap();
+        let again: GalleryName = "again".parse().unwrap();
+        vault.restore(&home.path().join("copy"), Some(again.clone()), None, on).await.unwrap();
+        assert_eq!(vault.restricted_templates(&again).await.unwrap(), [TemplateId(6), TemplateId(7)]);
+        let other = SubjectRoom::enter(&vault, &Caller::new("supervisor 3", "a test", None), &again).await.unwrap();
+        let held = other.holds(0, false, ALL).await.unwrap();
+        let found = async |wanted: &SubjectRef| other.show(wanted, 0, 1).await.unwrap().subject.id;
+        let mut wanted = [found(&subject(4)).await, found(&subject(1)).await, found(&subject(2)).await];
+        wanted.sort_unstable();
+        let mut seen: Vec<_> = held.iter().map(|hold| hold.subject).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, wanted, "once each, and 2 too, who is 1 by now");
+        for key in [1, 2, 4] {
+            let refused = vault.erase(&again, Erase::Subject(subject(key)), |_| ()).await.unwrap_err();
+            assert!(matches!(refused, GalleryError::Held { .. }), "{key}: {refused}");
+        }
+        vault.erase(&again, Erase::Subject(subject(5)), |_| ()).await.unwrap();
+        vault.close().await;
+    });
+}
+
 /// A dump of release 5 has one live reference; here two more, of which one shares its subject.
 #[test]
 fn references_of_an_older_release_get_subjects_and_images() {
@@ -370,7 +404,7 @@ fn a_million_subjects_import_within_fifteen_minutes_and_pages_are_quick() {
     const COUNT: u64 = 1_000_000;
     run(async {
         let home = tempfile::tempdir().unwrap();
-        let vault = Vault::open(home.path(), Access::Writer, VaultOptions::default()).await.unwrap();
+        let vault = Vault::open(home.path(), Access::Writer, crate::records_at::vault_options()).await.unwrap();
         vault.create_gallery(&name(), &model_id(1), crate::dimension(), Precision::F32, "test").await.unwrap();
         let fill = |row: u64, out: &mut [f32]| {
             out.copy_from_slice(&raw(row));

@@ -213,7 +213,7 @@ fn the_check_of_a_list_tells_how_far_it_is_and_can_be_stopped() {
 fn an_import_that_no_disk_holds_is_refused_before_its_first_row() {
     run(async {
         let home = tempfile::tempdir().unwrap();
-        let vault = Vault::open(home.path(), Access::Writer, VaultOptions::default()).await.unwrap();
+        let vault = Vault::open(home.path(), Access::Writer, crate::records_at::vault_options()).await.unwrap();
         let wide = Dimension::new(2048).unwrap();
         vault.create_gallery(&name(), &model_id(1), wide, Precision::F32, "test").await.unwrap();
         let fill = |_: u64, _: &mut [f32]| panic!("nothing is asked for");
@@ -231,7 +231,7 @@ fn many_references_are_taken_back_in_reasonable_time() {
     run(async {
         let rows = std::env::var("BERTILLON_IMPORT_ROWS").map_or(100_000, |rows| rows.parse().unwrap());
         let home = tempfile::tempdir().unwrap();
-        let vault = Vault::open(home.path(), Access::Writer, VaultOptions::default()).await.unwrap();
+        let vault = Vault::open(home.path(), Access::Writer, crate::records_at::vault_options()).await.unwrap();
         vault.create_gallery(&name(), &model_id(1), dimension(), Precision::F16, "test").await.unwrap();
         let ended = Arc::new(Mutex::new(Instant::now()));
         let (began, ends) = (Instant::now(), Arc::clone(&ended));

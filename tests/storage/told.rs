@@ -10,9 +10,9 @@ use bertillon::gallery::{Access, Erase, GalleryError, Vault};
 use bertillon::http::problem::Problem;
 use bertillon::records::{EventFilter, JobState, NewJob};
 use bertillon::segment::Precision;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
 use crate::bulk::desk;
+use crate::records_at::{self, by_hand, drop_trigger};
 use crate::{enrol, name, new_vault, options, reference, run};
 
 /// The program in a data folder, in an environment that lies about who calls it.
@@ -151,8 +151,8 @@ fn nothing_is_put_in_the_place_of_what_was_told_and_nothing_signed_on_top_of_it(
         let lines = fs_err::read_to_string(&log).unwrap();
         let whole = lines.lines().filter(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()).count();
         assert_eq!((lines.lines().count(), whole), (3, 2));
-        let pool =
-            SqlitePool::connect_with(SqliteConnectOptions::new().filename(data.join("records.sqlite"))).await.unwrap();
+        let pool = by_hand(&data).await;
+        // Words of SQLite alone; PostgreSQL refuses them whatever they are about.
         for refused in [
             "INSERT OR REPLACE INTO audit_event SELECT seq, kind, 'x', hash FROM audit_event WHERE seq = 2",
             "INSERT INTO audit_event SELECT -3, kind, body, hash FROM audit_event WHERE seq = 2",
@@ -165,7 +165,7 @@ fn nothing_is_put_in_the_place_of_what_was_told_and_nothing_signed_on_top_of_it(
         ] {
             assert!(sqlx::raw_sql(refused).execute(&pool).await.is_err(), "{refused}");
         }
-        sqlx::raw_sql("DROP TRIGGER audit_event_is_kept").execute(&pool).await.unwrap();
+        drop_trigger(&pool, "audit_event_is_kept", "audit_event").await;
         // Somebody who hashes anew what was signed, and goes on from there.
         desk.vault.tell(&Happening::new(Kind::JobListed)).await.unwrap();
         let last =
@@ -209,9 +209,15 @@ fn who_can_not_write_for_long_is_told_to_try_again() {
     run(async {
         let home = tempfile::tempdir().unwrap();
         let vault = new_vault(home.path(), Precision::F32).await;
-        let options = SqliteConnectOptions::new().filename(home.path().join("records.sqlite"));
-        let pool = SqlitePool::connect_with(options).await.unwrap();
-        let writing = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        let pool = by_hand(home.path()).await;
+        let writing = if records_at::url().is_none() {
+            pool.begin_with("BEGIN IMMEDIATE").await.unwrap()
+        } else {
+            // Whoever holds the lock of the writers: nobody else has one here.
+            let mut writing = pool.begin().await.unwrap();
+            sqlx::raw_sql("LOCK TABLE audit_event IN EXCLUSIVE MODE").execute(&mut *writing).await.unwrap();
+            writing
+        };
         let GalleryError::Records(error) = vault.tell(&Happening::new(Kind::JobListed)).await.unwrap_err() else {
             panic!("not of the records")
         };

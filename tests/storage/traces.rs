@@ -9,7 +9,7 @@ use bertillon::vector::codec::{Code, put_f16, put_f32};
 
 use crate::{enrol, name, new_vault, reference, run, search, subject};
 
-/// Every window of `width` bytes of every file.
+/// Every window of `width` bytes of every file; where records are on PostgreSQL, of every row that it shows too.
 pub(crate) fn windows(data: &Path, width: usize) -> HashSet<Vec<u8>> {
     let mut found = HashSet::new();
     let mut folders = vec![data.to_owned()];
@@ -19,6 +19,9 @@ pub(crate) fn windows(data: &Path, width: usize) -> HashSet<Vec<u8>> {
             if path.is_dir() {
                 folders.push(path);
             } else {
+                if path.ends_with("records.postgres") {
+                    found.extend(crate::records_at::rows(path.parent().unwrap()).windows(width).map(<[u8]>::to_vec));
+                }
                 found.extend(fs_err::read(path).unwrap().windows(width).map(<[u8]>::to_vec));
             }
         }
@@ -78,7 +81,7 @@ fn nothing_of_an_erased_reference_is_in_any_file() {
                     // Later changes move rows about.
                     let more = 2000 + i as u64;
                     enrol(&vault, vec![reference(more, 1000 + more)]).await;
-                    vault.record_searches(&[search(&[ids[&7]])]).await.unwrap();
+                    vault.record_searches(&[search(&[ids[&6]])]).await.unwrap();
                 }
             }
             let after = windows(home.path(), 12);

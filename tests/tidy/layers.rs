@@ -9,7 +9,7 @@ use super::source::{Fault, Source};
 const LAYERS: [&[&str]; 9] = [
     &["base"],
     &["vector", "store", "settings", "crypto", "rights", "policy"],
-    &["segment", "kernel", "gpu", "vision", "audit", "keys", "pictures", "pack"],
+    &["segment", "kernel", "gpu", "vision", "audit", "keys", "pictures", "pack", "sso"],
     &["scoring", "graph"],
     &["gallery", "records"],
     &["identify", "evaluation"],

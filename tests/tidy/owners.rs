@@ -3,7 +3,7 @@
 use super::source::{Fault, Source};
 
 /// A library and the rooms that may name it outside tests.
-const OWNERS: [(&str, &[&str]); 20] = [
+const OWNERS: [(&str, &[&str]); 21] = [
     // The command line starts the runtime that the server runs on.
     ("actix_web", &["http", "cli"]),
     ("actix_multipart", &["http"]),
@@ -27,7 +27,9 @@ const OWNERS: [(&str, &[&str]); 20] = [
     ("rayon", &["scoring"]),
     ("ring", &["crypto"]),
     // Encrypted connections; what it does with ring stays within it.
-    ("rustls", &["http"]),
+    ("rustls", &["http", "sso"]),
+    // What goes out to a provider of sign-ins.
+    ("ureq", &["sso"]),
     ("wgpu", &["gpu"]),
 ];
 

@@ -1,14 +1,16 @@
-//! Who may come in and what they may do: users with roles, the keys by which programs act for them, and passwords.
+//! Who may come in and what they may do: users with roles, the keys by which programs act for them, passwords and second factors.
 
 pub mod api_keys;
+pub mod factors;
 pub mod passwords;
 pub mod sessions;
+pub mod sso;
 #[cfg(test)]
 mod tests;
 pub mod users;
 
 use crate::audit::Caller;
-use crate::base::ids::GalleryName;
+use crate::base::ids::{GalleryName, UserName};
 use crate::casework::CaseworkError;
 use crate::rights::Permission;
 
@@ -22,4 +24,12 @@ pub fn require(caller: &Caller, permission: Permission, gallery: Option<&Gallery
     }
     let actor = caller.who().actor.clone();
     Err(CaseworkError::NotAllowed { actor, permission, gallery: gallery.cloned() })
+}
+
+/// Goes on only for the user themselves, and for who manages users.
+fn require_own(caller: &Caller, name: &UserName) -> Result<(), CaseworkError> {
+    if caller.identity().is_some_and(|identity| identity.name == *name) {
+        return Ok(());
+    }
+    require(caller, Permission::UserManage, None)
 }

@@ -8,11 +8,12 @@ use crate::audit::{Caller, Identity};
 use crate::base::clock;
 use crate::base::hex;
 use crate::base::limits::SESSION_IDLE_MIN_MAX;
-use crate::casework::access::passwords::{self, Entry};
+use crate::casework::access::factors;
+use crate::casework::access::passwords::{self, Entry, Typed};
 use crate::casework::{CaseworkError, Desk};
 use crate::crypto::tokens::{self, Secret};
 use crate::gallery::GalleryError;
-use crate::records::{SessionRecord, UserRecord, UserState};
+use crate::records::{Attempt, Basis, Opening, SessionRecord, UserRecord, UserState};
 use crate::rights::Rights;
 
 /// A session that was just opened.
@@ -28,38 +29,109 @@ pub struct Opened {
     pub caller: Caller,
 }
 
-/// Opens a session for who knows the password. `as_whom` makes a caller of who that is. `None` where the sign-in is wrong in any
-/// way, and while none counts.
+/// What came of a sign-in.
+pub type SignIn = Entry<Box<Opened>>;
+
+/// Opens a session for who knows the password, and shows their second factor where they have one. `as_whom` makes a caller of who
+/// that is.
 ///
 /// # Errors
-/// What the records say.
-pub async fn open(
+/// What the records say. A wrong password is none.
+pub async fn open(desk: &Desk, typed: Typed, as_whom: impl Fn(Identity) -> Caller) -> Result<SignIn, CaseworkError> {
+    let attempt = passwords::begin(desk, &typed).await?;
+    go_on(desk, &typed, attempt, clock::now_s(), as_whom).await
+}
+
+/// Goes on with a try that was begun, at a moment in seconds since 1970.
+pub(super) async fn go_on(
     desk: &Desk,
-    name: &str,
-    password: Secret,
-    as_whom: impl FnOnce(Identity) -> Caller,
-) -> Result<Option<Opened>, CaseworkError> {
-    let Entry::Welcome(user) = passwords::try_it(desk, name, password).await? else { return Ok(None) };
+    typed: &Typed,
+    mut attempt: Attempt,
+    now_s: u64,
+    as_whom: impl Fn(Identity) -> Caller,
+) -> Result<SignIn, CaseworkError> {
+    // A try waits for its turn at hashing. What it was compared with may be another then: once more, with what is there now.
+    for _ in 0..2 {
+        let (user, compared) = match passwords::compare(desk, typed, attempt, now_s).await?.came() {
+            Ok(right) => right,
+            Err(refusal) => return Ok(refusal),
+        };
+        let id = user.id;
+        match begin(desk, *user, Basis::Typed(&compared), &as_whom).await? {
+            Begun::Done(opened) => {
+                passwords::renew(desk, id, typed.password.clone(), &compared.password).await?;
+                return Ok(Entry::Welcome(opened));
+            }
+            Begun::Spent => return Ok(Entry::Wrong),
+            Begun::Changed => {
+                attempt = desk.vault.people_book().attempt_again(id).await.map_err(GalleryError::from)?;
+            }
+        }
+    }
+    Ok(Entry::Wrong)
+}
+
+/// What came of the beginning of a session.
+#[derive(Debug)]
+pub(super) enum Begun {
+    /// It is open.
+    Done(Box<Opened>),
+    /// What was looked at is not so any more.
+    Changed,
+    /// The code does not count, or not any more.
+    Spent,
+}
+
+/// Opens a session for who has shown who they are, if that still counts.
+pub(super) async fn begin(
+    desk: &Desk,
+    user: UserRecord,
+    basis: Basis<'_>,
+    as_whom: impl Fn(Identity) -> Caller,
+) -> Result<Begun, CaseworkError> {
     // A token of its own for each, made here: one that a client brings along counts for nothing.
     let token = tokens::new_token().map_err(|error| CaseworkError::Stopped(error.to_string()))?;
     let caller = as_whom(identity(&user));
-    let record = desk.vault.people_book().open_session(&caller, user.id, tokens::hash(token.reveal())).await?;
-    Ok(Some(Opened { record, token, user: *user, caller }))
+    let book = desk.vault.people_book();
+    Ok(match book.open_session(&caller, user.id, basis, tokens::hash(token.reveal())).await? {
+        Opening::Done(record) => Begun::Done(Box::new(Opened { record, token, user, caller })),
+        Opening::Changed => Begun::Changed,
+        Opening::Spent => Begun::Spent,
+    })
 }
 
-/// Whose token this is, if it counts and its owner may come in.
+/// Whose a token is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// Theirs, and they may come in.
+    Yes(SessionRecord, Box<UserRecord>),
+    /// Theirs, and one of their roles takes a second factor by now, which they did not show when they opened it.
+    FactorWanted(Box<UserRecord>),
+    /// Nobody's, or nobody's any more.
+    Over,
+}
+
+/// Whose token this is, if it counts and its owner may come in. Roles and the policy are those of this moment, so who opened a
+/// session without a second factor is asked again whether none is wanted.
 ///
 /// # Errors
 /// What the records say.
-pub async fn recognise(desk: &Desk, token: &str) -> Result<Option<(SessionRecord, UserRecord)>, CaseworkError> {
+pub async fn recognise(desk: &Desk, token: &str) -> Result<Known, CaseworkError> {
     let book = desk.vault.people_book();
-    let found = book.session(tokens::hash(token)).await.map_err(GalleryError::from)?;
-    let Some((session, user)) = found.filter(|(_, user)| user.state == UserState::Active) else { return Ok(None) };
+    let Some((session, user)) = held(desk, token).await? else { return Ok(Known::Over) };
+    if !session.by.has_factor() && factors::is_wanted(desk, &user).await? {
+        return Ok(Known::FactorWanted(Box::new(user)));
+    }
     // Once a minute, not with each request.
     if session.idle_until < clock::rfc3339_in(Duration::from_mins(SESSION_IDLE_MIN_MAX - 1)) {
         book.session_used(session.id).await.map_err(GalleryError::from)?;
     }
-    Ok(Some((session, user)))
+    Ok(Known::Yes(session, Box::new(user)))
+}
+
+async fn held(desk: &Desk, token: &str) -> Result<Option<(SessionRecord, UserRecord)>, CaseworkError> {
+    let found = desk.vault.people_book().session(tokens::hash(token)).await.map_err(GalleryError::from)?;
+    Ok(found.filter(|(_, user)| user.state == UserState::Active))
 }
 
 /// Ends the session of a token.
@@ -67,7 +139,7 @@ pub async fn recognise(desk: &Desk, token: &str) -> Result<Option<(SessionRecord
 /// # Errors
 /// What the records say.
 pub async fn end(desk: &Desk, caller: &Caller, token: &str) -> Result<(), CaseworkError> {
-    if let Some((session, user)) = recognise(desk, token).await? {
+    if let Some((session, user)) = held(desk, token).await? {
         desk.vault.people_book().end_session(caller, session.id, user.id).await?;
     }
     Ok(())
@@ -86,3 +158,6 @@ pub fn identity(user: &UserRecord) -> Identity {
     let rights = Rights { grants: user.grants.clone(), limits: None };
     Identity { user: user.id, name: user.name.clone(), key: None, rights }
 }
+
+#[cfg(test)]
+mod tests;

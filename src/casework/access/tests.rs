@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::api_keys::{self, Known, Wanted};
-use super::passwords::{self, Entry};
+use super::passwords::{self, Entry, Typed};
+use super::sessions::{self, SignIn};
 use super::{require, users};
 use crate::audit::{Caller, Event, Identity, Outcome};
 use crate::base::ids::UserName;
@@ -11,28 +12,28 @@ use crate::base::limits::{KEYS_OF_USER_MAX, PASSWORD_FAILURES_MAX};
 use crate::casework::{CaseworkError, Desk};
 use crate::crypto::tokens::Secret;
 use crate::gallery::Access;
-use crate::records::{EventFilter, PeopleError, UserState};
+use crate::records::{EventFilter, PeopleError, Proof, UserState};
 use crate::rights::{Grant, Permission, RightsError};
 use crate::settings::Settings;
 use crate::settings::back_end::BackEnd;
 use crate::settings::flags::Flags;
 
-const GOOD: &str = "a good long password";
+pub(super) const GOOD: &str = "a good long password";
 
-async fn desk(data: &Path) -> Desk {
+pub(super) async fn desk(data: &Path) -> Desk {
     let flags = Flags { data: Some(data.to_owned()), back_end: Some(BackEnd::Cpu), ..Flags::default() };
     Desk::open(Settings::load(None, data, flags).unwrap().settings, Access::Writer).await.unwrap()
 }
 
-fn me() -> Caller {
+pub(super) fn me() -> Caller {
     Caller::new("root", "command line", None)
 }
 
-fn name(text: &str) -> UserName {
+pub(super) fn name(text: &str) -> UserName {
     text.parse().unwrap()
 }
 
-fn grants(texts: &[&str]) -> Vec<Grant> {
+pub(super) fn grants(texts: &[&str]) -> Vec<Grant> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
@@ -40,14 +41,29 @@ fn wanted() -> Wanted {
     Wanted { permissions: [].into(), galleries: None, days: 1, rate_per_min: 60 }
 }
 
-async fn kinds(desk: &Desk) -> Vec<String> {
+pub(super) async fn kinds(desk: &Desk) -> Vec<String> {
     let mut found = desk.vault.audit_book().newest(&EventFilter::default(), 2_000).await.unwrap();
     found.reverse();
     found.into_iter().map(|event| event.kind).collect()
 }
 
-async fn type_in(desk: &Desk, who: &str, password: &str) -> Entry {
-    passwords::try_it(desk, who, Secret::new(password.to_owned())).await.unwrap()
+/// What somebody types.
+pub(super) fn typed(who: &str, password: &str, code: Option<Secret>) -> Typed {
+    Typed { name: who.to_owned(), password: Secret::new(password.to_owned()), code }
+}
+
+/// Makes a caller of who comes in.
+pub(super) fn as_whom(identity: Identity) -> Caller {
+    Caller::user(identity, None, 1)
+}
+
+/// By what somebody came in.
+pub(super) fn by(entry: SignIn) -> Entry<Proof> {
+    entry.came().map_or_else(|refusal| refusal, |opened| Entry::Welcome(opened.record.by))
+}
+
+async fn type_in(desk: &Desk, who: &str, password: &str) -> Entry<Proof> {
+    by(sessions::open(desk, typed(who, password, None), as_whom).await.unwrap())
 }
 
 #[tokio::test]
@@ -175,7 +191,7 @@ async fn wrong_passwords_lock_across_restarts_and_however_many_come_at_once() {
     let short = passwords::set(&open, &me(), &vic, Secret::new("eleven char".to_owned())).await;
     assert!(matches!(short, Err(CaseworkError::Access(_))));
     passwords::set(&open, &me(), &vic, Secret::new(GOOD.to_owned())).await.unwrap();
-    assert!(matches!(type_in(&open, "vic", GOOD).await, Entry::Welcome(_)));
+    assert!(matches!(type_in(&open, "vic", GOOD).await, Entry::Welcome(..)));
     assert_eq!(type_in(&open, "nobody", GOOD).await, Entry::Wrong);
     assert_eq!(type_in(&open, "Not A Name", &"x".repeat(9_999)).await, Entry::Wrong);
     for _ in 1..PASSWORD_FAILURES_MAX {
@@ -194,7 +210,7 @@ async fn wrong_passwords_lock_across_restarts_and_however_many_come_at_once() {
     assert_eq!((event.kind.as_str(), event.outcome), ("user.locked_out", Outcome::Refused));
     assert_eq!((event.actor.as_str(), event.objects.as_slice()), ("the server itself", &["user:1".to_owned()][..]));
     users::set_state(&open, &me(), &vic, UserState::Active).await.unwrap();
-    assert!(matches!(type_in(&open, "vic", GOOD).await, Entry::Welcome(_)));
+    assert!(matches!(type_in(&open, "vic", GOOD).await, Entry::Welcome(..)));
     users::set_state(&open, &me(), &vic, UserState::Locked).await.unwrap();
     assert_eq!(type_in(&open, "vic", GOOD).await, Entry::Wrong);
 }

@@ -46,6 +46,9 @@ pub(super) async fn gather(vault: &Vault, caller: &Caller, what: What) -> Result
     let found = book.search(search).await?.ok_or(DisclosureError::NoSearch(search))?;
     let gallery: GalleryName = found.searched.gallery.parse()?;
     require(caller, Permission::DisclosureMake, Some(&gallery))?;
+    if let Some(at) = book.emptied(search).await? {
+        return Err(DisclosureError::Emptied { search, at }.into());
+    }
     let review = reviews.of_search(search).await?;
     if let Some(review) = review
         && reviews.one(review).await?.is_some_and(|review| !OVER.contains(&review.state.as_str()))

@@ -39,6 +39,14 @@ pub enum DisclosureError {
     /// There is no such search.
     #[error("there is no search {0}: its number stands under the answer of `bertillon search`")]
     NoSearch(i64),
+    /// Its period was over.
+    #[error("the list of search {search} was emptied on {at}, when the policy's period was over")]
+    Emptied {
+        /// Which search.
+        search: i64,
+        /// When.
+        at: String,
+    },
     /// There is no such lead.
     #[error("there is no lead {0}: `bertillon lead list` shows those there are")]
     NoLead(i64),

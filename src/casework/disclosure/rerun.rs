@@ -4,7 +4,7 @@
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::audit::searched::{Listed, Searched};
+use crate::audit::searched::{Listed, Named, Searched};
 use crate::audit::{Caller, Detail, Happening, Kind, Object, Outcome};
 use crate::base::hex;
 use crate::base::ids::{GalleryName, ModelId, TemplateId};
@@ -77,7 +77,11 @@ pub async fn rerun(desk: &Desk, caller: &Caller, which: Again, picture: Vec<u8>)
     require(&caller, Permission::DisclosureMake, None)?;
     let searched = match which {
         Again::Search(search) => {
-            let found = desk.vault.disclosure_book().search(search).await?;
+            let book = desk.vault.disclosure_book();
+            if let Some(at) = book.emptied(search).await? {
+                return Err(DisclosureError::Emptied { search, at }.into());
+            }
+            let found = book.search(search).await?;
             found.ok_or(DisclosureError::NoSearch(search))?.searched
         }
         Again::Pack(bytes) => of_pack(desk, &bytes).await?,
@@ -91,9 +95,8 @@ pub async fn rerun(desk: &Desk, caller: &Caller, which: Again, picture: Vec<u8>)
     let model = eyes.model().clone();
     let analysis = blocking(move || eyes.analyse(&picture)).await??;
     let [x, y, width, height] = searched.face.map(|number| number.0);
-    let apart = |face: &Bounds| {
-        (face.x - x).abs() + (face.y - y).abs() + (face.width - width).abs() + (face.height - height).abs()
-    };
+    let place = Bounds { x, y, width, height };
+    let apart = |face: &Bounds| face.apart(&place);
     // On another processor an edge may be a little elsewhere.
     let nearest = analysis.faces.into_iter().min_by(|one, other| apart(&one.bounds).total_cmp(&apart(&other.bounds)));
     let face = nearest.ok_or(DisclosureError::NoFace)?;
@@ -135,6 +138,7 @@ pub async fn again(
         rank: u32::try_from(candidate.rank).unwrap_or(u32::MAX),
         template: candidate.template.0,
         score: crate::audit::searched::Exact(candidate.score),
+        named: Named::Plainly,
     };
     let found: Vec<Listed> = lists.pop().unwrap_or_default().into_iter().map(exact).collect();
     let ids: Vec<TemplateId> = searched.candidates.iter().map(|one| TemplateId(one.template)).collect();
@@ -214,6 +218,7 @@ mod tests {
             rank: at as u32 + 1,
             template,
             score: Exact(1.0 / (template as f32 + 1.0)),
+            named: Named::Plainly,
         };
         templates.iter().enumerate().map(listed).collect()
     }

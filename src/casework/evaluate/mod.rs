@@ -123,6 +123,8 @@ impl RunFolder {
         let mut own = settings.clone();
         own.models.folder = Some(settings.models_folder());
         own.data.folder = self.path.join(WORK);
+        // In a file, which goes with the folder.
+        own.records.url = None;
         Desk::open(own, Access::Writer).await
     }
 

@@ -195,12 +195,17 @@ impl Chamber {
                 now.map_or(true, |now| hex::encode(&now) != record.sha256)
             }
         };
+        let needs = match subject_of(record)? {
+            // As many as it takes by now, where that became more.
+            Subject::Point => record.needs.max(in_force(&self.vault).await?.policy.thresholds.approvers),
+            Subject::Policy | Subject::KeyDestroy => record.needs,
+        };
         let approved = record.voices.iter().filter(|voice| voice.said == Voice::Approve.as_str());
         let matter = Matter {
             state: state_of(record)?,
             proposed_by: &record.proposed_by,
             approved_by: approved.map(|voice| voice.person.as_str()).collect(),
-            needs: record.needs,
+            needs,
             overtaken,
             expired: record.expires_at <= clock::now_rfc3339(),
         };

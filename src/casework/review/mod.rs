@@ -262,7 +262,7 @@ impl ReviewRoom {
         let record = self.book.one(review).await?.ok_or(ReviewError::NoReview(review))?;
         let lost = || CaseworkError::Stopped(format!("review {review} is of a search that is not there"));
         let facts = self.book.search(record.search).await?.ok_or_else(lost)?;
-        let SearchFacts { gallery, actor, candidates, .. } = &facts;
+        let SearchFacts { gallery, actor, submitter, candidates, .. } = &facts;
         let ids: Vec<_> = candidates.iter().map(|candidate| candidate.template).collect();
         // Whoever was erased since is no candidate any more.
         let references = self.vault.references(gallery, &ids).await?;
@@ -270,7 +270,7 @@ impl ReviewRoom {
         let negative = matches!(act, Some(Act::Decide(finding)) if finding.candidate().is_none());
         let case = Case {
             candidates: ids.into_iter().filter(|id| references.contains_key(id)).collect(),
-            interested: vec![Person(actor.clone())],
+            interested: [Some(actor), submitter.as_ref()].into_iter().flatten().cloned().map(Person).collect(),
             decided: record.decisions.iter().map(|decision| Person(decision.person.clone())).collect(),
             verify_negative: negative && self.drawn()?,
         };

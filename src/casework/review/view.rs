@@ -98,7 +98,7 @@ pub(super) fn of(loaded: &Loaded, state: &State, viewer: &Person, rules: &Review
         searched_at: facts.at.clone(),
         blind: !open,
         erased: facts.candidates.len() - candidates.len(),
-        sha256: hash(record.id, viewer, &candidates),
+        sha256: hash(record.id, viewer, &candidates, &facts.candidates),
         candidates,
         decisions: if open { record.decisions.clone() } else { Vec::new() },
     }
@@ -109,15 +109,17 @@ fn place(review: i64, viewer: &Person, template: TemplateId) -> [u8; 32] {
     Sha256::digest(format!("{HASHED}{review} {template} {viewer}")).into()
 }
 
-/// A line for each candidate, of what was shown of it. Subjects stand in it by number of their template only, so that the
-/// hash of a view says nothing about somebody who was erased.
-fn hash(review: i64, viewer: &Person, candidates: &[Shown]) -> [u8; 32] {
+/// A line for each candidate, of what was shown of it. Candidates stand in it as in the log, by a salted hash, so that nobody who was erased
+/// is found in the hash of a view by trying; those of older lists by number of their template.
+fn hash(review: i64, viewer: &Person, candidates: &[Shown], recorded: &[RecordedCandidate]) -> [u8; 32] {
     let mut hash = Sha256::new().chain_update(format!("{HASHED}{review} {viewer}\n"));
     for Shown { template, rank, score, subject, source, image_sha256: _ } in candidates {
         let rank = rank.map_or_else(|| "-".to_owned(), |rank| rank.to_string());
         let score = score.map_or_else(|| "-".to_owned(), |score| format!("{:08x}", score.to_bits()));
         let named = if subject.is_some() || source.is_some() { "named" } else { "-" };
-        hash.update(format!("{template} {rank} {score} {named}\n"));
+        let entry = recorded.iter().find(|recorded| recorded.template == *template).and_then(|recorded| recorded.entry);
+        let who = entry.map_or_else(|| template.to_string(), |entry| entry.to_string());
+        hash.update(format!("{who} {rank} {score} {named}\n"));
     }
     hash.finalize().into()
 }

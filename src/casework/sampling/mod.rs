@@ -25,8 +25,8 @@ use crate::casework::{CaseworkError, Desk};
 use crate::crypto::random;
 use crate::evaluation::arithmetic::intervals::{Coverage, Interval, Proportion, clopper_pearson};
 use crate::gallery::{GalleryError, Vault};
+use crate::records::AuditBook;
 use crate::records::samples::{About, Drawn, Found, ItemRecord, NewItem, NewSample, Opened, SampleBook, SampleRecord};
-use crate::records::{AuditBook, EventFilter};
 use crate::rights::Permission;
 use draw::{Draw, Frame};
 use told::{Drawing, Opening};
@@ -319,11 +319,10 @@ impl SampleRoom {
 
     /// What the log says of its opening.
     async fn opening(&self, id: i64) -> Result<Opening, CaseworkError> {
-        let (kind, object) = (Some(Kind::SampleOpened), Some(Object::Sample(id).in_words()));
-        let events = self.audit.newest(&EventFilter { kind, object }, SAMPLE_PAGE_MAX).await?;
-        // Whoever was refused since is told of it too.
-        let mut opened = events.iter().filter_map(|event| Opening::of(&serde_json::from_str(&event.body).ok()?));
-        Ok(opened.next().filter(|opening| opening.sample == id).ok_or(SampleError::NotAsOpened(id))?)
+        // Whoever was refused another such sample since is told of it too, but none before it was open.
+        let event = self.audit.first_about(Kind::SampleOpened, Object::Sample(id)).await?;
+        let opened = event.and_then(|event| Opening::of(&serde_json::from_str(&event.body).ok()?));
+        Ok(opened.filter(|opening| opening.sample == id).ok_or(SampleError::NotAsOpened(id))?)
     }
 
     /// The first checkpoint that was signed when the sample was open and its period over.

@@ -128,7 +128,7 @@ pub(super) async fn run(settings: Settings, asked: Synthetic, program: Program) 
         program,
     };
     let watch = Watch::default();
-    let found = told(with_a_bar(run_crowd(&settings, &plan, &watch), &watch, &plan.folder).await?);
+    let found = told(Box::pin(with_a_bar(run_crowd(&settings, &plan, &watch), &watch, &plan.folder)).await?);
     if asked.json {
         return print::json(&found);
     }

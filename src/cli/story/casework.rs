@@ -17,6 +17,7 @@ use crate::cli::story::stage::{Stage, heading};
 const GALLERY: &str = "custody";
 const STILL: &str = "still.jpg";
 const PACK: &str = "case.zip";
+const RECEIPT: &str = "receipt.json";
 /// What an examiner states.
 const STATED: [&str; 10] = [
     "--purpose",
@@ -39,10 +40,12 @@ struct Led {
 
 pub(super) fn play(mut stage: Stage, cast: &Cast) -> Result<()> {
     house(&mut stage, cast)?;
+    submission(&stage)?;
     let led = search(&stage)?;
     review(&stage, &led)?;
     pack(&stage)?;
     retention(&stage, &led)?;
+    unsolved(&stage, cast, &led)?;
     sample(&stage)?;
     log(&stage)?;
     heading("The end")?;
@@ -63,23 +66,51 @@ fn house(stage: &mut Stage, cast: &Cast) -> Result<()> {
     fs::copy(&cast.still, stage.folder.join(STILL))?;
     stage.good("owner", &["gallery", "create", GALLERY, "--purpose", "custody images of a demonstration"])?;
     stage.good("owner", &["enrol", GALLERY, "people", "--keep-images"])?;
+    stage.person("sam", &["submitter"])?;
     // She could be the second, too, of others' searches.
     stage.person("xena", &["examiner", "verifier"])?;
     for (name, role) in [("vic", "verifier"), ("una", "supervisor"), ("ulf", "supervisor"), ("ada", "auditor")] {
         stage.person(name, &[role])?;
     }
-    print::line("xena is an examiner and a verifier, vic a verifier, una and ulf are supervisors, ada is the auditor")
+    print::line(
+        "sam hands in for a shop, xena is an examiner and a verifier, vic a verifier, una and ulf are supervisors, ada is the auditor",
+    )
+}
+
+/// The shop's part: a receipt that counts elsewhere, and nothing else.
+fn submission(stage: &Stage) -> Result<()> {
+    heading("A shop hands in a still, and has a receipt to show for it")?;
+    let words = ["--reference", "SHOP/8/26", "--place", "the shop at the corner", "--receipt", RECEIPT];
+    stage.good("sam", &[&["submission", "hand-in", STILL][..], &words].concat())?;
+    let place = stage.folder.join("shop");
+    fs::create_dir(&place)?;
+    for file in [RECEIPT, STILL] {
+        fs::copy(stage.folder.join(file), place.join(file))?;
+    }
+    let key = public_key(stage)?;
+    stage.elsewhere(&place, &["submission", "verify-receipt", RECEIPT, "--key", &key, "--image", STILL])?;
+    // Whom it may show is not the shop's business.
+    stage.refused(
+        "sam",
+        &[&["search", GALLERY, "--submission", "1"][..], &STATED].concat(),
+        "does not allow searches",
+    )?;
+    stage.refused("sam", &["review", "list"], "refused")?;
+    stage.refused("sam", &["submission", "picture", "1", "--to", "back.jpg"], "submission.work")
 }
 
 fn search(stage: &Stage) -> Result<Led> {
-    heading("A still comes in: who might this be?")?;
-    stage.refused("xena", &["search", GALLERY, STILL], "purpose")?;
-    let arguments = [&["search", GALLERY, STILL][..], &STATED, &["--json"]].concat();
+    heading("Who might this be?")?;
+    stage.refused("xena", &["search", GALLERY, "--submission", "1"], "purpose")?;
+    let arguments = [&["search", GALLERY, "--submission", "1"][..], &STATED, &["--json"]].concat();
     let answer = stage.json("xena", &arguments, |answer| {
         let probe = &answer["pictures"][0]["probes"][0];
         let candidates = probe["candidates"].as_array().map_or(0, Vec::len);
         format!("search {}: {candidates} candidates, leads to look into", probe["search"])
     })?;
+    let shown =
+        stage.json("sam", &["submission", "show", "1", "--json"], |shown| format!("it is {}", shown["state"]))?;
+    ensure!(shown["state"] == "taken" && shown["work"].is_null(), "the shop is told that it is worked on, and no more");
     let first = &answer["pictures"][0]["probes"][0]["candidates"][0];
     let template = &first["template"];
     ensure!(template.is_u64(), "the still led to nobody: the story needs a still of somebody who is enrolled");
@@ -156,6 +187,30 @@ fn retention(stage: &Stage, led: &Led) -> Result<()> {
     Ok(())
 }
 
+/// What led to nobody is searched anew when somebody came.
+fn unsolved(stage: &Stage, cast: &Cast, led: &Led) -> Result<()> {
+    heading("The still leads to nobody now, and waits on the list of the unsolved, apart from every gallery")?;
+    let arguments = [&["search", GALLERY, STILL][..], &STATED, &["--json"]].concat();
+    let answer =
+        stage.json("xena", &arguments, |answer| format!("search {}", answer["pictures"][0]["probes"][0]["search"]))?;
+    let number = answer["pictures"][0]["probes"][0]["search"].to_string();
+    let add = ["unsolved", "add", &number, "--reason", "the only still of the robbery"];
+    stage.refused("xena", &add, "a supervisor may")?;
+    stage.good("una", &add)?;
+    let rescan = ["unsolved", "rescan", "1", "--json"];
+    let new = |answer: &Value| format!("templates that are new on its list: {}", answer["new_templates"]);
+    let before = stage.json("xena", &rescan, new)?;
+    ensure!(before["new_templates"] == Value::Array(Vec::new()), "nobody came yet");
+    let folder = stage.folder.join("later").join("Somebody-who-came-later");
+    fs::create_dir_all(&folder)?;
+    let picture = cast.people.iter().find(|(person, _)| *person == led.subject).map(|(_, picture)| picture);
+    fs::copy(picture.context("whom the still led to is nobody of the cast")?, folder.join("later.jpg"))?;
+    stage.good("owner", &["enrol", GALLERY, "later"])?;
+    let after = stage.json("xena", &rescan, new)?;
+    ensure!(after["new_templates"].as_array().is_some_and(|new| new.len() == 1), "somebody came who is on its list");
+    stage.good("xena", &["unsolved", "remove", "1"]).map(drop)
+}
+
 fn sample(stage: &Stage) -> Result<()> {
     heading("A supervisor who had no part in it looks at decisions again, drawn by chance")?;
     // Before that second, so that decisions of this one are among them; and it has to be over.
@@ -175,6 +230,11 @@ fn log(stage: &Stage) -> Result<()> {
     heading("Who did what, and that nobody changed it")?;
     stage.owner(&["audit", "checkpoint"])?;
     stage.good("owner", &["audit", "verify"])?;
+    if !stage.folder.join("data/records.sqlite").is_file() {
+        return print::line(
+            "the records are on PostgreSQL, where no byte of a file can be changed: what would find it has been shown",
+        );
+    }
     let copy = stage.folder.join("copy-with-a-flipped-byte");
     copied(&stage.folder.join("data"), &copy)?;
     let events = flip(&copy.join("records.sqlite"))?;

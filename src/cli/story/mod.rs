@@ -13,8 +13,8 @@ use stage::Stage;
 
 /// A case from a still to the erasure of who was found: each command, by whom, and what it says.
 ///
-/// Searching, deciding by three people, the lead, a disclosure pack that is checked elsewhere, a legal hold, erasure with its
-/// certificate, a dip sample, and an audit log in which one changed byte is found.
+/// A shop's still and its receipt, searching, deciding by three people, the lead, a disclosure pack that is checked elsewhere, a legal hold, erasure with its
+/// certificate, a search that is made anew, a dip sample, and an audit log in which one changed byte is found.
 #[derive(Debug, clap::Args)]
 pub struct Casework {
     /// Where it takes place: a new folder, which stays, to look around in.

@@ -22,7 +22,7 @@ fn sealed(kind: BlobKind, key: &NamedKey, plain: &[u8]) -> Vec<u8> {
         assert_eq!(at, blob.len() as u64);
         blob.extend(bytes);
     }
-    assert_eq!(blob.len() as u64, sealed_bytes(plain.len() as u64));
+    assert_eq!(blob.len() as u64, sealer.file_bytes());
     blob
 }
 
@@ -93,6 +93,48 @@ fn chunks_can_not_be_swapped_cut_off_or_joined() {
     assert_eq!(opened(&shorter, &key(1)).unwrap_err(), SealedError::Forged);
     let later = [&blob[..HEADER_BYTES], &7_u32.to_le_bytes(), &blob[HEADER_BYTES + 4..]].concat();
     assert_eq!(opened(&later, &key(1)).unwrap_err(), SealedError::Chunk(0), "of a generation that there is not");
+}
+
+#[test]
+fn a_blob_that_is_written_into_draws_a_nonce_each_time_and_one_that_is_written_once_is_not_written_again() {
+    let (whole, other) = (plain(CHUNK_BYTES + 9), plain(9));
+    let sealer = BlobSealer::of_file(BlobKind::Segment, &key(1), whole.len() as u64, "segment-1.seg").unwrap();
+    let (header, bytes) = (*sealer.header(), sealer.file_bytes());
+    let first = sealer.chunk(1, &other).unwrap();
+    let opener = sealer.into_opener();
+    let mut seen = HashSet::from([first.1[..12].to_vec()]);
+    for _again in 0..50 {
+        let (at, mut sealed) = opener.reseal(1, &other).unwrap();
+        assert!(at == first.0 && seen.insert(sealed[..12].to_vec()), "a nonce came twice");
+        assert_eq!(opener.chunk(1, &mut sealed.clone()).unwrap(), other);
+        assert_eq!(opener.chunk(0, &mut sealed).unwrap_err(), SealedError::Chunk(0));
+    }
+    assert_eq!(opener.reseal(1, &whole).unwrap_err(), SealedError::Chunk(1), "too many bytes");
+    let open = |name| BlobOpener::of_file(&header, bytes, BlobKind::Segment, &key(1), name);
+    assert!(open("segment-1.seg").is_ok());
+    assert_eq!(open("segment-2.seg").unwrap_err(), SealedError::Forged, "renamed");
+    let once = BlobSealer::new(BlobKind::Picture, &key(1), 9).unwrap().into_opener();
+    assert_eq!(once.reseal(0, &other).unwrap_err(), SealedError::Chunk(0));
+}
+
+#[test]
+fn a_record_opens_in_its_file_and_place_only() {
+    let sealer = || BlobSealer::of_file(BlobKind::Tail, &key(1), 0, "tail-1.log").unwrap().into_opener();
+    let (here, there) = (sealer(), sealer());
+    let mut sealed = Vec::new();
+    here.seal_record((3, 40), b"a template", &mut sealed).unwrap();
+    assert_eq!(sealed.len(), 10 + RECORD_EXTRA);
+    assert_eq!(here.record((3, 40), &mut sealed.clone()).unwrap(), b"a template");
+    for place in [(4, 40), (3, 41)] {
+        assert!(here.record(place, &mut sealed.clone()).is_none());
+    }
+    assert!(there.record((3, 40), &mut sealed.clone()).is_none());
+    for at in 0..sealed.len() {
+        let mut bent = sealed.clone();
+        bent[at] ^= 1;
+        assert!(here.record((3, 40), &mut bent).is_none(), "{at}");
+    }
+    assert!(here.record((3, 40), &mut [0; 5]).is_none());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::base::ids::GalleryName;
 use crate::base::limits::RECORD_TEXT_BYTES_MAX;
 use crate::casework::access::require;
-use crate::casework::enrol::ensure_gallery;
+use crate::casework::enrol::ensure_gallery_as;
 use crate::gallery::GallerySummary;
 use crate::http::identity::Sender;
 use crate::http::problem::{Problem, ProblemShape};
@@ -19,6 +19,8 @@ use crate::http::reception::Reception;
 use crate::http::refusals::{gallery_exists, no_gallery};
 use crate::http::shapes::GalleryShape;
 use crate::rights::Permission;
+use crate::segment::Precision;
+use crate::settings::storage::Storage;
 
 /// Every gallery.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -37,6 +39,10 @@ pub struct NewGalleryShape {
     /// What it is for, and on what authority: 1 to 1024 bytes without control characters.
     #[schema(example = "Custody pictures of the district")]
     pub purpose: String,
+    /// How its templates lie on disk: `mapped` or `sealed`. Not said: as the server's settings say.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "mapped")]
+    pub storage: Option<Storage>,
 }
 
 /// All galleries that one may see.
@@ -75,7 +81,7 @@ pub async fn create(
     Sender(caller): Sender,
     new: Json<NewGalleryShape>,
 ) -> Result<HttpResponse, Problem> {
-    let NewGalleryShape { name, purpose } = new.into_inner();
+    let NewGalleryShape { name, purpose, storage } = new.into_inner();
     let name: GalleryName = name.parse()?;
     // A key may be for some galleries only, and the address names none.
     require(&caller, Permission::GalleryCreate, Some(&name))?;
@@ -85,7 +91,8 @@ pub async fn create(
         )));
     }
     let (desk, wanted) = (Arc::clone(&reception.desk), name.clone());
-    let made = reception.run(async move { ensure_gallery(&desk, &caller, &wanted, &purpose).await }).await?;
+    let how = (Precision::F32, storage);
+    let made = reception.run(async move { ensure_gallery_as(&desk, &caller, &wanted, &purpose, how).await }).await?;
     if !made {
         return Err(gallery_exists(name.as_str()));
     }

@@ -14,7 +14,9 @@ pub mod references;
 pub mod reviews;
 pub mod searches;
 pub mod session;
+pub mod sso;
 pub mod status;
+pub mod submissions;
 
 use actix_web::error::JsonPayloadError;
 use actix_web::middleware::from_fn;
@@ -67,7 +69,7 @@ pub enum Need {
 
 use Permission::{
     GalleryCreate, GalleryMaintain, GalleryRead, JobCancel, JobRead, ReferenceEnrol, ReferenceErase, ReviewDecide,
-    ReviewRead, SearchRun, StatusRead,
+    ReviewRead, SearchRun, StatusRead, SubmissionHandIn, SubmissionRead,
 };
 
 /// What the audit log calls a request; `None` for what shows nothing of anybody.
@@ -170,12 +172,33 @@ pub const API: &[Address] = &[
         methods: &[("post", || web::post().to(reviews::outcome), Need::May(ReviewDecide), Some(Kind::LeadOutcome))],
     },
     Address {
+        path: "/api/v1/submissions",
+        methods: &[
+            ("get", || read(submissions::list), Need::May(SubmissionRead), Some(Kind::SubmissionListed)),
+            (
+                "post",
+                || web::post().to(submissions::hand_in),
+                Need::May(SubmissionHandIn),
+                Some(Kind::SubmissionHandedIn),
+            ),
+        ],
+    },
+    Address {
+        path: "/api/v1/submissions/{submission}",
+        methods: &[("get", || read(submissions::show), Need::May(SubmissionRead), Some(Kind::SubmissionRead))],
+    },
+    Address {
         path: "/api/v1/session",
         methods: &[
             ("get", || read(session::show), Need::Anybody, Some(Kind::SessionRead)),
             ("post", || web::post().to(session::open), Need::Nobody, Some(Kind::SessionOpened)),
             ("delete", || web::delete().to(session::end), Need::Anybody, Some(Kind::SessionEnded)),
         ],
+    },
+    Address { path: "/api/v1/sso/begin", methods: &[("get", || read(sso::begin), Need::Nobody, Some(Kind::SsoBegun))] },
+    Address {
+        path: "/api/v1/sso/end",
+        methods: &[("get", || read(sso::end), Need::Nobody, Some(Kind::SessionOpened))],
     },
     Address {
         path: "/api/v1/jobs",

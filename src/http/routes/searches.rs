@@ -16,9 +16,10 @@ use crate::http::identity::Sender;
 use crate::http::problem::{Problem, ProblemShape};
 use crate::http::reception::{Arrival, Reception};
 use crate::http::shapes::SearchAnswerShape;
-use crate::http::upload::{self, Upload};
+use crate::http::upload::{self, SUBMISSION_FIELD, Upload};
 use crate::identify::{Filter, IdentifyError};
 use crate::policy::Stated;
+use crate::records::SearchOf;
 use crate::rights::Permission;
 
 const TOP: &str = "top";
@@ -44,6 +45,8 @@ pub struct NewSearchShape {
     /// JPEG, PNG, WebP, BMP or TIFF files; the field is repeated for each.
     #[schema(value_type = Vec<String>, format = Binary)]
     pub image: Vec<String>,
+    /// Or the number of a submission, whose pictures are searched with; for who works on these (`submission.work`).
+    pub submission: Option<i64>,
     /// Longest candidate list, in people: 1 to 1000. The server's settings say what it is otherwise.
     #[schema(example = 20, minimum = 1, maximum = 1000)]
     pub top: Option<u32>,
@@ -102,8 +105,8 @@ pub struct NewSearchShape {
     responses(
         (status = 200, description = "A candidate list for each face searched for", body = SearchAnswerShape),
         (status = 403, description = "The policy does not allow this gallery to be searched for that", body = ProblemShape, content_type = "application/problem+json"),
-        (status = 404, description = "No such gallery", body = ProblemShape, content_type = "application/problem+json"),
-        (status = 409, description = "No approximate answer that keeps the policy, or no operating point that fits", body = ProblemShape, content_type = "application/problem+json"),
+        (status = 404, description = "No such gallery or submission", body = ProblemShape, content_type = "application/problem+json"),
+        (status = 409, description = "No approximate answer that keeps the policy, no operating point that fits, or the submission is closed", body = ProblemShape, content_type = "application/problem+json"),
         (status = 413, description = "Too many pictures, or too large", body = ProblemShape, content_type = "application/problem+json"),
         (status = 422, description = "No picture showed a face to search with, or not stated what the policy wants", body = ProblemShape, content_type = "application/problem+json"),
         (status = 503, description = "Too many requests at once: try again", body = ProblemShape, content_type = "application/problem+json"),
@@ -132,12 +135,17 @@ pub async fn search(
         SERIOUSNESS,
         CASE_REF,
         REASON,
+        SUBMISSION_FIELD,
     ];
     let Arrival { gallery, upload, visitor } = reception.receive(&name, &request, payload, fields).await?;
     let people = people(&upload, reception.desk.settings.scoring.candidates)?;
     let threshold = threshold(&upload)?;
     if matches!(threshold, ThresholdChoice::Score(_)) {
         require(&caller, Permission::SearchThreshold, Some(&gallery))?;
+    }
+    let submission = parse(&upload, SUBMISSION_FIELD)?;
+    if submission.is_none() && upload.pictures.is_empty() {
+        return Err(Problem::malformed(format!("Which submission? The field {SUBMISSION_FIELD:?} is empty.")));
     }
     let faces: FaceChoice = parse(&upload, FACES)?.unwrap_or_default();
     let filter: Filter = parse(&upload, WHERE)?.unwrap_or_default();
@@ -146,8 +154,9 @@ pub async fn search(
     let stated = stated(&upload);
     let picture = |picture: upload::Picture| ProbePicture { name: picture.name, bytes: picture.bytes };
     let pictures = upload.pictures.into_iter().map(picture).collect();
+    let of = submission.map(SearchOf::Submission);
     let turn = visitor.turn().await;
-    let asked = SearchRequest { gallery, pictures, faces, people, threshold, filter, mode, stated, caller };
+    let asked = SearchRequest { gallery, pictures, of, faces, people, threshold, filter, mode, stated, caller };
     let desk = Arc::clone(&reception.desk);
     // The turn ends with the vision work: while one search is scored, others may come to share its pass.
     let answer = reception.run_while_wanted(async move { search_pictures(&desk, asked, move || drop(turn)).await });

@@ -8,8 +8,9 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::audit::Caller;
-use crate::casework::access::sessions::{self, Opened};
+use crate::audit::{Caller, Identity};
+use crate::casework::access::passwords::Typed;
+use crate::casework::access::sessions::{self, Known, Opened, SignIn};
 use crate::crypto::tokens::Secret;
 use crate::http::identity::{COOKIE, Sender, cookie, unknown};
 use crate::http::problem::{Problem, ProblemShape};
@@ -27,6 +28,10 @@ pub struct NewSessionShape {
     /// Their password.
     #[schema(format = Password)]
     pub password: String,
+    /// A code of their second factor, or one on paper, where they have one.
+    #[serde(default)]
+    #[schema(example = "287082")]
+    pub code: Option<String>,
 }
 
 /// A session.
@@ -64,10 +69,11 @@ impl SessionShape {
 
 /// Opens a session.
 ///
-/// The answer sets a cookie that scripts can't read. Wrong passwords lock a user for a while, which is answered like a wrong password.
+/// The answer sets a cookie that scripts can't read. Wrong passwords and codes lock a user for a while, which is answered like a wrong password.
+/// `second-factor` asks for a code; it is said only to who knows the password.
 #[utoipa::path(post, path = "/api/v1/session", operation_id = "open_session", tag = "server", security(()), request_body = NewSessionShape, responses(
     (status = 201, description = "Opened", body = SessionShape, headers(("Set-Cookie" = String, description = "For this server only"))),
-    (status = 401, description = "Name or password are wrong, or none counts now", body = ProblemShape, content_type = "application/problem+json"),
+    (status = 401, description = "Name, password or code are wrong, or none counts now; or a second factor is wanted", body = ProblemShape, content_type = "application/problem+json"),
     (status = 409, description = "The connection could be listened to", body = ProblemShape, content_type = "application/problem+json"),
     (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
 ))]
@@ -76,28 +82,59 @@ pub async fn open(
     request: HttpRequest,
     new: Json<NewSessionShape>,
 ) -> Result<HttpResponse, Problem> {
-    let behind_proxy = reception.desk.settings.server.behind_proxy;
-    if !reception.encrypted && !behind_proxy && !reception.bound.ip().is_loopback() {
-        let detail = "Passwords are not taken over a connection that others may listen to. Give the server a certificate, bind it to \
-                      a loopback address behind a proxy that encrypts, or use a key.";
-        return Err(Problem::conflict("not-encrypted", "Not encrypted", detail));
-    }
-    let (peer, NewSessionShape { name, password }) = (request.peer_addr(), new.into_inner());
-    let number = request.extensions().get::<Caller>().and_then(|caller| caller.who().request).unwrap_or(0);
-    let (desk, password) = (Arc::clone(&reception.desk), Secret::new(password));
-    let as_whom = move |identity| Caller::user(identity, peer, number);
-    let opened = reception.run(async move { sessions::open(&desk, &name, password, as_whom).await }).await?;
-    let Some(Opened { record, token, user, caller }) = opened else {
-        let detail = "Name or password are wrong, or there were too many wrong ones: wait some minutes, or ask an administrator.";
-        let problem = Problem::not_signed_in("wrong-password", detail);
-        return Err(unknown(&reception, &request, problem));
+    check_encrypted(&reception)?;
+    let NewSessionShape { name, password, code } = new.into_inner();
+    let typed = Typed { name, password: Secret::new(password), code: code.map(Secret::new) };
+    let (desk, who) = (Arc::clone(&reception.desk), as_whom(&request));
+    let problem = match reception.run(async move { sessions::open(&desk, typed, who).await }).await? {
+        SignIn::Welcome(opened) => return Ok(welcome(&reception, &request, *opened)),
+        SignIn::Wrong | SignIn::Later(_) => Problem::not_signed_in(
+            "wrong-password",
+            "Name, password or code are wrong, or there were too many wrong ones: wait some minutes, or ask an administrator.",
+        ),
+        SignIn::CodeWanted => Problem::not_signed_in(
+            "second-factor",
+            "A code of your second factor is wanted too: send it as \"code\", with name and password.",
+        ),
+        SignIn::FactorWanted => Problem::not_signed_in(
+            "no-second-factor",
+            "The policy wants a second factor for one of your roles, and you have none: ask an administrator to enrol one \
+             (`bertillon user totp`).",
+        ),
     };
+    Err(unknown(&reception, &request, problem))
+}
+
+/// Refuses passwords and tokens where others may listen.
+pub(super) fn check_encrypted(reception: &Reception) -> Result<(), Problem> {
+    if reception.encrypted || reception.desk.settings.server.behind_proxy || reception.bound.ip().is_loopback() {
+        return Ok(());
+    }
+    let detail = "Passwords are not taken over a connection that others may listen to. Give the server a certificate, bind it to \
+                  a loopback address behind a proxy that encrypts, or use a key.";
+    Err(Problem::conflict("not-encrypted", "Not encrypted", detail))
+}
+
+/// Makes a caller of who comes in by this request.
+pub(super) fn as_whom(request: &HttpRequest) -> impl Fn(Identity) -> Caller + Send + use<> {
+    let peer = request.peer_addr();
+    let number = request.extensions().get::<Caller>().and_then(|caller| caller.who().request).unwrap_or(0);
+    move |identity| Caller::user(identity, peer, number)
+}
+
+/// What ends a cookie's attributes where connections are encrypted.
+pub(super) fn secure(reception: &Reception) -> &'static str {
+    if reception.encrypted || reception.desk.settings.server.behind_proxy { "; Secure" } else { "" }
+}
+
+/// The answer to who came in, with the cookie.
+pub(super) fn welcome(reception: &Reception, request: &HttpRequest, opened: Opened) -> HttpResponse {
+    let Opened { record, token, user, caller } = opened;
     // Its event was told by them.
     request.extensions_mut().insert(caller);
     let shape = SessionShape::new(&record, &user, token.reveal());
-    let secure = if reception.encrypted || behind_proxy { "; Secure" } else { "" };
-    let cookie = format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict{secure}", token.reveal());
-    Ok(HttpResponse::Created().insert_header((header::SET_COOKIE, cookie)).json(shape))
+    let cookie = format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict{}", token.reveal(), secure(reception));
+    HttpResponse::Created().insert_header((header::SET_COOKIE, cookie)).json(shape)
 }
 
 /// The session that one is in.
@@ -109,8 +146,11 @@ pub async fn open(
 pub async fn show(reception: Data<Reception>, request: HttpRequest) -> Result<Json<SessionShape>, Problem> {
     let Some(token) = cookie(request.headers()) else { return Err(none()) };
     let (desk, own) = (Arc::clone(&reception.desk), token.clone());
-    let found = reception.run(async move { sessions::recognise(&desk, &own).await }).await?;
-    found.map(|(session, user)| Json(SessionShape::new(&session, &user, &token))).ok_or_else(none)
+    match reception.run(async move { sessions::recognise(&desk, &own).await }).await? {
+        Known::Yes(session, user) => Ok(Json(SessionShape::new(&session, &user, &token))),
+        Known::FactorWanted(_) => Err(without_factor()),
+        Known::Over => Err(none()),
+    }
 }
 
 /// Ends the session.
@@ -129,6 +169,16 @@ pub async fn end(
     reception.run(async move { sessions::end(&desk, &caller, &token).await }).await?;
     let gone = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
     Ok(HttpResponse::NoContent().insert_header((header::SET_COOKIE, gone)).finish())
+}
+
+/// The answer to who comes by a session that was opened without what their roles take by now.
+#[must_use]
+pub fn without_factor() -> Problem {
+    Problem::not_signed_in(
+        "second-factor",
+        "One of your roles takes a second factor by now, and none was shown when this session was opened: sign in again with a \
+         code (POST /api/v1/session). Who has no second factor yet has one enrolled first (`bertillon user totp`).",
+    )
 }
 
 fn none() -> Problem {

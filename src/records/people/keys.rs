@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
 use crate::audit::{Caller, Detail, Happening, Kind, Object};
 use crate::base::clock;
@@ -11,7 +10,7 @@ use crate::base::hex;
 use crate::base::ids::{GalleryName, UserName};
 use crate::base::limits::{KEY_ROTATION_H, KEYS_MAX, KEYS_OF_USER_MAX};
 use crate::records::people::{PeopleBook, PeopleError, UserRecord};
-use crate::records::{Change, RecordsError};
+use crate::records::{Change, DbRow, RecordsError};
 use crate::rights::Limits;
 
 /// A key to be kept.
@@ -239,7 +238,7 @@ impl PeopleBook {
         Ok(self.key_of(&row)?)
     }
 
-    fn key_of(&self, row: &SqliteRow) -> Result<KeyRecord, RecordsError> {
+    fn key_of(&self, row: &DbRow) -> Result<KeyRecord, RecordsError> {
         let optional = |column: &str| row.try_get::<Option<String>, _>(column).map_err(self.0.sql());
         let number = |column: &str| row.try_get::<i64, _>(column).map_err(self.0.sql());
         let galleries = self.parsed(row, "galleries", |text| match text {

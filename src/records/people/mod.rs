@@ -1,21 +1,24 @@
-//! Users, their roles, passwords and keys. Every change is committed with its event.
+//! Users, their roles, passwords, second factors, identities at providers and keys. Every change is committed with its event.
 
+mod factors;
+mod identities;
 mod keys;
 mod passwords;
 mod sessions;
 mod users;
 
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
 use crate::audit::{Caller, Happening};
 use crate::base::ids::UserName;
-use crate::records::{Change, Records, RecordsError};
+use crate::records::{Change, DbRow, Records, RecordsError};
 use crate::rights::{Grant, RightsError};
 
+pub use factors::{Compared, FactorRecord, Shown};
+pub use identities::IdentityRecord;
 pub use keys::{KeyRecord, NewKeyRecord};
 pub use passwords::Attempt;
-pub use sessions::SessionRecord;
+pub use sessions::{Basis, Opening, Proof, SessionRecord};
 
 /// What can't be done with users and keys.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +41,22 @@ pub enum PeopleError {
     /// A role that the user has not got.
     #[error("{0} has not got the role {1}")]
     NoRole(UserName, Grant),
+    /// A second factor is there already.
+    #[error(
+        "{0} has a second factor: `bertillon user totp {0} --remove` takes it away, then a new one can be enrolled"
+    )]
+    HasFactor(UserName),
+    /// There is no second factor, or none that waits for its first code.
+    #[error("{0} has no second factor that this could be done with: `bertillon user totp {0}` shows what there is")]
+    NoFactor(UserName),
+    /// Somebody else is who a provider calls so.
+    #[error(
+        "this identity is another user's: `bertillon user sso NAME` shows whose are which, and --remove takes one away"
+    )]
+    IdentityTaken,
+    /// No such identity.
+    #[error("{0} has no such identity: `bertillon user sso {0}` shows those they have")]
+    NoIdentity(UserName),
     /// No such key.
     #[error("there is no key {0}: `bertillon key list` shows those there are")]
     NoKey(String),
@@ -110,8 +129,8 @@ impl PeopleBook {
     /// # Errors
     /// [`RecordsError::Sql`].
     pub async fn any(&self) -> Result<bool, RecordsError> {
-        let query = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM app_user)");
-        query.fetch_one(&self.0.pool).await.map_err(self.0.sql())
+        let query = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) AS there FROM (SELECT id FROM app_user LIMIT 1) one");
+        Ok(query.fetch_one(&self.0.pool).await.map_err(self.0.sql())? > 0)
     }
 
     /// Commits a change with its event.
@@ -120,11 +139,11 @@ impl PeopleBook {
         Ok(change.commit().await?)
     }
 
-    fn text(&self, row: &SqliteRow, column: &str) -> Result<String, RecordsError> {
+    fn text(&self, row: &DbRow, column: &str) -> Result<String, RecordsError> {
         row.try_get(column).map_err(self.0.sql())
     }
 
-    fn parsed<T>(&self, row: &SqliteRow, column: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, RecordsError> {
+    fn parsed<T>(&self, row: &DbRow, column: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, RecordsError> {
         let text = self.text(row, column)?;
         parse(&text).ok_or_else(|| self.0.damaged(format!("a user or key has an impossible {column}")))
     }

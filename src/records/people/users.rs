@@ -1,15 +1,13 @@
 //! Users and their roles.
 
 use sqlx::Row as _;
-use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
 
 use crate::audit::{Caller, Detail, Happening, Kind, Object};
 use crate::base::clock;
 use crate::base::ids::UserName;
 use crate::base::limits::{ROLES_OF_USER_MAX, USERS_MAX};
 use crate::records::people::{PeopleBook, PeopleError, UserRecord, UserState};
-use crate::records::{Change, RecordsError};
+use crate::records::{Change, DbConnection, DbRow, RecordsError};
 use crate::rights::{Grant, Within, check_grants};
 
 const SELECT_ONE: &str = "SELECT id, name, display, state, locked_until, created_at FROM app_user WHERE name = $1";
@@ -48,7 +46,7 @@ impl PeopleBook {
 
     pub(super) async fn user_on(
         &self,
-        connection: &mut SqliteConnection,
+        connection: &mut DbConnection,
         name: &UserName,
     ) -> Result<UserRecord, PeopleError> {
         let row = sqlx::query(SELECT_ONE).bind(name.as_str()).fetch_optional(&mut *connection).await;
@@ -56,20 +54,12 @@ impl PeopleBook {
         Ok(self.with_grants(connection, self.user_of(&row)?).await?)
     }
 
-    pub(super) async fn user_of_id(
-        &self,
-        connection: &mut SqliteConnection,
-        id: i64,
-    ) -> Result<UserRecord, RecordsError> {
+    pub(super) async fn user_of_id(&self, connection: &mut DbConnection, id: i64) -> Result<UserRecord, RecordsError> {
         let row = sqlx::query(SELECT_ID).bind(id).fetch_one(&mut *connection).await.map_err(self.0.sql())?;
         self.with_grants(connection, self.user_of(&row)?).await
     }
 
-    async fn with_grants(
-        &self,
-        connection: &mut SqliteConnection,
-        user: UserRecord,
-    ) -> Result<UserRecord, RecordsError> {
+    async fn with_grants(&self, connection: &mut DbConnection, user: UserRecord) -> Result<UserRecord, RecordsError> {
         let select = "SELECT role, gallery FROM user_role WHERE user_id = $1 ORDER BY role, gallery";
         let rows = sqlx::query(select).bind(user.id).fetch_all(connection).await.map_err(self.0.sql())?;
         let grants = rows.iter().map(|row| self.grant_of(row)).collect::<Result<_, _>>()?;
@@ -217,6 +207,8 @@ impl PeopleBook {
                 .execute(&mut *change.transaction)
                 .await
                 .map_err(self.0.sql())?;
+            self.forget_factor(&mut change, user.id).await?;
+            self.forget_identities(&mut change, user.id).await?;
             happening = happening.about(self.revoke_all(&mut change, user.id).await?);
         }
         let after = self.user_on(&mut change.transaction, name).await?;
@@ -230,7 +222,7 @@ impl PeopleBook {
         if user.state == UserState::Left { Err(PeopleError::Left(name.clone())) } else { Ok(user) }
     }
 
-    fn user_of(&self, row: &SqliteRow) -> Result<UserRecord, RecordsError> {
+    fn user_of(&self, row: &DbRow) -> Result<UserRecord, RecordsError> {
         Ok(UserRecord {
             id: row.try_get("id").map_err(self.0.sql())?,
             name: self.parsed(row, "name", |text| text.parse().ok())?,
@@ -242,7 +234,7 @@ impl PeopleBook {
         })
     }
 
-    fn grant_of(&self, row: &SqliteRow) -> Result<Grant, RecordsError> {
+    fn grant_of(&self, row: &DbRow) -> Result<Grant, RecordsError> {
         let role = self.parsed(row, "role", |text| text.parse().ok())?;
         Ok(Grant { role, within: self.parsed(row, "gallery", |text| text.parse().ok())? })
     }

@@ -4,6 +4,8 @@
 mod read;
 mod write;
 
+pub(in crate::records) use read::listed;
+
 use crate::audit::Caller;
 use crate::base::ids::{GalleryName, TemplateId};
 use crate::records::{FaceBox, RecordedCandidate, Records};
@@ -32,6 +34,8 @@ pub struct SearchFacts {
     pub gallery: GalleryName,
     /// Who asked for it.
     pub actor: String,
+    /// Who handed its picture in, where it is of a submission.
+    pub submitter: Option<String>,
     /// When, RFC 3339.
     pub at: String,
     /// sha256 of the probe's picture, in hexadecimal digits.

@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
 use crate::base::ids::{GalleryName, TemplateId};
 use crate::base::limits::REVIEW_PAGE_MAX;
 use crate::records::review::{
     ClaimRecord, DecisionRecord, LeadRecord, ReviewBook, ReviewRecord, Reviewable, SearchFacts,
 };
-use crate::records::{FaceBox, RecordsError};
+use crate::records::{DbRow, FaceBox, RecordsError};
 
 impl ReviewBook {
     /// Whether a search can be reviewed, and what is known of it.
@@ -38,7 +37,9 @@ impl ReviewBook {
     /// # Errors
     /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
     pub async fn search(&self, search: i64) -> Result<Option<SearchFacts>, RecordsError> {
-        let select = "SELECT gallery, actor, at, probe_sha256, face_x, face_y, face_width, face_height FROM search WHERE id = $1";
+        let select = "SELECT gallery, actor, at, probe_sha256, face_x, face_y, face_width, face_height, \
+             (SELECT s.submitter FROM submission_search w JOIN submission s ON s.id = w.submission_id \
+             WHERE w.search_id = search.id) AS submitter FROM search WHERE id = $1";
         let row =
             sqlx::query(select).bind(search).fetch_optional(&self.records.pool).await.map_err(self.records.sql())?;
         let Some(row) = row else { return Ok(None) };
@@ -51,8 +52,9 @@ impl ReviewBook {
             height: pixels("face_height")?,
         };
         let (gallery, actor, at) = (self.gallery(&row)?, text("actor")?, text("at")?);
+        let submitter = self.maybe(&row, "submitter")?;
         let (probe_sha256, candidates) = (text("probe_sha256")?, self.records.shown(search).await?);
-        Ok(Some(SearchFacts { search, gallery, actor, at, probe_sha256, face, candidates }))
+        Ok(Some(SearchFacts { search, gallery, actor, submitter, at, probe_sha256, face, candidates }))
     }
 
     /// One review.
@@ -61,7 +63,7 @@ impl ReviewBook {
     /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
     pub async fn one(&self, id: i64) -> Result<Option<ReviewRecord>, RecordsError> {
         // One statement for each table, in one transaction: the decisions are those of the state that is read.
-        let mut reading = self.records.pool.begin().await.map_err(self.records.sql())?;
+        let mut reading = self.records.read().await?;
         let query = sqlx::query("SELECT * FROM review WHERE id = $1").bind(id);
         let row = query.fetch_optional(&mut *reading).await.map_err(self.records.sql())?;
         let Some(row) = row else { return Ok(None) };
@@ -126,7 +128,7 @@ impl ReviewBook {
         }
     }
 
-    async fn lead_of(&self, row: &SqliteRow) -> Result<LeadRecord, RecordsError> {
+    async fn lead_of(&self, row: &DbRow) -> Result<LeadRecord, RecordsError> {
         let (text, number) = (|column: &str| self.text(row, column), |column: &str| self.number(row, column));
         let id = number("id")?;
         let select = "SELECT outcome, person, at FROM lead_outcome WHERE lead_id = $1 ORDER BY position";
@@ -144,7 +146,7 @@ impl ReviewBook {
         })
     }
 
-    fn review_of(&self, row: &SqliteRow) -> Result<ReviewRecord, RecordsError> {
+    fn review_of(&self, row: &DbRow) -> Result<ReviewRecord, RecordsError> {
         let (text, number) = (|column: &str| self.text(row, column), |column: &str| self.number(row, column));
         let claim = match (self.maybe(row, "claimed_by")?, self.maybe(row, "claimed_until")?) {
             (Some(by), Some(until)) => Some(ClaimRecord { by, until, seen: self.seen(row)? }),
@@ -168,7 +170,7 @@ impl ReviewBook {
         })
     }
 
-    fn decision_of(&self, row: &SqliteRow) -> Result<DecisionRecord, RecordsError> {
+    fn decision_of(&self, row: &DbRow) -> Result<DecisionRecord, RecordsError> {
         let template: Option<i64> = row.try_get("template_id").map_err(self.records.sql())?;
         Ok(DecisionRecord {
             stage: self.number(row, "stage")?,
@@ -180,30 +182,30 @@ impl ReviewBook {
         })
     }
 
-    fn seen(&self, row: &SqliteRow) -> Result<Option<(String, String)>, RecordsError> {
+    fn seen(&self, row: &DbRow) -> Result<Option<(String, String)>, RecordsError> {
         Ok(self.maybe(row, "seen_at")?.zip(self.maybe(row, "seen_sha256")?))
     }
 
-    fn maybe(&self, row: &SqliteRow, column: &str) -> Result<Option<String>, RecordsError> {
+    fn maybe(&self, row: &DbRow, column: &str) -> Result<Option<String>, RecordsError> {
         row.try_get(column).map_err(self.records.sql())
     }
 
-    fn text(&self, row: &SqliteRow, column: &str) -> Result<String, RecordsError> {
+    fn text(&self, row: &DbRow, column: &str) -> Result<String, RecordsError> {
         row.try_get(column).map_err(self.records.sql())
     }
 
-    fn number(&self, row: &SqliteRow, column: &str) -> Result<i64, RecordsError> {
+    fn number(&self, row: &DbRow, column: &str) -> Result<i64, RecordsError> {
         row.try_get(column).map_err(self.records.sql())
     }
 
-    fn gallery(&self, row: &SqliteRow) -> Result<GalleryName, RecordsError> {
+    fn gallery(&self, row: &DbRow) -> Result<GalleryName, RecordsError> {
         let name = self.text(row, "gallery")?;
         name.parse().map_err(|_| self.records.damaged("a review is of a gallery that none can be called".to_owned()))
     }
 }
 
 /// Names of galleries as one text, each between commas, which no name has.
-fn listed(names: &BTreeSet<GalleryName>) -> String {
+pub(in crate::records) fn listed(names: &BTreeSet<GalleryName>) -> String {
     let mut text = ",".to_owned();
     for name in names {
         text.push_str(name.as_str());

@@ -20,6 +20,7 @@ impl ReviewBook {
         policy: [u8; 32],
     ) -> Result<Option<i64>, RecordsError> {
         let mut change = self.records.begin().await?;
+        change.refuse_emptied(search).await?;
         let open: i64 = sqlx::query_scalar(
             "SELECT COUNT(*) FROM review WHERE state IN ('open', 'first', 'awaiting_second', 'second', 'conflict', 'third')",
         )
@@ -162,8 +163,8 @@ impl Change {
             .map_err(self.sql())
     }
 
-    /// Overwrites what people wrote in reviews in which somebody named a template, and why these searches were made, with as
-    /// many `x`: such words may be about the person. Who decided what, and of which case a search was, stays.
+    /// Overwrites what people wrote in reviews in which somebody named a template, and why these searches were made and are unsolved,
+    /// with as many `x`: such words may be about the person. Who decided what, and of which case a search was, stays.
     pub(in crate::records) async fn forget_words_about(
         &mut self,
         gallery: &GalleryName,
@@ -177,6 +178,12 @@ impl Change {
              WHERE d.template_id = $2 AND r.gallery = $1)",
             "UPDATE search_text SET said = substr($3, 1, octet_length(said)) WHERE field = 'reason' AND search_id IN \
              (SELECT r.search_id FROM review_decision d JOIN review r ON r.id = d.review_id \
+             WHERE d.template_id = $2 AND r.gallery = $1)",
+            // The entry of such a search, or the one that it was made for.
+            "UPDATE unsolved_text SET said = substr($3, 1, octet_length(said)) WHERE unsolved_id IN \
+             (SELECT u.id FROM review_decision d JOIN review r ON r.id = d.review_id \
+             LEFT JOIN unsolved_search w ON w.search_id = r.search_id \
+             JOIN unsolved u ON u.search_id = r.search_id OR u.id = w.unsolved_id \
              WHERE d.template_id = $2 AND r.gallery = $1)",
         ] {
             let query = sqlx::query(statement).bind(gallery.as_str()).bind(id.0 as i64).bind(filler.as_str());

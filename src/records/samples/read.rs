@@ -1,13 +1,12 @@
 //! What is known of samples.
 
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
 use crate::base::hex;
 use crate::base::ids::{GalleryName, TemplateId};
 use crate::base::limits::{SAMPLE_ITEMS_MAX, SAMPLE_PAGE_MAX};
-use crate::records::RecordsError;
 use crate::records::samples::{Drawn, Found, ItemRecord, SampleBook, SampleRecord};
+use crate::records::{DbRow, RecordsError};
 
 impl SampleBook {
     /// One sample.
@@ -57,7 +56,7 @@ impl SampleBook {
         rows.iter().map(|row| self.item_of(row)).collect()
     }
 
-    fn sample_of(&self, row: &SqliteRow) -> Result<SampleRecord, RecordsError> {
+    fn sample_of(&self, row: &DbRow) -> Result<SampleRecord, RecordsError> {
         let (text, number) = (|column: &str| self.text(row, column), |column: &str| self.number(row, column));
         let drawn = match (self.maybe_text(row, "drawn_by")?, self.maybe_text(row, "drawn_at")?) {
             (Some(by), Some(at)) => {
@@ -80,7 +79,7 @@ impl SampleBook {
         })
     }
 
-    fn item_of(&self, row: &SqliteRow) -> Result<ItemRecord, RecordsError> {
+    fn item_of(&self, row: &DbRow) -> Result<ItemRecord, RecordsError> {
         let text = |column: &str| self.maybe_text(row, column);
         let found = match (text("outcome")?, text("person")?, text("at")?) {
             (Some(outcome), Some(person), Some(at)) => {
@@ -101,15 +100,15 @@ impl SampleBook {
         })
     }
 
-    fn maybe_text(&self, row: &SqliteRow, column: &str) -> Result<Option<String>, RecordsError> {
+    fn maybe_text(&self, row: &DbRow, column: &str) -> Result<Option<String>, RecordsError> {
         row.try_get(column).map_err(self.records.sql())
     }
 
-    fn text(&self, row: &SqliteRow, column: &str) -> Result<String, RecordsError> {
+    fn text(&self, row: &DbRow, column: &str) -> Result<String, RecordsError> {
         row.try_get(column).map_err(self.records.sql())
     }
 
-    fn number(&self, row: &SqliteRow, column: &str) -> Result<i64, RecordsError> {
+    fn number(&self, row: &DbRow, column: &str) -> Result<i64, RecordsError> {
         row.try_get(column).map_err(self.records.sql())
     }
 

@@ -92,6 +92,12 @@ impl SampleBook {
             return Err(RecordsError::TooMany { what: "bytes of a reason", limit: RECORD_TEXT_BYTES_MAX });
         }
         let mut change = self.records.begin().await?;
+        let select = "SELECT search_id FROM sample_item WHERE sample_id = $1 AND position = $2";
+        let query = sqlx::query_scalar::<_, Option<i64>>(select).bind(sample).bind(position as i64);
+        let drawn = query.fetch_optional(&mut *change.transaction).await.map_err(change.sql())?;
+        if let Some(Some(search)) = drawn {
+            change.refuse_emptied(search).await?;
+        }
         let insert = "INSERT INTO sample_result (sample_id, position, outcome, person, at) SELECT $1, $2, $3, $4, $5 \
              WHERE NOT EXISTS (SELECT 1 FROM sample_result WHERE sample_id = $1 AND position = $2)";
         let query = sqlx::query(insert).bind(sample).bind(position as i64).bind(outcome).bind(person).bind(at);
@@ -142,7 +148,7 @@ impl Change {
         id: TemplateId,
     ) -> Result<(), RecordsError> {
         let filler = "x".repeat(RECORD_TEXT_BYTES_MAX);
-        // Begins with what was drawn, which is little: candidates have no index by template.
+        // Begins with what was drawn, which is little.
         let update = "UPDATE sample_text SET said = substr($3, 1, octet_length(said)) WHERE EXISTS (SELECT 1 FROM sample_item i \
              WHERE i.sample_id = sample_text.sample_id AND i.position = sample_text.position AND i.gallery = $1 \
              AND (i.template_id = $2 OR EXISTS (SELECT 1 FROM search_candidate c \

@@ -2,29 +2,29 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
+use sqlx::Row as _;
 
 use crate::base::clock;
 use crate::base::day::Day;
 use crate::base::ids::{GalleryName, SubjectRef};
 use crate::base::limits::SUBJECT_MERGES_MAX;
 use crate::policy::{Clock, DatedFacts};
-use crate::records::templates::{IDS_PER_STATEMENT, push_list, subject_key};
-use crate::records::{Change, NewDetail, RecordsError};
+use crate::records::templates::{IDS_PER_STATEMENT, subject_key};
+use crate::records::{Change, DbConnection, NewDetail, RecordsError, SqlBuilder};
 
 /// The subjects of these references as they stand: number, state and reference. At most [`IDS_PER_STATEMENT`] references.
 async fn called(
-    connection: &mut SqliteConnection,
+    connection: &mut DbConnection,
     gallery: &GalleryName,
     references: &HashSet<&str>,
     keys: impl Iterator<Item = i64>,
 ) -> Result<Vec<(i64, String, String)>, sqlx::Error> {
-    let mut query = QueryBuilder::<Sqlite>::new(
+    let mut query = SqlBuilder::new(
         "SELECT s.id AS id, s.state AS state, r.reference AS reference FROM subject s \
          JOIN subject_reference r ON r.subject_id = s.id WHERE s.gallery = ",
     );
     query.push_bind(gallery.as_str().to_owned()).push(" AND s.subject_key IN (");
-    push_list(&mut query, keys);
+    query.push_list(keys).push(")");
     let mut found = Vec::new();
     for row in query.build().fetch_all(connection).await? {
         let reference: String = row.try_get("reference")?;
@@ -36,7 +36,7 @@ async fn called(
 }
 
 /// Who a subject is today, through merges. `None` where that does not end, or nowhere: only in damaged records.
-async fn survivor(connection: &mut SqliteConnection, mut id: i64) -> Result<Option<i64>, sqlx::Error> {
+async fn survivor(connection: &mut DbConnection, mut id: i64) -> Result<Option<i64>, sqlx::Error> {
     for _step in 0..SUBJECT_MERGES_MAX {
         let select = "SELECT merged_into FROM subject WHERE id = $1 AND state = 'merged'";
         match sqlx::query_scalar::<_, Option<i64>>(select).bind(id).fetch_optional(&mut *connection).await? {
@@ -50,7 +50,7 @@ async fn survivor(connection: &mut SqliteConnection, mut id: i64) -> Result<Opti
 
 /// Numbers of the subjects that `references` are called today, ascending.
 pub(in crate::records) async fn named_subjects(
-    connection: &mut SqliteConnection,
+    connection: &mut DbConnection,
     gallery: &GalleryName,
     references: &[&SubjectRef],
 ) -> Result<Vec<i64>, sqlx::Error> {
@@ -69,17 +69,17 @@ pub(in crate::records) async fn named_subjects(
 
 /// Live templates of these subjects that count, ascending.
 pub(in crate::records) async fn images_subjects(
-    connection: &mut SqliteConnection,
+    connection: &mut DbConnection,
     gallery: &GalleryName,
     subjects: &[i64],
 ) -> Result<Vec<i64>, sqlx::Error> {
     let mut found: Vec<i64> = Vec::new();
     for some in subjects.chunks(IDS_PER_STATEMENT) {
-        let mut query = QueryBuilder::<Sqlite>::new(
+        let mut query = SqlBuilder::new(
             "SELECT template_id FROM image WHERE state = 'live' AND template_id <= (SELECT last_template_id FROM gallery WHERE name = ",
         );
         query.push_bind(gallery.as_str().to_owned()).push(") AND subject_id IN (");
-        push_list(&mut query, some.iter().copied());
+        query.push_list(some.iter().copied()).push(")");
         found.extend(query.build_query_scalar::<i64>().fetch_all(&mut *connection).await?);
     }
     found.sort_unstable();
@@ -99,12 +99,12 @@ impl Change {
             .fetch_one(&mut *self.transaction)
             .await
             .map_err(self.sql())?;
-        let mut insert = QueryBuilder::<Sqlite>::new(
+        let mut insert = SqlBuilder::new(
             "INSERT INTO image (id, gallery, template_id, subject_id, state, captured_on, pose, lawful_basis, disposal, \
              disposed_on, under18, review_group, review_on, expires_on, review_due, expires, created_on) ",
         );
         let text = |day: Option<Day>| day.map(|day| day.to_string());
-        insert.push_values(new.iter().zip(&subjects).zip(last + 1..), |mut row, ((new, subject), id)| {
+        insert.push_values(new.iter().zip(&subjects).zip(last + 1..), |row, ((new, subject), id)| {
             let DatedFacts { facts, clock } = &new.about;
             row.push_bind(id).push_bind(gallery.as_str()).push_bind(new.id.0 as i64).push_bind(*subject);
             row.push_bind("live").push_bind(text(facts.captured_on)).push_bind(facts.pose.as_str());
@@ -168,16 +168,15 @@ impl Change {
         if new.is_empty() {
             return Ok(());
         }
-        let mut subjects = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO subject (id, gallery, subject_key, state, first_template, created_at) ",
-        );
-        subjects.push_values(new, |mut row, (id, new)| {
+        let mut subjects =
+            SqlBuilder::new("INSERT INTO subject (id, gallery, subject_key, state, first_template, created_at) ");
+        subjects.push_values(new, |row, (id, new)| {
             row.push_bind(*id).push_bind(gallery.as_str()).push_bind(subject_key(&new.subject)).push_bind("live");
             row.push_bind(new.id.0 as i64).push_bind(new.image.enrolled_at.as_str());
         });
         subjects.build().execute(&mut *self.transaction).await.map_err(self.sql())?;
-        let mut references = QueryBuilder::<Sqlite>::new("INSERT INTO subject_reference (subject_id, reference) ");
-        references.push_values(new, |mut row, (id, new)| {
+        let mut references = SqlBuilder::new("INSERT INTO subject_reference (subject_id, reference) ");
+        references.push_values(new, |row, (id, new)| {
             row.push_bind(*id).push_bind(new.subject.as_str());
         });
         references.build().execute(&mut *self.transaction).await.map_err(self.sql())?;

@@ -10,6 +10,7 @@ mod join;
 mod moves;
 mod read;
 mod retention;
+mod since;
 
 use serde::Serialize;
 
@@ -23,6 +24,7 @@ pub use change::Described;
 pub use retention::{Decided, DueImage, Keep, ToErase};
 
 pub(in crate::records) use join::{images_subjects, named_subjects};
+pub(in crate::records) use since::{Since, restrict_and_hold_as_now};
 
 /// The subjects of a data folder, for one caller. Clones share them.
 #[derive(Debug, Clone)]

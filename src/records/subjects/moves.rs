@@ -269,8 +269,4 @@ impl Change {
         let query = numbers.iter().fold(sqlx::query(statement), |query, number| query.bind(*number));
         Ok(query.execute(&mut *self.transaction).await.map_err(self.sql())?.rows_affected())
     }
-
-    pub(super) fn damaged(&self, what: &str) -> RecordsError {
-        RecordsError::Damaged { path: self.path.clone(), what: what.to_owned() }
-    }
 }

@@ -1,7 +1,6 @@
 //! What is known of subjects and their images. Pages go by row values: a later page costs what the first one does.
 
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
 use crate::base::day::Day;
 use crate::base::ids::{GalleryName, SubjectRef, TemplateId};
@@ -12,7 +11,7 @@ use crate::records::subjects::{
     HoldRecord, ImageRecord, MoveRecord, SubjectBook, SubjectError, SubjectRecord, SubjectState,
 };
 use crate::records::templates::subject_key;
-use crate::records::{Change, Records, RecordsError};
+use crate::records::{Change, DbRow, Records, RecordsError};
 
 /// `$1` bounds how many images are counted.
 const SUBJECT: &str = "SELECT s.id AS id, s.state AS state, s.merged_into AS merged_into, s.restricted_at AS restricted_at, \
@@ -123,7 +122,7 @@ impl SubjectBook {
         let query = sqlx::query(select).bind(subject).bind(before.unwrap_or(i64::MAX));
         let query = query.bind(limit.min(SUBJECT_PAGE_MAX) as i64);
         let rows = query.fetch_all(&self.records.pool).await.map_err(self.records.sql())?;
-        let moved = |row: &SqliteRow| {
+        let moved = |row: &DbRow| {
             let undone = row.try_get::<Option<String>, _>("undone_by")?.zip(row.try_get("undone_at")?);
             Ok(MoveRecord {
                 id: row.try_get("id")?,
@@ -158,7 +157,7 @@ impl SubjectBook {
         let query = sqlx::query(select).bind(gallery.as_str()).bind(after).bind(i64::from(lifted_too));
         let query = query.bind(limit.min(SUBJECT_PAGE_MAX) as i64);
         let rows = query.fetch_all(&self.records.pool).await.map_err(self.records.sql())?;
-        let hold = |row: &SqliteRow| {
+        let hold = |row: &DbRow| {
             let gone = row.try_get::<&str, _>("state")? == SubjectState::Erased.as_str();
             let lifted = row.try_get::<Option<String>, _>("lifted_by")?.zip(row.try_get("lifted_at")?);
             Ok(HoldRecord {
@@ -174,7 +173,7 @@ impl SubjectBook {
         rows.iter().map(hold).collect::<Result<_, sqlx::Error>>().map_err(self.records.sql())
     }
 
-    fn subject_of(&self, row: &SqliteRow) -> Result<SubjectRecord, RecordsError> {
+    fn subject_of(&self, row: &DbRow) -> Result<SubjectRecord, RecordsError> {
         let sql = || self.records.sql();
         let bad = |what: &str| self.records.damaged(format!("a subject has an impossible {what}"));
         let state = SubjectState::parse(row.try_get("state").map_err(sql())?).ok_or_else(|| bad("state"))?;
@@ -210,7 +209,7 @@ impl Records {
         Ok(ids.into_iter().map(|id| TemplateId(id as u64)).collect())
     }
 
-    pub(super) fn image_of(&self, row: &SqliteRow) -> Result<ImageRecord, RecordsError> {
+    pub(super) fn image_of(&self, row: &DbRow) -> Result<ImageRecord, RecordsError> {
         let bad = |what: &str| self.damaged(format!("an image has an impossible {what}"));
         let text = |column: &str| row.try_get::<Option<String>, _>(column).map_err(self.sql());
         let number = |column: &str| row.try_get::<Option<i64>, _>(column).map_err(self.sql());

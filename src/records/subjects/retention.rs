@@ -1,7 +1,6 @@
 //! What is due, what was decided about it, and what goes. Dates are reckoned above; here they are kept and found.
 
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
 use crate::audit::{Detail, Happening, Kind, Object};
 use crate::base::clock;
@@ -11,7 +10,7 @@ use crate::base::limits::{RECKONED_AT_ONCE, SUBJECT_PAGE_MAX};
 use crate::policy::{Clock, ImageFacts};
 use crate::records::subjects::read::{IMAGE, statement_of};
 use crate::records::subjects::{ImageRecord, SubjectBook, SubjectError};
-use crate::records::{Change, RecordsError};
+use crate::records::{Change, DbRow, RecordsError};
 
 /// An image that is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +117,7 @@ impl SubjectBook {
         Ok(found)
     }
 
-    async fn due_of(&self, row: &SqliteRow) -> Result<DueImage, RecordsError> {
+    async fn due_of(&self, row: &DbRow) -> Result<DueImage, RecordsError> {
         let image = self.records.image_of(row)?;
         let select = "SELECT r.reference AS reference, (SELECT MIN(h.id) FROM legal_hold h WHERE h.subject_id = r.subject_id \
              AND h.lifted_at IS NULL) AS held, (SELECT MIN(v.decision) FROM retention_review v WHERE v.image_id = $2 \
@@ -151,7 +150,7 @@ impl SubjectBook {
         let query = sqlx::query(sqlx::AssertSqlSafe(select)).bind(gallery.as_str()).bind(day.to_string()).bind(after);
         let query = query.bind(limit.min(SUBJECT_PAGE_MAX) as i64);
         let rows = query.fetch_all(&self.records.pool).await.map_err(self.records.sql())?;
-        let one = |row: &SqliteRow| {
+        let one = |row: &DbRow| {
             Ok(ToErase {
                 image: row.try_get("id")?,
                 template: TemplateId(row.try_get::<i64, _>("template_id")? as u64),
