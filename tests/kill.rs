@@ -2,15 +2,14 @@
 //! The test starts itself again as a child that changes a data folder as fast as it can, saying before each step what it tries and after each what was acknowledged.
 //! The child is killed at a random moment, 200 times, sometimes while it still recovers. After each kill the folder is read as it lies, and now and then recovered; what a kill can't show is in the power cut test of `src/gallery/shelf.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#[path = "kill/killing.rs"]
+mod killing;
 #[path = "kill/log.rs"]
 mod log;
 mod records_at;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::io::{BufRead, BufReader};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use bertillon::base::ids::{GalleryName, ModelId, TemplateId};
@@ -347,51 +346,6 @@ async fn first_new(vault: &Vault, model: &Model) -> u64 {
     ids.filter(|id| *id > model.last_id).min().unwrap_or_default()
 }
 
-/// The kill: starts the child, ends it at a random moment, gives the acknowledged steps with the first id that came of each,
-/// and the one under way.
-fn run_and_kill(data: &Path, run: u64, dice: &mut Dice) -> (Vec<(Try, u64)>, Option<Try>, bool) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["child", "--exact", "--nocapture", "--test-threads=1"])
-        .env(DATA, data)
-        .env(RUN, run.to_string())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let output = BufReader::new(child.stdout.take().unwrap());
-    let (ready, is_ready) = mpsc::channel();
-    let reader = std::thread::spawn(move || {
-        let mut lines = Vec::new();
-        for line in output.lines().map_while(Result::ok) {
-            if line == "READY" {
-                let _ = ready.send(());
-            }
-            lines.push(line);
-        }
-        lines
-    });
-    // Three in four while it works, one in four while it starts.
-    if dice.roll(4) > 0 {
-        is_ready.recv_timeout(Duration::from_secs(30)).expect("the child did not start");
-        std::thread::sleep(Duration::from_micros(dice.roll(120_000)));
-    } else {
-        std::thread::sleep(Duration::from_micros(dice.roll(60_000)));
-    }
-    child.kill().unwrap();
-    let status = child.wait().unwrap();
-    assert!(!status.success() && status.code().is_none(), "run {run}: the child ended by itself: {status}");
-    let lines = reader.join().unwrap();
-    let (mut acknowledged, mut open) = (Vec::new(), None);
-    for line in &lines {
-        if let Some(what) = line.strip_prefix("TRY ").and_then(Try::parse) {
-            assert!(open.replace(what).is_none());
-        } else if let Some(first) = line.strip_prefix("ACK ").and_then(|first| first.parse().ok()) {
-            acknowledged.push((open.take().unwrap(), first));
-        }
-    }
-    (acknowledged, open, lines.iter().any(|line| line == "READY"))
-}
-
 #[test]
 fn killed_two_hundred_times_nothing_acknowledged_is_lost_and_nothing_erased_returns() {
     let home = tempfile::tempdir().unwrap();
@@ -406,7 +360,7 @@ fn killed_two_hundred_times_nothing_acknowledged_is_lost_and_nothing_erased_retu
     });
     let (mut steps, mut kept, mut undone, mut starting, mut searched) = (0, 0, 0, 0, 0);
     for run in 0..KILLS {
-        let (acknowledged, open, was_ready) = run_and_kill(&data, run, &mut dice);
+        let (acknowledged, open, was_ready) = killing::run_and_kill(&data, run, &mut dice);
         steps += acknowledged.len();
         starting += u32::from(!was_ready);
         for (what, first) in &acknowledged {
