@@ -277,23 +277,14 @@ impl Change {
         Ok(())
     }
 
-    /// Overwrites the values with as many `x`, so that the rows keep their lengths and stay in their places.
+    /// Overwrites the values.
     pub(super) async fn forget_attributes(
         &mut self,
         gallery: &GalleryName,
         id: TemplateId,
     ) -> Result<(), RecordsError> {
-        let select = "SELECT name, value FROM reference_attribute WHERE gallery = $1 AND template_id = $2";
-        let query = sqlx::query(select).bind(gallery.as_str()).bind(id.0 as i64);
-        for row in query.fetch_all(&mut *self.transaction).await.map_err(self.sql())? {
-            let bytes = row.try_get::<&str, _>("value").map_err(self.sql())?.len();
-            let update =
-                "UPDATE reference_attribute SET value = $4 WHERE gallery = $1 AND template_id = $2 AND name = $3";
-            let query = sqlx::query(update).bind(gallery.as_str()).bind(id.0 as i64);
-            let query = query.bind(row.try_get::<&str, _>("name").map_err(self.sql())?).bind("x".repeat(bytes));
-            query.execute(&mut *self.transaction).await.map_err(self.sql())?;
-        }
-        Ok(())
+        let which = "gallery = $1 AND template_id = $2";
+        self.overwrite("reference_attribute", &["value"], which, &[gallery.as_str().into(), (id.0 as i64).into()]).await
     }
 }
 

@@ -287,12 +287,10 @@ impl Change {
         gallery: &GalleryName,
         id: TemplateId,
     ) -> Result<(), RecordsError> {
-        let filler = "x".repeat(RECORD_TEXT_BYTES_MAX);
-        let update = "UPDATE disclosure_text SET said = substr($3, 1, octet_length(said)) WHERE field = 'reason' AND EXISTS \
+        let which = "field = 'reason' AND EXISTS \
              (SELECT 1 FROM disclosure d JOIN search_candidate c ON c.search_id = d.search_id \
              WHERE d.id = disclosure_text.disclosure_id AND d.gallery = $1 AND c.template_id = $2)";
-        let query = sqlx::query(update).bind(gallery.as_str()).bind(id.0 as i64).bind(filler);
-        query.execute(&mut *self.transaction).await.map(drop).map_err(self.sql())
+        self.overwrite("disclosure_text", &["said"], which, &[gallery.as_str().into(), (id.0 as i64).into()]).await
     }
 }
 

@@ -7,7 +7,7 @@ use crate::audit::{Happening, Kind, Object};
 use crate::base::clock;
 use crate::base::day::Day;
 use crate::base::ids::{GalleryName, TemplateId};
-use crate::base::limits::{LISTS_EMPTIED_AT_ONCE, RECORD_TEXT_BYTES_MAX};
+use crate::base::limits::LISTS_EMPTIED_AT_ONCE;
 use crate::records::disclosures::DisclosureBook;
 use crate::records::{Change, RecordsError};
 
@@ -23,18 +23,17 @@ const TO_EMPTY: &str = "SELECT s.id AS id FROM search s LEFT JOIN review r ON r.
      AND NOT EXISTS (SELECT 1 FROM search_candidate c JOIN image i ON i.gallery = s.gallery AND i.template_id = c.template_id \
      JOIN legal_hold h ON h.subject_id = i.subject_id AND h.lifted_at IS NULL WHERE c.search_id = s.id) ORDER BY s.at, s.id LIMIT $4";
 
-/// What was stated and written about a search, and what was drawn of it in samples: overwritten with as many bytes, so that no row
-/// leaves its place.
-const SAID: [&str; 5] = [
-    "UPDATE search_text SET said = substr($2, 1, octet_length(said)) WHERE search_id = $1",
-    "UPDATE review_text SET said = substr($2, 1, octet_length(said)) \
-     WHERE review_id IN (SELECT id FROM review WHERE search_id = $1)",
-    "UPDATE disclosure_text SET said = substr($2, 1, octet_length(said)) WHERE field = 'reason' \
-     AND disclosure_id IN (SELECT id FROM disclosure WHERE search_id = $1)",
-    "UPDATE sample_text SET said = substr($2, 1, octet_length(said)) WHERE EXISTS (SELECT 1 FROM sample_item i \
-     WHERE i.sample_id = sample_text.sample_id AND i.position = sample_text.position AND i.search_id = $1)",
-    "UPDATE unsolved_text SET said = substr($2, 1, octet_length(said)) \
-     WHERE unsolved_id IN (SELECT id FROM unsolved WHERE search_id = $1)",
+/// What was stated and written about a search ($1), and what was drawn of it in samples: tables, and which of their rows.
+const SAID: [(&str, &str); 5] = [
+    ("search_text", "search_id = $1"),
+    ("review_text", "review_id IN (SELECT id FROM review WHERE search_id = $1)"),
+    ("disclosure_text", "field = 'reason' AND disclosure_id IN (SELECT id FROM disclosure WHERE search_id = $1)"),
+    (
+        "sample_text",
+        "EXISTS (SELECT 1 FROM sample_item i \
+         WHERE i.sample_id = sample_text.sample_id AND i.position = sample_text.position AND i.search_id = $1)",
+    ),
+    ("unsolved_text", "unsolved_id IN (SELECT id FROM unsolved WHERE search_id = $1)"),
 ];
 
 /// Until when lists were made that are over.
@@ -109,10 +108,8 @@ impl Change {
     }
 
     async fn empty_list(&mut self, search: i64) -> Result<(), RecordsError> {
-        let filler = "x".repeat(4 * RECORD_TEXT_BYTES_MAX);
-        for statement in SAID {
-            let query = sqlx::query(statement).bind(search).bind(filler.as_str());
-            query.execute(&mut *self.transaction).await.map_err(self.sql())?;
+        for (table, which) in SAID {
+            self.overwrite(table, &["said"], which, &[search.into()]).await?;
         }
         // Nothing is left to state when it is searched anew.
         self.expire_unsolved_search(search).await?;

@@ -15,6 +15,7 @@ mod galleries;
 pub mod governing;
 mod jobs;
 mod lists;
+mod overwrite;
 mod people;
 mod pictures;
 mod place;

@@ -311,19 +311,11 @@ impl Change {
     /// # Errors
     /// [`RecordsError::Sql`].
     pub async fn forget_probe(&mut self, id: i64) -> Result<(), RecordsError> {
-        let filler = "x".repeat(TEXT_BYTES_MAX);
-        for statement in [
-            "UPDATE probe_image SET blob = substr($2, 1, octet_length(blob)) WHERE id = $1",
-            "UPDATE probe_edit SET blob = substr($2, 1, octet_length(blob)), sha256 = substr($2, 1, octet_length(sha256)), \
-             tool = substr($2, 1, octet_length(tool)), parameters = substr($2, 1, octet_length(parameters)) \
-             WHERE probe_id = $1",
-            "UPDATE unsolved_text SET said = substr($2, 1, octet_length(said)) \
-             WHERE unsolved_id IN (SELECT id FROM unsolved WHERE probe_id = $1)",
-        ] {
-            let query = sqlx::query(statement).bind(id).bind(filler.as_str());
-            query.execute(&mut *self.transaction).await.map_err(self.sql())?;
-        }
-        Ok(())
+        let of_probe = [id.into()];
+        self.overwrite("probe_image", &["blob"], "id = $1", &of_probe).await?;
+        self.overwrite("probe_edit", &["blob", "sha256", "tool", "parameters"], "probe_id = $1", &of_probe).await?;
+        let entries = "unsolved_id IN (SELECT id FROM unsolved WHERE probe_id = $1)";
+        self.overwrite("unsolved_text", &["said"], entries, &of_probe).await
     }
 
     /// Declares the erasure of a probe image done.
@@ -336,6 +328,3 @@ impl Change {
         query.await.map(drop).map_err(self.sql())
     }
 }
-
-/// The longest text of an edit.
-const TEXT_BYTES_MAX: usize = crate::base::limits::RECORD_TEXT_BYTES_MAX;

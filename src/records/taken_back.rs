@@ -7,13 +7,8 @@
 use std::time::Instant;
 
 use crate::base::ids::GalleryName;
-use crate::base::limits::{QUALITY_BYTES_MAX, RECORD_TEXT_BYTES_MAX};
 use crate::records::templates::IDS_PER_STATEMENT;
 use crate::records::{Change, Records, RecordsError};
-
-/// The longest text that a reference may have.
-const TEXT_BYTES_MAX: usize =
-    if QUALITY_BYTES_MAX > RECORD_TEXT_BYTES_MAX { QUALITY_BYTES_MAX } else { RECORD_TEXT_BYTES_MAX };
 
 impl Records {
     /// Overwrites the references that were never committed: those above the gallery's last template, which an import that
@@ -60,53 +55,29 @@ impl Change {
     /// Makes the ids `from` to `to` void. Texts are overwritten with as many bytes, so that the rows keep their lengths and
     /// stay in their places.
     async fn void(&mut self, gallery: &GalleryName, from: i64, to: i64) -> Result<(), RecordsError> {
-        let filler = "x".repeat(TEXT_BYTES_MAX);
-        for (statement, filled) in [
-            (
-                "UPDATE reference_detail SET subject = substr($4, 1, octet_length(subject)), \
-                 image_sha256 = substr($4, 1, octet_length(image_sha256)), \
-                 source = substr($4, 1, octet_length(source)), quality = substr($4, 1, octet_length(quality)) \
-                 WHERE gallery = $1 AND template_id BETWEEN $2 AND $3",
-                true,
-            ),
-            (
-                "UPDATE reference_attribute SET value = substr($4, 1, octet_length(value)) \
-                 WHERE gallery = $1 AND template_id BETWEEN $2 AND $3",
-                true,
-            ),
-            (
-                "UPDATE subject_reference SET reference = substr($4, 1, octet_length(reference)) WHERE subject_id IN \
-                 (SELECT s.id FROM subject s JOIN image i ON i.subject_id = s.id WHERE i.gallery = $1 \
-                 AND i.template_id BETWEEN $2 AND $3 AND s.first_template BETWEEN $2 AND $3)",
-                true,
-            ),
-            (
-                "UPDATE subject SET state = 'void', subject_key = NULL WHERE first_template BETWEEN $2 AND $3 AND id IN \
-                 (SELECT subject_id FROM image WHERE gallery = $1 AND template_id BETWEEN $2 AND $3)",
-                false,
-            ),
-            (
-                "UPDATE image SET state = 'void', captured_on = NULL, lawful_basis = NULL, disposed_on = NULL, under18 = NULL, \
-                 review_group = NULL, review_on = NULL, expires_on = NULL, review_due = NULL, expires = NULL \
-                 WHERE gallery = $1 AND template_id BETWEEN $2 AND $3",
-                false,
-            ),
+        let between = [gallery.as_str().into(), from.into(), to.into()];
+        let theirs = "gallery = $1 AND template_id BETWEEN $2 AND $3";
+        let detail = ["subject", "image_sha256", "source", "quality"];
+        self.overwrite("reference_detail", &detail, theirs, &between).await?;
+        self.overwrite("reference_attribute", &["value"], theirs, &between).await?;
+        let first_here = "subject_id IN (SELECT s.id FROM subject s JOIN image i ON i.subject_id = s.id WHERE i.gallery = $1 \
+             AND i.template_id BETWEEN $2 AND $3 AND s.first_template BETWEEN $2 AND $3)";
+        self.overwrite("subject_reference", &["reference"], first_here, &between).await?;
+        for statement in [
+            "UPDATE subject SET state = 'void', subject_key = NULL WHERE first_template BETWEEN $2 AND $3 AND id IN \
+             (SELECT subject_id FROM image WHERE gallery = $1 AND template_id BETWEEN $2 AND $3)",
+            "UPDATE image SET state = 'void', captured_on = NULL, lawful_basis = NULL, disposed_on = NULL, under18 = NULL, \
+             review_group = NULL, review_on = NULL, expires_on = NULL, review_due = NULL, expires = NULL \
+             WHERE gallery = $1 AND template_id BETWEEN $2 AND $3",
             // Of those that had given their images away, and were enrolled again by it.
-            (
-                "UPDATE subject SET state = 'empty' WHERE state = 'live' AND id IN \
-                 (SELECT subject_id FROM image WHERE gallery = $1 AND template_id BETWEEN $2 AND $3) \
-                 AND NOT EXISTS (SELECT 1 FROM image i WHERE i.subject_id = subject.id AND i.state IN ('live', 'erasing'))",
-                false,
-            ),
-            ("DELETE FROM template_attribute WHERE gallery = $1 AND template_id BETWEEN $2 AND $3", false),
-            (
-                "UPDATE template SET state = 'void', subject_key = NULL, image_key = NULL \
-                 WHERE gallery = $1 AND id BETWEEN $2 AND $3",
-                false,
-            ),
+            "UPDATE subject SET state = 'empty' WHERE state = 'live' AND id IN \
+             (SELECT subject_id FROM image WHERE gallery = $1 AND template_id BETWEEN $2 AND $3) \
+             AND NOT EXISTS (SELECT 1 FROM image i WHERE i.subject_id = subject.id AND i.state IN ('live', 'erasing'))",
+            "DELETE FROM template_attribute WHERE gallery = $1 AND template_id BETWEEN $2 AND $3",
+            "UPDATE template SET state = 'void', subject_key = NULL, image_key = NULL \
+             WHERE gallery = $1 AND id BETWEEN $2 AND $3",
         ] {
             let query = sqlx::query(statement).bind(gallery.as_str()).bind(from).bind(to);
-            let query = if filled { query.bind(filler.as_str()) } else { query };
             query.execute(&mut *self.transaction).await.map_err(self.sql())?;
         }
         Ok(())

@@ -299,24 +299,9 @@ impl Change {
     /// # Errors
     /// [`RecordsError::Sql`].
     pub async fn forget(&mut self, gallery: &GalleryName, id: TemplateId) -> Result<(), RecordsError> {
-        let select = "SELECT subject, image_sha256, source, quality FROM reference_detail WHERE gallery = $1 AND template_id = $2";
-        let row = sqlx::query(select)
-            .bind(gallery.as_str())
-            .bind(id.0 as i64)
-            .fetch_optional(&mut *self.transaction)
-            .await
-            .map_err(self.sql())?;
-        if let Some(row) = row {
-            let update = "UPDATE reference_detail SET subject = $3, image_sha256 = $4, source = $5, quality = $6 \
-                 WHERE gallery = $1 AND template_id = $2";
-            let mut query = sqlx::query(update).bind(gallery.as_str()).bind(id.0 as i64);
-            for column in 0..4 {
-                // As many bytes, not characters: the row must keep its length to stay in its place.
-                let bytes = row.try_get::<String, _>(column).map_err(self.sql())?.len();
-                query = query.bind("x".repeat(bytes));
-            }
-            query.execute(&mut *self.transaction).await.map_err(self.sql())?;
-        }
+        let (of_it, detail) =
+            ([gallery.as_str().into(), (id.0 as i64).into()], ["subject", "image_sha256", "source", "quality"]);
+        self.overwrite("reference_detail", &detail, "gallery = $1 AND template_id = $2", &of_it).await?;
         self.forget_attributes(gallery, id).await?;
         self.forget_words_about(gallery, id).await?;
         self.forget_image(gallery, id).await?;

@@ -170,24 +170,28 @@ impl Change {
         gallery: &GalleryName,
         id: TemplateId,
     ) -> Result<(), RecordsError> {
-        // As many bytes, so that the rows stay in their places. What is kept may be longer than what was sent.
-        let filler = "x".repeat(4 * RECORD_TEXT_BYTES_MAX);
-        for statement in [
-            "UPDATE review_text SET said = substr($3, 1, octet_length(said)) WHERE review_id IN \
-             (SELECT d.review_id FROM review_decision d JOIN review r ON r.id = d.review_id \
-             WHERE d.template_id = $2 AND r.gallery = $1)",
-            "UPDATE search_text SET said = substr($3, 1, octet_length(said)) WHERE field = 'reason' AND search_id IN \
-             (SELECT r.search_id FROM review_decision d JOIN review r ON r.id = d.review_id \
-             WHERE d.template_id = $2 AND r.gallery = $1)",
+        for (table, which) in [
+            (
+                "review_text",
+                "review_id IN (SELECT d.review_id FROM review_decision d JOIN review r ON r.id = d.review_id \
+                 WHERE d.template_id = $2 AND r.gallery = $1)",
+            ),
+            (
+                "search_text",
+                "field = 'reason' AND search_id IN \
+                 (SELECT r.search_id FROM review_decision d JOIN review r ON r.id = d.review_id \
+                 WHERE d.template_id = $2 AND r.gallery = $1)",
+            ),
             // The entry of such a search, or the one that it was made for.
-            "UPDATE unsolved_text SET said = substr($3, 1, octet_length(said)) WHERE unsolved_id IN \
-             (SELECT u.id FROM review_decision d JOIN review r ON r.id = d.review_id \
-             LEFT JOIN unsolved_search w ON w.search_id = r.search_id \
-             JOIN unsolved u ON u.search_id = r.search_id OR u.id = w.unsolved_id \
-             WHERE d.template_id = $2 AND r.gallery = $1)",
+            (
+                "unsolved_text",
+                "unsolved_id IN (SELECT u.id FROM review_decision d JOIN review r ON r.id = d.review_id \
+                 LEFT JOIN unsolved_search w ON w.search_id = r.search_id \
+                 JOIN unsolved u ON u.search_id = r.search_id OR u.id = w.unsolved_id \
+                 WHERE d.template_id = $2 AND r.gallery = $1)",
+            ),
         ] {
-            let query = sqlx::query(statement).bind(gallery.as_str()).bind(id.0 as i64).bind(filler.as_str());
-            query.execute(&mut *self.transaction).await.map_err(self.sql())?;
+            self.overwrite(table, &["said"], which, &[gallery.as_str().into(), (id.0 as i64).into()]).await?;
         }
         Ok(())
     }

@@ -147,13 +147,11 @@ impl Change {
         gallery: &GalleryName,
         id: TemplateId,
     ) -> Result<(), RecordsError> {
-        let filler = "x".repeat(RECORD_TEXT_BYTES_MAX);
         // Begins with what was drawn, which is little.
-        let update = "UPDATE sample_text SET said = substr($3, 1, octet_length(said)) WHERE EXISTS (SELECT 1 FROM sample_item i \
+        let which = "EXISTS (SELECT 1 FROM sample_item i \
              WHERE i.sample_id = sample_text.sample_id AND i.position = sample_text.position AND i.gallery = $1 \
              AND (i.template_id = $2 OR EXISTS (SELECT 1 FROM search_candidate c \
              WHERE c.search_id = i.search_id AND c.template_id = $2)))";
-        let query = sqlx::query(update).bind(gallery.as_str()).bind(id.0 as i64).bind(filler);
-        query.execute(&mut *self.transaction).await.map(drop).map_err(self.sql())
+        self.overwrite("sample_text", &["said"], which, &[gallery.as_str().into(), (id.0 as i64).into()]).await
     }
 }

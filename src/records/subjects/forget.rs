@@ -3,7 +3,7 @@
 
 use crate::base::clock;
 use crate::base::ids::{GalleryName, TemplateId};
-use crate::base::limits::{RECORD_TEXT_BYTES_MAX, SUBJECT_MERGES_MAX};
+use crate::base::limits::SUBJECT_MERGES_MAX;
 use crate::records::{Change, RecordsError};
 
 /// The subjects that an image ever belonged to.
@@ -45,10 +45,7 @@ impl Change {
         let Some(image) = query.fetch_optional(&mut *self.transaction).await.map_err(self.sql())? else {
             return Ok(());
         };
-        let filler = "x".repeat(4 * RECORD_TEXT_BYTES_MAX);
-        let said = "UPDATE subject_note SET said = substr($2, 1, octet_length(said)) WHERE image_id = $1";
-        let query = sqlx::query(said).bind(image).bind(filler.as_str());
-        query.execute(&mut *self.transaction).await.map_err(self.sql())?;
+        self.overwrite("subject_note", &["said"], "image_id = $1", &[image.into()]).await?;
         let reviews = "UPDATE retention_review SET state = CASE decision WHEN 'delete' THEN 'done' ELSE 'dropped' END \
              WHERE image_id = $1 AND state IN ('open', 'stands')";
         sqlx::query(reviews).bind(image).execute(&mut *self.transaction).await.map_err(self.sql())?;
@@ -57,7 +54,7 @@ impl Change {
         for _round in 0..SUBJECT_MERGES_MAX {
             let mut merged = Vec::new();
             for subject in subjects {
-                merged.extend(self.forget_subject(subject, &filler).await?);
+                merged.extend(self.forget_subject(subject).await?);
             }
             if merged.is_empty() {
                 break;
@@ -68,20 +65,16 @@ impl Change {
     }
 
     /// Forgets a subject that has no image left; gives those that were merged into it.
-    async fn forget_subject(&mut self, subject: i64, filler: &str) -> Result<Vec<i64>, RecordsError> {
+    async fn forget_subject(&mut self, subject: i64) -> Result<Vec<i64>, RecordsError> {
         let query = sqlx::query(GONE).bind(subject).bind(clock::now_rfc3339());
         let gone = query.execute(&mut *self.transaction).await.map_err(self.sql())?;
         if gone.rows_affected() == 0 {
             return Ok(Vec::new());
         }
-        for statement in [
-            "UPDATE subject_reference SET reference = substr($2, 1, octet_length(reference)) WHERE subject_id = $1",
-            "UPDATE subject_note SET said = substr($2, 1, octet_length(said)) WHERE subject_id = $1",
-            "UPDATE subject_note SET said = substr($2, 1, octet_length(said)) WHERE other_id = $1",
-        ] {
-            let query = sqlx::query(statement).bind(subject).bind(filler);
-            query.execute(&mut *self.transaction).await.map_err(self.sql())?;
-        }
+        let them = [subject.into()];
+        self.overwrite("subject_reference", &["reference"], "subject_id = $1", &them).await?;
+        self.overwrite("subject_note", &["said"], "subject_id = $1", &them).await?;
+        self.overwrite("subject_note", &["said"], "other_id = $1", &them).await?;
         // Nobody is one with somebody who is gone.
         let merged = "UPDATE subject SET state = 'empty', merged_into = NULL WHERE merged_into = $1 RETURNING id";
         sqlx::query_scalar(merged).bind(subject).fetch_all(&mut *self.transaction).await.map_err(self.sql())

@@ -4,7 +4,8 @@ use crate::audit::{Caller, Detail, Happening, Kind, Object};
 use crate::base::clock;
 use crate::base::hex;
 use crate::base::ids::GalleryName;
-use crate::base::limits::{RECORD_TEXT_BYTES_MAX, SUBMISSIONS_WAITING_MAX};
+use crate::base::limits::SUBMISSIONS_WAITING_MAX;
+use crate::records::overwrite::TEXT_BYTES_MAX;
 use crate::records::submissions::{
     NewSubmission, SubmissionBook, SubmissionRecord, SubmittedPicture, Taken, Told, Work,
 };
@@ -198,15 +199,8 @@ impl Change {
     /// # Errors
     /// [`RecordsError::Sql`].
     pub async fn forget_submission(&mut self, id: i64) -> Result<(), RecordsError> {
-        let filler = "x".repeat(TEXT_BYTES_MAX);
-        for statement in [
-            "UPDATE submission_image SET blob = substr($2, 1, octet_length(blob)) WHERE submission_id = $1",
-            "UPDATE submission_text SET said = substr($2, 1, octet_length(said)) WHERE submission_id = $1",
-        ] {
-            let query = sqlx::query(statement).bind(id).bind(filler.as_str());
-            query.execute(&mut *self.transaction).await.map_err(self.sql())?;
-        }
-        Ok(())
+        self.overwrite("submission_image", &["blob"], "submission_id = $1", &[id.into()]).await?;
+        self.overwrite("submission_text", &["said"], "submission_id = $1", &[id.into()]).await
     }
 
     /// Declares the erasure of a submission done.
@@ -219,6 +213,3 @@ impl Change {
         query.await.map(drop).map_err(self.sql())
     }
 }
-
-/// The longest text of a submission. What is kept may be longer than what was sent: a control character becomes a mark of three bytes.
-const TEXT_BYTES_MAX: usize = 4 * RECORD_TEXT_BYTES_MAX;
