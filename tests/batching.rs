@@ -3,8 +3,8 @@
 
 mod conformance;
 
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use bertillon::base::ids::TemplateId;
 use bertillon::base::limits::SCORING_WAITING_PROBES_MAX;
@@ -55,13 +55,63 @@ fn certified() -> Arc<dyn Scorer> {
     Arc::new(CertifiedScorer::new(Arc::new(CpuPass::new(kernel::best(), 2)), 2))
 }
 
-/// Answers nonsense slowly, and remembers the sizes of its passes.
+/// Answers nonsense, when it is let; remembers the sizes of its passes.
 #[derive(Default)]
 struct Slow {
-    pass: Duration,
+    gate: Mutex<Gate>,
+    opened: Condvar,
     sizes: Mutex<Vec<usize>>,
     panics_at: Option<usize>,
     at_once: usize,
+}
+
+#[derive(Default)]
+struct Gate {
+    held: bool,
+    /// Passes that may go while it is held.
+    may_go: usize,
+    /// Whether a pass has begun and is kept from its end.
+    keeps: bool,
+}
+
+impl Slow {
+    fn hold(&self) {
+        self.gate.lock().unwrap().held = true;
+    }
+
+    fn let_go(&self) {
+        self.gate.lock().unwrap().held = false;
+        self.opened.notify_all();
+    }
+
+    fn let_one_go(&self) {
+        self.gate.lock().unwrap().may_go += 1;
+        self.opened.notify_all();
+    }
+
+    /// Whether a pass is being held.
+    fn keeps(&self) -> bool {
+        let gate = self.gate.lock().unwrap();
+        gate.keeps && gate.may_go == 0
+    }
+
+    fn pass_by(&self) {
+        let mut gate = self.gate.lock().unwrap();
+        gate.keeps = true;
+        let mut gate = self.opened.wait_while(gate, |gate| gate.held && gate.may_go == 0).unwrap();
+        gate.may_go = gate.may_go.saturating_sub(1);
+        gate.keeps = false;
+    }
+}
+
+/// Waits, however long it takes here, until it is so.
+async fn until(is_so: impl Fn() -> bool) {
+    let waits = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), waits).await.expect("it never comes to that");
 }
 
 impl Scorer for Slow {
@@ -70,7 +120,7 @@ impl Scorer for Slow {
     }
 
     fn top_k(&self, _gallery: &GalleryRows, probes: &[Template], _k: usize) -> Result<Scoring, ScoreError> {
-        std::thread::sleep(self.pass);
+        self.pass_by();
         self.sizes.lock().unwrap().push(probes.len());
         assert_ne!(self.panics_at, Some(probes.len()), "as the test asks");
         Ok(Scoring { lists: vec![Vec::new(); probes.len()], work: bertillon::vector::scorer::Work::default() })
@@ -115,26 +165,31 @@ async fn every_request_gets_the_oracles_lists_whoever_it_shares_a_pass_with() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_that_wait_together_are_one_pass() {
-    let slow = Arc::new(Slow { pass: Duration::from_millis(100), ..Slow::default() });
+    let slow = Arc::new(Slow::default());
+    slow.hold();
     let batcher = Batcher::start(Arc::<Slow>::clone(&slow), OPTIONS).unwrap();
     let view = gallery(3, 16);
     let first = batcher.top_k(ask(&view, 0, 1, 5));
     let others = async {
-        tokio::time::sleep(Duration::from_millis(30)).await;
+        until(|| slow.keeps()).await;
         futures_util::future::join_all((1..9).map(|seed| batcher.top_k(ask(&view, seed, 2, 5)))).await
     };
-    let (first, others) = tokio::join!(first, others);
+    let opens = async {
+        until(|| batcher.waiting() == 17).await;
+        slow.let_go();
+    };
+    let (first, others, ()) = tokio::join!(first, others, opens);
     assert!(first.is_ok() && others.iter().all(Result::is_ok));
     assert_eq!(*slow.sizes.lock().unwrap(), [1, 16]);
     assert_eq!(others[0].as_ref().unwrap().work.shared_with, 14);
 }
 
-/// The bounds of the plan, with real threads and time: an urgent search during a batch waits for at most two passes of
+/// The bounds of the plan, with real threads: an urgent search during a batch waits for at most two passes of
 /// others, and a batch under a stream of urgent searches is done within twice its quarters.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_and_urgent_searches_do_not_starve_each_other() {
-    let pass = Duration::from_millis(20);
-    let slow = Arc::new(Slow { pass, ..Slow::default() });
+    let slow = Arc::new(Slow::default());
+    slow.hold();
     let batcher = Arc::new(Batcher::start(Arc::<Slow>::clone(&slow), OPTIONS).unwrap());
     let (custody, watchlist) = (gallery(4, 16), gallery(5, 16));
     let batch = tokio::spawn({
@@ -142,13 +197,28 @@ async fn a_batch_and_urgent_searches_do_not_starve_each_other() {
         async move { batcher.top_k(ask(&custody, 1, 360, 5)).await.unwrap() }
     });
     let mut slowest = 0;
-    while !batch.is_finished() {
-        let before = slow.sizes.lock().unwrap().len();
-        batcher.top_k(ask(&watchlist, 2, 1, 5)).await.unwrap();
-        slowest = slowest.max(slow.sizes.lock().unwrap().len() - before);
+    loop {
+        until(|| slow.keeps() || batch.is_finished()).await;
+        if batch.is_finished() {
+            break;
+        }
+        let (ended, waiting) = (slow.sizes.lock().unwrap().len(), batcher.waiting());
+        let urgent = tokio::spawn({
+            let (batcher, watchlist) = (Arc::clone(&batcher), Arc::clone(&watchlist));
+            async move { batcher.top_k(ask(&watchlist, 2, 1, 5)).await.unwrap() }
+        });
+        until(|| batcher.waiting() == waiting + 1).await;
+        // The one search alone in a pass is the urgent one.
+        let served = || slow.sizes.lock().unwrap()[ended..].iter().position(|&size| size == 1);
+        while served().is_none() {
+            slow.let_one_go();
+            until(|| slow.keeps() || served().is_some()).await;
+        }
+        slowest = slowest.max(served().unwrap() + 1);
+        urgent.await.unwrap();
     }
     // The running pass, one that the batch leads, and its own.
-    assert!(slowest <= 3, "an urgent search waited for {slowest} passes");
+    assert!((1..=3).contains(&slowest), "an urgent search waited for {slowest} passes");
     assert_eq!(batch.await.unwrap().lists.len(), 360);
     let alone = slow.sizes.lock().unwrap().len();
     assert!(alone <= 2 * 360_usize.div_ceil(16), "the batch took {alone} passes");
@@ -166,16 +236,18 @@ async fn a_batch_is_one_pass_where_the_scorer_takes_so_many_at_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_is_withdrawn_costs_no_pass() {
-    let slow = Arc::new(Slow { pass: Duration::from_millis(80), ..Slow::default() });
+    let slow = Arc::new(Slow::default());
+    slow.hold();
     let batcher = Arc::new(Batcher::start(Arc::<Slow>::clone(&slow), OPTIONS).unwrap());
     let view = gallery(6, 16);
     let running = tokio::spawn({
         let (batcher, view) = (Arc::clone(&batcher), Arc::clone(&view));
         async move { batcher.top_k(ask(&view, 0, 1, 5)).await }
     });
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    until(|| slow.keeps()).await;
     let withdrawn = tokio::time::timeout(Duration::from_millis(10), batcher.top_k(ask(&view, 1, 500, 5))).await;
     assert!(withdrawn.is_err(), "the caller gave up");
+    slow.let_go();
     assert!(running.await.unwrap().is_ok());
     assert!(batcher.top_k(ask(&view, 2, 2, 5)).await.is_ok());
     assert_eq!(*slow.sizes.lock().unwrap(), [1, 2]);
@@ -185,7 +257,8 @@ async fn a_request_that_is_withdrawn_costs_no_pass() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_queue_is_bounded_and_bad_requests_never_enter_it() {
-    let slow = Arc::new(Slow { pass: Duration::from_millis(100), ..Slow::default() });
+    let slow = Arc::new(Slow::default());
+    slow.hold();
     let batcher = Arc::new(Batcher::start(Arc::<Slow>::clone(&slow), OPTIONS).unwrap());
     let view = gallery(7, 16);
     let requests: Vec<_> = (0..10)
@@ -194,7 +267,8 @@ async fn the_queue_is_bounded_and_bad_requests_never_enter_it() {
             tokio::spawn(async move { batcher.top_k(ask).await })
         })
         .collect();
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    until(|| slow.keeps() && batcher.waiting() > SCORING_WAITING_PROBES_MAX - 512).await;
+    until(|| requests.iter().any(tokio::task::JoinHandle::is_finished)).await;
     assert!(batcher.waiting() <= SCORING_WAITING_PROBES_MAX);
     assert!(matches!(batcher.top_k(ask(&view, 0, 512, 5)).await, Err(BatchError::Full { waiting }) if waiting > 3000));
     assert!(matches!(batcher.top_k(ask(&view, 0, 1, 0)).await, Err(BatchError::Score(ScoreError::ListLength(0)))));
@@ -204,9 +278,10 @@ async fn the_queue_is_bounded_and_bad_requests_never_enter_it() {
         request.abort();
         let _ = request.await;
     }
-    let begun = Instant::now();
+    slow.let_go();
     assert!(batcher.top_k(ask(&view, 0, 1, 5)).await.is_ok());
-    assert!(begun.elapsed() < Duration::from_secs(2), "aborted requests were scored all the same");
+    let sizes = slow.sizes.lock().unwrap();
+    assert!(matches!(sizes[..], [_running, 1]), "aborted requests were scored all the same: {sizes:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -221,13 +296,23 @@ async fn a_panic_is_told_to_those_it_concerns_and_the_owner_lives_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_end_waits_for_the_running_pass_only() {
-    let slow = Arc::new(Slow { pass: Duration::from_millis(100), ..Slow::default() });
+    let slow = Arc::new(Slow::default());
+    slow.hold();
     let batcher = Batcher::start(Arc::<Slow>::clone(&slow), OPTIONS).unwrap();
     let view = gallery(9, 16);
     let both = async { tokio::join!(batcher.top_k(ask(&view, 0, 1, 5)), batcher.top_k(ask(&view, 1, 400, 5))) };
-    assert!(tokio::time::timeout(Duration::from_millis(30), both).await.is_err());
-    let begun = Instant::now();
+    tokio::select! {
+        ended = both => panic!("nothing ends while it is held: {ended:?}"),
+        () = until(|| slow.keeps() && batcher.waiting() == 401) => {}
+    }
+    let opens = std::thread::spawn({
+        let slow = Arc::clone(&slow);
+        move || {
+            std::thread::sleep(Duration::from_millis(50));
+            slow.let_go();
+        }
+    });
     drop(batcher);
-    assert!(begun.elapsed() < Duration::from_millis(300), "{:?}", begun.elapsed());
     assert_eq!(slow.sizes.lock().unwrap().len(), 1);
+    opens.join().unwrap();
 }

@@ -358,15 +358,17 @@ fn killed_two_hundred_times_nothing_acknowledged_is_lost_and_nothing_erased_retu
         vault.create_gallery(&name(), &self::model(), dimension, Precision::F32, "killed").await.unwrap();
         vault.close().await;
     });
+    let mut pace = killing::Pace::default();
     let (mut steps, mut kept, mut undone, mut starting, mut searched) = (0, 0, 0, 0, 0);
     for run in 0..KILLS {
-        let (acknowledged, open, was_ready) = killing::run_and_kill(&data, run, &mut dice);
+        let (acknowledged, open, was_ready) = killing::run_and_kill(&data, run, &mut dice, &mut pace);
         steps += acknowledged.len();
         starting += u32::from(!was_ready);
         for (what, first) in &acknowledged {
             model.apply(what, *first);
         }
         block_on(async {
+            records_at::settled(&data).await;
             // As it lies, then (by this process or by the next child) as recovered: a step under way is whole or absent.
             let vault = Vault::open(&data, Access::Reader, options()).await.unwrap();
             let before = shows(&vault, &model).await;

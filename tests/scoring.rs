@@ -220,7 +220,7 @@ impl CoarsePass for Device {
 fn a_lost_device_is_an_event_and_not_an_outage() {
     let (broken, asked) = (Arc::new(AtomicUsize::new(1)), Arc::new(AtomicUsize::new(0)));
     let device = certified(Device { broken: broken.clone(), asked: asked.clone(), pass: cpu(1) });
-    let cool_down = Duration::from_millis(300);
+    let cool_down = Duration::from_secs(3);
     let scorer = WithFallback::new(Box::new(device), Box::new(certified(cpu(1)))).with_cool_down(cool_down);
     assert_eq!(scorer.name(), "device");
     let case = data::cases(1, 300, 16, 2).into_iter().next().unwrap();

@@ -364,6 +364,12 @@ impl Change {
         Ok(())
     }
 
+    /// Changes nothing.
+    async fn give_up(self) -> Result<(), RecordsError> {
+        let Self { transaction, path, .. } = self;
+        transaction.rollback().await.map_err(|source| RecordsError::Sql { path, source })
+    }
+
     fn sql(&self) -> impl Fn(sqlx::Error) -> RecordsError + use<> {
         sql_error(&self.path)
     }

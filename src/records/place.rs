@@ -74,6 +74,9 @@ impl Records {
                 let records = Self::in_schema(data, &url, &id).await?;
                 records.migrate().await?;
                 records.check_id(data, &id).await?;
+                // A COMMIT that was sent is carried out, also when its sender was killed meanwhile: what is read from here on must
+                // be what it leaves, or files would be taken back that it counts.
+                records.begin().await?.give_up().await?;
                 Ok(records)
             }
             Place::NewSchema(_) if is_in_use(data) => Err(RecordsError::MarkLost(data.to_owned())),

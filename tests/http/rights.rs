@@ -196,11 +196,15 @@ fn refuses_nobody(server: &Server, rows: &[(&str, &str, Permission)]) {
     assert_eq!(server.get("/api/docs/").status, 200);
     // Whoever floods is told to wait, and the log is not flooded with them.
     let before = beside.count();
+    let began = std::time::Instant::now();
     let answers: Vec<Answer> = (0..300).map(|_| server.get("/api/v1/status")).collect();
+    // A hundred may come at once, and then one a second; each second has an event more, of the first that was refused in it.
+    let seconds = began.elapsed().as_secs() as usize + 1;
     let refused: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 429).collect();
-    assert!(refused.len() > 200, "{}", refused.len());
+    assert!(refused.len() + seconds >= 200, "{} in {seconds} s", refused.len());
     assert!(refused.iter().all(|answer| answer.header("retry-after").is_some()));
-    assert!(beside.count() - before < 100, "{}", beside.count() - before);
+    let told = beside.count() - before;
+    assert!(told <= (100 + 2 * seconds + 2) as u64, "{told} in {seconds} s");
 }
 
 #[test]

@@ -1,20 +1,40 @@
 //! The kill: starts the child, ends it at a random moment, and says what it had tried and what was acknowledged.
-//! Moments count steps first and microseconds then, so that a slow machine (or a slow store of records) is killed within as many
-//! steps as a fast one.
+//! Moments count steps first, and time by what steps take here then, so that a slow machine (or a slow store of records) is killed as
+//! often within a step as a fast one.
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{DATA, Dice, RUN, Try};
 
 /// What a child that starts, or a step, may take at most before the test gives up on it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What a step takes here.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    waited: Duration,
+    steps: u32,
+}
+
+impl Pace {
+    /// A moment within the step that begins now, or soon after it.
+    fn moment(&self, dice: &mut Dice) -> Duration {
+        let mean = self.waited.checked_div(self.steps).unwrap_or_default();
+        (mean * 3 / 2).max(Duration::from_millis(40)).mul_f64(dice.roll(1_000) as f64 / 1e3)
+    }
+}
+
 /// Gives the acknowledged steps with the first id that came of each, the one under way, and whether the child had started.
-pub(super) fn run_and_kill(data: &Path, run: u64, dice: &mut Dice) -> (Vec<(Try, u64)>, Option<Try>, bool) {
+pub(super) fn run_and_kill(
+    data: &Path,
+    run: u64,
+    dice: &mut Dice,
+    pace: &mut Pace,
+) -> (Vec<(Try, u64)>, Option<Try>, bool) {
     let mut child = start(data, run);
     let output = BufReader::new(child.stdout.take().unwrap());
     let (says, said) = mpsc::channel();
@@ -30,8 +50,11 @@ pub(super) fn run_and_kill(data: &Path, run: u64, dice: &mut Dice) -> (Vec<(Try,
     // Three in four while it works, one in four while it starts.
     if dice.roll(4) > 0 {
         wait_for(&said, &mut lines, "READY", 1);
-        wait_for(&said, &mut lines, "TRY ", 1 + dice.roll(5));
-        sleep(Duration::from_micros(dice.roll(40_000)));
+        let (steps, began) = (dice.roll(5), Instant::now());
+        wait_for(&said, &mut lines, "TRY ", 1 + steps);
+        // The first is tried as soon as it is ready, so that is what those took that are over.
+        (pace.waited, pace.steps) = (pace.waited + began.elapsed(), pace.steps + steps as u32);
+        sleep(pace.moment(dice));
     } else {
         sleep(Duration::from_micros(dice.roll(60_000)));
     }

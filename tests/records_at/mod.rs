@@ -41,6 +41,16 @@ pub(crate) async fn by_hand(data: &Path) -> AnyPool {
     options.connect(&std::env::var("BERTILLON_RECORDS_URL").unwrap()).await.unwrap()
 }
 
+/// Waits until what a killed process had sent is carried out: PostgreSQL ends a COMMIT whose sender is gone. All that changes records
+/// tells of it in the log, so who has that to themselves waits for all of it.
+pub(crate) async fn settled(data: &Path) {
+    if url().is_some() {
+        let pool = by_hand(data).await;
+        sqlx::raw_sql("BEGIN; LOCK TABLE audit_event IN SHARE MODE; COMMIT").execute(&pool).await.unwrap();
+        pool.close().await;
+    }
+}
+
 /// Takes a guard against accidents away.
 pub(crate) async fn drop_trigger(pool: &AnyPool, name: &str, table: &str) {
     let on = if url().is_none() { String::new() } else { format!(" ON {table}") };

@@ -1,8 +1,10 @@
 //! Importing templates of people: all or none, whose they are, and what is refused.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, mpsc};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bertillon::base::ids::TemplateId;
@@ -153,7 +155,7 @@ fn beside_an_import_searches_are_recorded_and_changes_are_refused() {
         for vault in [&vault, &reader] {
             let asked = search(&[TemplateId(3)]);
             let recorded =
-                tokio::time::timeout(Duration::from_secs(2), vault.record_searches(std::slice::from_ref(&asked)));
+                tokio::time::timeout(Duration::from_mins(1), vault.record_searches(std::slice::from_ref(&asked)));
             assert!(recorded.await.expect("nobody waits for an import").unwrap()[0] > 0);
             assert_eq!(live(&vault.snapshot(&name()).await.unwrap()), before);
             let year = vault.templates_between(&name(), &"capture_year".parse().unwrap(), 0..=9999).await.unwrap();
@@ -188,11 +190,12 @@ fn a_vault_that_is_closed_ends_an_import_and_nothing_is_left() {
             tokio::spawn(async move { vault.import_templates(import, raw_rows(), halting(told, waits), |_| ()).await })
         };
         is_there.recv_timeout(Duration::from_secs(30)).unwrap();
-        let closing = tokio::spawn(vault.close());
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        let mut closing = std::pin::pin!(vault.close());
+        // Looked at once, it has begun, and waits for the import.
+        assert!(poll_fn(|context| Poll::Ready(closing.as_mut().poll(context).is_pending())).await);
         go_on.send(()).unwrap();
         assert!(importing.await.unwrap().is_err());
-        closing.await.unwrap();
+        closing.await;
         let found = windows(home.path(), 12);
         assert!(!found.contains(&described(10).source.as_bytes()[..12]), "references are overwritten and gone");
         let vault = open(home.path()).await;

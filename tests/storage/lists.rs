@@ -31,6 +31,7 @@ fn lists_end_with_their_period_and_what_became_a_lead_or_was_disclosed_with_that
         let reviews =
             ReviewRoom::under(Policy::builtin().unwrap(), &desk.vault, &ann, Some(Roles::of(&Role::ALL))).unwrap();
         reviews.open(fourth).await.unwrap();
+        let made_on = desk.vault.disclosure_book().search(2).await.unwrap().unwrap().at;
         let room = SubjectRoom::enter(&desk.vault, &una(), &name()).await.unwrap();
         let hold = room.place_hold(&subject(3), "an appeal").await.unwrap();
         let left = async || {
@@ -43,7 +44,7 @@ fn lists_end_with_their_period_and_what_became_a_lead_or_was_disclosed_with_that
             left
         };
         // Lists are kept for two years, leads for seven. Of the references none is due: nobody said anything of them.
-        let today = Day::today();
+        let today: Day = made_on[..10].parse().unwrap();
         let run_on = async |day: Day| room.run_retention(&desk, day, 0).await.unwrap().lists;
         assert_eq!(run_on(today.plus_days(2 * 365 - 1)).await, 0, "not a day too early");
         assert_eq!(run_on(today.plus_days(2 * 365)).await, 1);
@@ -159,11 +160,12 @@ fn the_hash_of_a_view_says_nothing_of_who_was_erased() {
 fn what_was_done_is_counted_by_gallery_and_names_nobody() {
     run(async {
         let home = tempfile::tempdir().unwrap();
+        // Should the day end meanwhile, the next is counted too.
+        let today = Day::today();
         let desk = lead(home.path()).await;
         made(&desk, What::Lead(1), &home.path().join("pack.zip")).await;
         desk.vault.erase(&name(), Erase::Subject(subject(5)), |_| ()).await.unwrap();
-        let today = Day::today();
-        let Published { galleries, counts } = publish(&desk, &una(), today, today.plus_days(1)).await.unwrap();
+        let Published { galleries, counts } = publish(&desk, &una(), today, today.plus_days(2)).await.unwrap();
         let counted: Vec<_> = counts.iter().map(|one| (one.what, one.kind.as_str(), one.count)).collect();
         let wanted = [
             ("disclosures", "", 1),

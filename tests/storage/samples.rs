@@ -20,18 +20,22 @@ use crate::bulk::{desk, opened};
 use crate::records_at::by_hand;
 use crate::{enrol, name, reference, run, search};
 
+/// How long a wish's period still goes on: what comes before its end must be done within it, on a slow machine too.
+const PERIOD: Duration = Duration::from_secs(5);
+
 async fn una(desk: &Desk) -> SampleRoom {
     SampleRoom::enter(desk, &Caller::new("una", "test", None)).await.unwrap()
 }
 
 /// All that was done until now, and nothing that will be.
 fn wish(of: Of, wanted: u64) -> Wish {
-    let to = clock::rfc3339_in(Duration::from_secs(2));
+    let to = clock::rfc3339_in(PERIOD);
     Wish { of, gallery: Some(name()), from: "2020-01-01".to_owned(), to, wanted }
 }
 
+/// Waits until the period of a wish made before is over.
 async fn over() {
-    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    tokio::time::sleep(PERIOD + Duration::from_millis(100)).await;
 }
 
 fn sample_error(result: Result<impl std::fmt::Debug, CaseworkError>) -> SampleError {

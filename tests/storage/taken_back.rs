@@ -116,9 +116,9 @@ fn others_record_searches_while_an_import_is_taken_back() {
         importing.await.unwrap().unwrap_err();
         let (took, longest) = (began.elapsed(), waits.iter().max().copied().unwrap_or_default());
         println!("{} searches recorded in {took:?}, the longest wait {longest:?}", waits.len());
-        // Two for each transaction of 500 references; without pauses between those it is less than one.
-        let least = 2 * ROWS as usize / 500;
-        assert!(waits.len() >= least && longest < Duration::from_secs(2), "{} searches, {longest:?}", waits.len());
+        // One for each transaction of 500 references, however slow the disk; without pauses between those it is less.
+        let least = ROWS as usize / 500;
+        assert!(waits.len() >= least && longest < took / 4, "{} searches, {longest:?}", waits.len());
         vault.close().await;
     });
 }
