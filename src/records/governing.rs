@@ -271,13 +271,14 @@ impl GoverningBook {
         rows.iter().map(version).collect::<Result<_, sqlx::Error>>().map_err(self.records.sql())
     }
 
-    /// Whether a proposal of that kind, of what has that hash, was approved by enough people.
+    /// Whether a proposal of that kind, of what has that hash, was approved by enough people, and is not too old.
     ///
     /// # Errors
     /// [`RecordsError::Sql`].
     pub async fn is_adopted(&self, kind: &str, sha256: &str) -> Result<bool, RecordsError> {
-        let select = "SELECT COUNT(*) FROM proposal WHERE kind = $1 AND sha256 = $2 AND state = 'adopted'";
-        let query = sqlx::query_scalar::<_, i64>(select).bind(kind).bind(sha256);
+        let select =
+            "SELECT COUNT(*) FROM proposal WHERE kind = $1 AND sha256 = $2 AND state = 'adopted' AND expires_at > $3";
+        let query = sqlx::query_scalar::<_, i64>(select).bind(kind).bind(sha256).bind(clock::now_rfc3339());
         Ok(query.fetch_one(&self.records.pool).await.map_err(self.records.sql())? > 0)
     }
 
