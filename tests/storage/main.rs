@@ -44,6 +44,7 @@ mod taken_back;
 mod told;
 mod traces;
 mod unsolved;
+mod upgrade;
 mod upkeep;
 
 const DIMENSION: usize = 32;
