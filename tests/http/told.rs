@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bertillon::audit::Outcome;
+use bertillon::audit::{Kind, Outcome};
 use bertillon::http::routes::{API, kind};
 use serde_json::{Value, json};
 
@@ -52,7 +52,7 @@ impl Walk {
         assert!((200..300).contains(&answer.status), "{method} {path}: {} {}", answer.status, answer.text());
         let found = events(self.server.data.path()).remove(&self.requests).unwrap_or_default();
         let [event] = found.as_slice() else { panic!("{method} {path}: {found:?}") };
-        assert_eq!(Some(event.kind.as_str()), kind(pattern, method).map(|kind| kind.as_str()), "{method} {path}");
+        assert_eq!(Some(event.kind.as_str()), kind(pattern, method).map(Kind::as_str), "{method} {path}");
         assert_eq!((event.actor.as_str(), event.outcome), (who, Outcome::Ok), "{method} {path}");
         self.left.retain(|row| *row != (method, pattern));
         answer
