@@ -38,6 +38,21 @@ impl Desk {
         program::bad(self.command(arguments))
     }
 
+    /// The key of a new user.
+    fn key(&self, name: &str, role: &str) -> String {
+        self.good(&["user", "add", name, "--role", role]);
+        let file = format!("{name}.key");
+        self.good(&["key", "create", name, "--to", &file]);
+        fs_err::read_to_string(self.folder.path().join(file)).unwrap()
+    }
+
+    /// A command by somebody's key.
+    fn by(&self, key: &str, arguments: &[&str]) -> Command {
+        let mut command = self.command(arguments);
+        command.env("BERTILLON_KEY", key);
+        command
+    }
+
     /// A folder `people` with pictures of the first London people, a subfolder each, and their smiling pictures apart.
     fn people(&self, count: usize) -> Option<Vec<(String, String)>> {
         let faces = frll()?;
@@ -351,36 +366,49 @@ fn a_benchmark_that_is_interrupted_leaves_nothing() {
 fn two_people_at_one_account_adopt_a_policy_by_their_keys() {
     let desk = Desk::new();
     desk.good(&["gallery", "create", "custody", "--purpose", "tests"]);
-    let key = |name: &str, role: &str| {
-        desk.good(&["user", "add", name, "--role", role]);
-        let file = format!("{name}.key");
-        desk.good(&["key", "create", name, "--to", &file]);
-        fs_err::read_to_string(desk.folder.path().join(file)).unwrap()
-    };
-    let (ann, bob) = (key("ann", "supervisor"), key("bob", "supervisor"));
+    let (ann, bob) = (desk.key("ann", "supervisor"), desk.key("bob", "supervisor"));
     let ours = desk.good(&["policy", "show", "--toml"]).replace("searches_per_day = 500", "searches_per_day = 40");
     fs_err::write(desk.folder.path().join("ours.toml"), ours).unwrap();
-    let by = |key: &str, arguments: &[&str]| {
-        let mut command = desk.command(arguments);
-        command.env("BERTILLON_KEY", key);
-        command
-    };
     let propose = ["policy", "propose", "ours.toml", "--reason", "we are few"];
     assert!(desk.bad(&propose).contains("BERTILLON_KEY"), "who owns the folder is no user");
-    assert!(program::bad(by("bert_nobody", &propose)).contains("nobody has the key"));
+    assert!(program::bad(desk.by("bert_nobody", &propose)).contains("nobody has the key"));
     // What is the owner's is not done as somebody else unseen.
-    assert!(program::bad(by(&ann, &["gallery", "list"])).contains("unset it"));
-    assert!(program::good(by(&ann, &propose)).contains("policy approve 1"));
-    let refused = program::bad(by(&ann, &["policy", "approve", "1"]));
+    assert!(program::bad(desk.by(&ann, &["gallery", "list"])).contains("unset it"));
+    assert!(program::good(desk.by(&ann, &propose)).contains("policy approve 1"));
+    let refused = program::bad(desk.by(&ann, &["policy", "approve", "1"]));
     assert!(refused.contains("whoever proposed it"), "{refused}");
-    assert!(program::good(by(&bob, &["policy", "proposal", "1"])).contains("searches_per_day"));
+    assert!(program::good(desk.by(&bob, &["policy", "proposal", "1"])).contains("searches_per_day"));
     assert!(json(&desk.good(&["policy", "show", "--json"]))["policy"]["volume"]["searches_per_day"] == 500);
-    assert!(program::good(by(&bob, &["policy", "approve", "1"])).contains("in force"));
+    assert!(program::good(desk.by(&bob, &["policy", "approve", "1"])).contains("in force"));
     let shown = json(&desk.good(&["policy", "show", "--json"]));
     assert_eq!(shown["policy"]["volume"]["searches_per_day"], 40);
-    let history = json(&program::good(by(&bob, &["policy", "history", "--json"])));
+    let history = json(&program::good(desk.by(&bob, &["policy", "history", "--json"])));
     assert_eq!((&history[0]["sha256"], &history[0]["proposal"]), (&shown["sha256"], &1.into()));
     assert!(desk.good(&["audit", "verify"]).contains("follow each other as they were written"));
+}
+
+/// The folder's owner reads it without a key and is bound by nothing; a user by their rights.
+#[test]
+fn an_auditor_reads_the_log_by_their_key_and_nobody_else_does() {
+    let desk = Desk::new();
+    let (ada, adam, xena) =
+        (desk.key("ada", "auditor"), desk.key("adam", "administrator"), desk.key("xena", "examiner"));
+    let whole: [&[&str]; 4] = [&["show", "--json"], &["verify"], &["checkpoint"], &["export", "log"]];
+    for command in whole.map(|rest| [&["audit"][..], rest].concat()) {
+        for key in [&adam, &xena] {
+            let refused = program::bad(desk.by(key, &command));
+            assert!(refused.contains("audit.read"), "{command:?}: {refused}");
+        }
+        assert!(program::bad(desk.by("bert_nobody", &command)).contains("nobody has the key"));
+        assert!(!desk.folder.path().join("log").exists());
+        program::good(desk.by(&ada, &command));
+    }
+    assert!(desk.folder.path().join("log").join("events.jsonl").is_file());
+    let newest = json(&desk.good(&["audit", "show", "--last", "1", "--json"]));
+    assert_eq!((&newest[0]["kind"], &newest[0]["actor"]), (&"audit.exported".into(), &"ada".into()));
+    let before = newest[0]["seq"].to_string();
+    let older = json(&program::good(desk.by(&ada, &["audit", "show", "--before", &before, "--last", "1", "--json"])));
+    assert_eq!(older[0]["seq"].as_u64().unwrap() + 1, newest[0]["seq"].as_u64().unwrap());
 }
 
 /// The code of now as an app makes it from the secret that it is told, by RFC 6238 and nothing of the program's.

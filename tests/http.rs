@@ -7,6 +7,7 @@ mod records_at;
 mod http {
     mod approximate;
     mod audit;
+    mod auditors;
     mod governing;
     mod oidc;
     mod operating_points;
@@ -15,8 +16,11 @@ mod http {
     pub(crate) mod server;
     mod sessions;
     pub(crate) mod sso;
+    mod strangers;
     mod submissions;
+    mod texts;
     mod tls;
+    mod told;
 }
 
 use std::collections::BTreeSet;

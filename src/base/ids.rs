@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::base::hex;
+use crate::base::text::is_plain;
 
 /// The number of one template in one gallery. Handed out in ascending order, never used twice; the last word on ties:
 /// of two candidates with equal scores the lower template id comes first.
@@ -193,7 +194,7 @@ impl FromStr for SubjectRef {
     fn from_str(text: &str) -> Result<Self, IdError> {
         let trimmed = text.trim();
         let count = trimmed.chars().count();
-        if (1..=128).contains(&count) && !trimmed.chars().any(char::is_control) {
+        if (1..=128).contains(&count) && is_plain(trimmed) {
             Ok(Self(trimmed.to_owned()))
         } else {
             Err(IdError::Subject { characters: count })

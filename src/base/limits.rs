@@ -149,6 +149,10 @@ pub const AUDIT_WHO_BYTES_MAX: usize = 256;
 pub const AUDIT_OBJECTS_MAX: usize = 512;
 /// Events that are read at once.
 pub const AUDIT_PAGE_MAX: usize = 2_000;
+/// Events in one answer over HTTP.
+pub const AUDIT_SHOWN_MAX: usize = 200;
+/// Bytes of the name of something that events are looked for by.
+pub const AUDIT_OBJECT_BYTES_MAX: usize = 64;
 /// Most checkpoints of a file that a log is held against: those of ten weeks, where there is one a minute.
 pub const AUDIT_ANCHORS_MAX: usize = 100_000;
 /// Longest line of such a file.
@@ -418,6 +422,10 @@ pub const IDENTITIES_OF_USER_MAX: usize = 8;
 pub const PASSWORD_FAILURES_MAX: u32 = 5;
 /// Minutes that a user is locked for at most by wrong passwords.
 pub const LOCK_OUT_MIN_MAX: u64 = 60;
+/// Passwords that are hashed at once, each in 19 MiB.
+pub const HASHES_AT_ONCE: usize = 2;
+/// Sign-ins by password that wait for that; more are told to come back.
+pub const SIGN_INS_WAITING_MAX: usize = 30;
 /// Callers whose rate of requests is remembered.
 pub const RATE_CALLERS_MAX: usize = 4_096;
 /// Requests a minute from one address that say who sends them not at all or wrongly, and are told so.

@@ -24,6 +24,18 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }).collect()
 }
 
+/// Whether a text can be kept in one line as it is: no control characters, of which PostgreSQL takes not all.
+#[must_use]
+pub fn is_plain(text: &str) -> bool {
+    !text.chars().any(char::is_control)
+}
+
+/// The same of a text that may have several lines, and tabulators.
+#[must_use]
+pub fn is_plain_lines(text: &str) -> bool {
+    text.chars().all(|letter| !letter.is_control() || matches!(letter, '\n' | '\r' | '\t'))
+}
+
 /// Whether a text is one that was overwritten, as records erase it: nothing but `x`, as many as it had bytes.
 #[must_use]
 pub fn is_overwritten(text: &str) -> bool {
@@ -37,6 +49,15 @@ mod tests {
     #[test]
     fn names_can_not_forge_lines_or_colours() {
         assert_eq!(printable("a\u{1b}[31m\nrank 1 \u{e9}"), "a\u{fffd}[31m\u{fffd}rank 1 \u{e9}");
+    }
+
+    #[test]
+    fn what_no_record_takes_is_told_from_lines() {
+        assert!(is_plain("O'Brien, \u{e9}t\u{e9}") && is_plain_lines("one\r\n\ttwo\n"));
+        for odd in ["\0", "a\u{1b}[31m", "\u{7f}", "\u{85}"] {
+            assert!(!is_plain(odd) && !is_plain_lines(odd), "{odd:?}");
+        }
+        assert!(!is_plain("one\ntwo"));
     }
 
     #[test]

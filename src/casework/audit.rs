@@ -1,5 +1,7 @@
 //! The audit log as people use it: seal it, check it, write it to files for others to check.
 
+pub mod reading;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -164,14 +166,15 @@ impl Sealer {
 /// is an event itself.
 ///
 /// # Errors
-/// [`CaseworkError::Key`] where there are checkpoints and no key, and what records and files say. A log with a fault is no
-/// error: the verdict names it.
+/// [`CaseworkError::NotAllowed`], [`CaseworkError::Key`] where there are checkpoints and no key, and what records and files say.
+/// A log with a fault is no error: the verdict names it.
 pub async fn verify(
     desk: &Desk,
     caller: &Caller,
     (key, anchor): (Option<PublicKey>, Option<&Path>),
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Verdict, CaseworkError> {
+    reading::may(caller)?;
     let book = desk.vault.audit_book();
     let folder = book.folder().await?;
     let key = match key {
@@ -379,13 +382,15 @@ fn checkpoint_in(line: &str) -> Option<(u64, StoredCheckpoint)> {
 /// `FOLDER`, the id that the first event follows. That it is written is an event itself, in it.
 ///
 /// # Errors
-/// [`CaseworkError::Unreadable`] where there is something at `to` or it can't be written, and what the records say.
+/// [`CaseworkError::NotAllowed`], [`CaseworkError::Unreadable`] where there is something at `to` or it can't be written, and what
+/// the records say.
 pub async fn export(
     desk: &Desk,
     caller: &Caller,
     to: &Path,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Exported, CaseworkError> {
+    reading::may(caller)?;
     if to.exists() {
         return Err(CaseworkError::Unreadable { path: to.to_owned(), reason: "there is something already".to_owned() });
     }

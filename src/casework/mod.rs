@@ -40,6 +40,7 @@ use std::path::PathBuf;
 
 use crate::base::ids::{GalleryName, IdError, ModelId};
 use crate::base::limits::RECORD_TEXT_BYTES_MAX;
+use crate::base::text::is_plain_lines;
 use crate::evaluation::EvaluationError;
 use crate::evaluation::manifest::ManifestError;
 use crate::evaluation::protocol::ProtocolError;
@@ -208,6 +209,19 @@ pub enum CaseworkError {
         /// In which gallery.
         gallery: Option<GalleryName>,
     },
+    /// Whoever asked may in some galleries, and this is of all.
+    #[error(
+        "{actor} has the permission {permission} in some galleries only, and this takes it in all: ask an administrator for a role or a key that has it there"
+    )]
+    NotEverywhere {
+        /// Who.
+        actor: String,
+        /// What it would take.
+        permission: Permission,
+    },
+    /// All places of those who sign in are taken.
+    #[error("too many sign in at once: try again in some seconds")]
+    Crowded,
     /// A worker died: a defect, reported instead of hidden.
     #[error("the work stopped unexpectedly: {0}")]
     Stopped(String),
@@ -223,10 +237,12 @@ impl From<RecordsError> for CaseworkError {
     }
 }
 
-/// A reason as it is kept; `None` for one that is blank or longer than any reason is.
+/// A reason as it is kept; `None` for one that is blank, longer than any reason is, or has control characters that are no
+/// line's end.
 fn reason_of(said: &str) -> Option<String> {
     let said = said.trim();
-    (1..=RECORD_TEXT_BYTES_MAX).contains(&said.len()).then(|| said.to_owned())
+    let fits = (1..=RECORD_TEXT_BYTES_MAX).contains(&said.len()) && is_plain_lines(said);
+    fits.then(|| said.to_owned())
 }
 
 impl CaseworkError {

@@ -229,6 +229,7 @@ impl SubjectRoom {
 
 /// A reason in words, which is wanted of whoever changes something.
 pub(super) fn reason_of(reason: &str) -> Result<String, SubjectError> {
-    let wanted = || SubjectError::Decision(format!("say why, in 1 to {RECORD_TEXT_BYTES_MAX} bytes"));
+    let wanted =
+        || SubjectError::Decision(format!("say why, in 1 to {RECORD_TEXT_BYTES_MAX} bytes without control characters"));
     crate::casework::reason_of(reason).ok_or_else(wanted)
 }

@@ -226,7 +226,6 @@ impl Command {
             Self::Enrol(_)
                 | Self::Gallery(_)
                 | Self::Jobs(_)
-                | Self::Audit(_)
                 | Self::User(_)
                 | Self::Key(_)
                 | Self::Picture(_)

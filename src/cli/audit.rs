@@ -6,10 +6,10 @@ use anyhow::{Result, bail};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use crate::audit::{Detail, Event, Happening, Hash, Kind};
+use crate::audit::{Event, Hash, Kind};
 use crate::base::text::thousands;
-use crate::casework::audit::{self, Verdict};
-use crate::cli::as_whom::caller;
+use crate::casework::audit::{self, Verdict, reading};
+use crate::cli::as_whom::person;
 use crate::cli::{desk, print, progress};
 use crate::crypto::PublicKey;
 use crate::gallery::Access;
@@ -17,6 +17,8 @@ use crate::records::EventFilter;
 use crate::settings::Settings;
 
 /// The audit log: who did what, when, to what, in a chain of hashes with signed checkpoints.
+///
+/// With BERTILLON_KEY, the key of a user, they need the permission audit.read, which auditors have.
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
     /// Show events, newest first.
@@ -30,6 +32,9 @@ pub enum AuditCommand {
         /// Only about this, such as `search:17`, `template:5` or `job:3`.
         #[arg(long, value_name = "OBJECT")]
         object: Option<String>,
+        /// Only events before this number: the last of the page before.
+        #[arg(long, value_name = "SEQ")]
+        before: Option<u64>,
         /// Print as JSON.
         #[arg(long)]
         json: bool,
@@ -76,22 +81,24 @@ fn kind(text: &str) -> Result<Kind, String> {
 /// When there is no data folder, and for `verify` when the log is not as it was written.
 pub async fn run(settings: Settings, command: AuditCommand) -> Result<()> {
     match command {
-        AuditCommand::Show { last, kind, object, json } => {
-            show(settings, EventFilter { kind, object }, last as usize, json).await
+        AuditCommand::Show { last, kind, object, before, json } => {
+            show(settings, EventFilter { kind, object }, (before, last as usize), json).await
         }
         AuditCommand::Verify { key, anchor, json } => {
             let desk = desk(settings, Access::Reader).await?;
+            let by = person(&desk).await?;
             let bar = progress::bar(0, "checking");
             let moved = |done, all| {
                 bar.set_length(all);
                 bar.set_position(done);
             };
-            let verdict = audit::verify(&desk, &caller(), (key, anchor.as_deref()), moved).await;
+            let verdict = audit::verify(&desk, &by, (key, anchor.as_deref()), moved).await;
             bar.finish_and_clear();
             say(&verdict?, json)
         }
         AuditCommand::Checkpoint { json } => {
             let desk = desk(settings, Access::Reader).await?;
+            reading::may(&person(&desk).await?)?;
             let sealed = audit::seal(&desk).await?;
             match sealed {
                 _ if json => print::json(&json!({ "sealed_through": sealed })),
@@ -101,12 +108,13 @@ pub async fn run(settings: Settings, command: AuditCommand) -> Result<()> {
         }
         AuditCommand::Export { to, json } => {
             let desk = desk(settings, Access::Reader).await?;
+            let by = person(&desk).await?;
             let bar = progress::bar(0, "writing");
             let moved = |done, all| {
                 bar.set_length(all);
                 bar.set_position(done);
             };
-            let made = audit::export(&desk, &caller(), &to, moved).await;
+            let made = audit::export(&desk, &by, &to, moved).await;
             bar.finish_and_clear();
             let made = made?;
             if json {
@@ -118,12 +126,14 @@ pub async fn run(settings: Settings, command: AuditCommand) -> Result<()> {
     }
 }
 
-async fn show(settings: Settings, filter: EventFilter, last: usize, as_json: bool) -> Result<()> {
+async fn show(
+    settings: Settings,
+    filter: EventFilter,
+    (before, last): (Option<u64>, usize),
+    as_json: bool,
+) -> Result<()> {
     let desk = desk(settings, Access::Reader).await?;
-    let found = desk.vault.audit_book().newest(&filter, last).await?;
-    // Nothing is shown without a record, this neither.
-    let shown = Happening::new(Kind::AuditRead).with("events", Detail::Number(found.len() as u64));
-    desk.vault.acting_for(&caller()).tell(&shown).await?;
+    let found = reading::read(&desk, &person(&desk).await?, &filter, before, last).await?;
     if as_json {
         let bodies: Vec<Value> =
             found.iter().map(|event| serde_json::from_str(&event.body)).collect::<Result<_, _>>()?;

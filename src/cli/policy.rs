@@ -15,6 +15,7 @@ use crate::cli::as_whom::person;
 use crate::cli::print;
 use crate::cli::proposal::{self, ProposalCommand};
 use crate::gallery::{Access, GalleryError};
+use crate::policy::idle::Idle;
 use crate::policy::parse::BUILTIN as BUILTIN_TEXT;
 use crate::policy::{GalleryPeriods, Policy, Weight};
 use crate::settings::Settings;
@@ -107,7 +108,9 @@ fn show(policy: &Policy, text: &str, toml: bool, json: bool) -> Result<()> {
         return print::line(text.trim_end());
     }
     if json {
-        return print::json(&json!({ "sha256": hash(policy)?, "policy": policy }));
+        return print::json(
+            &json!({ "sha256": hash(policy)?, "policy": policy, "not_acted_upon": policy.not_acted_upon() }),
+        );
     }
     print::line(&in_words(policy)?)
 }
@@ -122,14 +125,19 @@ fn check(file: &Path, as_json: bool) -> Result<()> {
             some.map(|finding| json!({ "place": finding.place, "what": finding.what })).collect()
         };
         let (contradictions, remarks) = (shown(Weight::Contradiction), shown(Weight::Remark));
-        let sha256 = hash(&policy)?;
-        print::json(&json!({ "sha256": sha256, "contradictions": contradictions, "remarks": remarks }))?;
+        let (sha256, idle) = (hash(&policy)?, policy.not_acted_upon());
+        let shown =
+            json!({ "sha256": sha256, "contradictions": contradictions, "remarks": remarks, "not_acted_upon": idle });
+        print::json(&shown)?;
     } else {
         for finding in &findings {
             match finding.weight {
                 Weight::Contradiction => print::line(&format!("contradiction  {finding}"))?,
                 Weight::Remark => print::line(&format!("remark         {finding}"))?,
             }
+        }
+        for Idle { place, what } in policy.not_acted_upon() {
+            print::line(&format!("not acted upon by this release: {place}: {what}"))?;
         }
     }
     if wrong > 0 {
@@ -200,6 +208,10 @@ fn in_words(policy: &Policy) -> Result<String> {
             groups.join(", ")
         )?;
     }
-    write!(text, "the whole of it: --toml or --json")?;
+    writeln!(text, "\nsaid, and not acted upon by this release")?;
+    for Idle { place, what } in policy.not_acted_upon() {
+        writeln!(text, "  {place}: {what}")?;
+    }
+    write!(text, "\nthe whole of it: --toml or --json")?;
     Ok(text)
 }

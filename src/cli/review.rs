@@ -33,7 +33,7 @@ pub enum ReviewCommand {
     /// List reviews, newest first. Shows no candidates.
     List {
         /// Only in this state.
-        #[arg(long, value_name = "STATE", value_parser = STATES)]
+        #[arg(long, value_name = "STATE", value_parser = State::WORDS)]
         state: Option<String>,
         /// How many.
         #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
@@ -88,20 +88,6 @@ pub enum ReviewCommand {
     },
 }
 
-/// States, as the machine names them.
-const STATES: [&str; 10] = [
-    "open",
-    "first",
-    "awaiting_second",
-    "second",
-    "conflict",
-    "third",
-    "lead",
-    "closed_negative",
-    "closed_conflict",
-    "withdrawn",
-];
-
 /// Leads, and what came of them.
 #[derive(Debug, Subcommand)]
 pub enum LeadCommand {
@@ -143,7 +129,8 @@ pub async fn run(settings: Settings, command: ReviewCommand) -> Result<()> {
             print::line(&format!("review {review} of search {search} is open: `bertillon review claim {review}`"))
         }
         ReviewCommand::List { state, last, json } => {
-            let found = room.list(state.as_deref(), last as usize).await?;
+            let state = state.map(|word| State::word(&word)).transpose().map_err(anyhow::Error::msg)?;
+            let found = room.list(state, last as usize).await?;
             if json {
                 return print::json(&found.iter().map(ReviewShape::from).collect::<Vec<_>>());
             }

@@ -12,7 +12,7 @@ use crate::base::clock::Stopwatch;
 use crate::http::problem::Problem;
 use crate::http::reception::Reception;
 use crate::http::routes::DOCS;
-use crate::http::{guard, identity};
+use crate::http::{client, guard, identity};
 
 /// The policy of answers that are no pages: nothing may be loaded from them.
 const API_POLICY: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
@@ -34,7 +34,8 @@ pub async fn around(
     let method = request.method().clone();
     let docs = request.path().starts_with(DOCS);
     let checked = guard::check(reception.bound, &method, request.uri(), request.headers());
-    let caller = Caller::not_signed_in(request.peer_addr(), number);
+    let from = client::address(&reception, request.headers(), request.peer_addr());
+    let caller = Caller::not_signed_in(from, number);
     // Until its address is known: some need nobody's name.
     request.extensions_mut().insert(caller);
     let response = match checked {

@@ -2,7 +2,6 @@
 //! one changed or searched something, else one that is made here, before the answer goes out.
 
 use std::future::{Ready, ready};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,12 +13,12 @@ use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, web};
 
 use crate::audit::{Caller, Detail, Happening, Kind, Object, Outcome};
 use crate::base::ids::{GalleryName, TemplateId};
-use crate::base::limits::{KEY_AT_ONCE_MIN, SESSION_RATE_PER_MIN, UNKNOWN_AT_ONCE_MAX, UNKNOWN_PER_MIN_MAX};
+use crate::base::limits::{KEY_AT_ONCE_MIN, SESSION_RATE_PER_MIN};
 use crate::casework::access::api_keys::{self, Known};
 use crate::casework::access::{require, sessions};
 use crate::crypto::tokens;
+use crate::http::client::{self, Repeated, strange, too_often};
 use crate::http::problem::Problem;
-use crate::http::rate::TooOften;
 use crate::http::reception::Reception;
 use crate::http::routes::session::without_factor;
 use crate::http::routes::{self, Need};
@@ -28,9 +27,6 @@ use crate::http::routes::{self, Need};
 pub const COOKIE: &str = "bertillon";
 /// The header in which a session's page token comes.
 const PAGE_TOKEN: &str = "x-bertillon-token";
-
-/// A request that leaves no event: one of a row of refusals of the same caller, of which the first left one.
-struct Repeated;
 
 /// Who sends this request.
 pub struct Sender(pub Caller);
@@ -75,9 +71,11 @@ pub async fn admitted(
 /// Who sends it.
 async fn caller_of(reception: &Reception, request: &ServiceRequest) -> Result<Caller, Problem> {
     let (peer, number) = (request.peer_addr(), number_of(request));
+    let from = client::address(reception, request.headers(), peer);
     if reception.is_founding().await? {
-        return if peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback()) {
-            Ok(Caller::founder(peer, number))
+        // Behind a proxy both: who connects here directly may say any address, and whom a proxy here speaks for is elsewhere.
+        return if [peer, from].iter().all(|end| end.is_some_and(|end| end.ip().to_canonical().is_loopback())) {
+            Ok(Caller::founder(from, number))
         } else {
             let detail = "This server has no users yet, and answers only programs on its own machine. `bertillon user add` \
                           makes one there.";
@@ -105,7 +103,7 @@ async fn caller_of(reception: &Reception, request: &ServiceRequest) -> Result<Ca
             return refused("locked", "The user whose key this is may not come in. Ask an administrator.");
         }
     };
-    let caller = Caller::user(identity, peer, number);
+    let caller = Caller::user(identity, from, number);
     let rate = (key.rate_per_min, (key.rate_per_min / 6).max(KEY_AT_ONCE_MIN));
     if let Err(refusal) = reception.keys.take(&key.id, rate, Instant::now()) {
         // It is known who asks too often, and the event says so.
@@ -127,7 +125,8 @@ async fn by_session(reception: &Reception, request: &ServiceRequest, token: Stri
             return Err(Problem::not_signed_in("no-session", detail));
         }
     };
-    let caller = Caller::user(sessions::identity(&user), request.peer_addr(), number_of(request));
+    let from = client::address(reception, request.headers(), request.peer_addr());
+    let caller = Caller::user(sessions::identity(&user), from, number_of(request));
     if !counts {
         // It is known whose it is, and the event says so.
         request.extensions_mut().insert(caller);
@@ -194,32 +193,11 @@ fn allowed(request: &ServiceRequest, caller: &Caller, need: Need) -> Result<(), 
 }
 
 /// A refusal of who is not known, or, after many of them from one address, of more of them.
-pub fn unknown(reception: &Reception, request: &HttpRequest, problem: Problem) -> Problem {
+fn unknown(reception: &Reception, request: &HttpRequest, problem: Problem) -> Problem {
     if problem.status() != StatusCode::UNAUTHORIZED {
         return problem;
     }
     strange(reception, request).err().unwrap_or(problem)
-}
-
-/// Refuses more of what comes from an address from which much came that did not say who sends it.
-///
-/// # Errors
-/// The refusal.
-pub fn strange(reception: &Reception, request: &HttpRequest) -> Result<(), Problem> {
-    let address =
-        request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer: SocketAddr| peer.ip().to_canonical());
-    let taken = reception.unknown.take(&address, (UNKNOWN_PER_MIN_MAX, UNKNOWN_AT_ONCE_MAX), Instant::now());
-    taken.map_err(|refusal| {
-        let detail = "Too many requests from this address did not say who sends them.".to_owned();
-        too_often(request, refusal, detail)
-    })
-}
-
-fn too_often(request: &HttpRequest, refusal: TooOften, detail: String) -> Problem {
-    if !refusal.first {
-        request.extensions_mut().insert(Repeated);
-    }
-    Problem::too_often(refusal.wait_s, detail)
 }
 
 /// Sees to it that there is an event of a request. Where there can be none, the answer is not given.

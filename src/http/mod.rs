@@ -1,11 +1,12 @@
 //! The HTTP server: translates requests into use cases and their answers into JSON, and decides nothing itself.
 //!
 //! The way of a request: [`around`] numbers it, refuses what no honest client sends and has [`identity`] see to its event; the table in [`routes`] finds who
-//! answers, and [`identity`] who asks and whether they may; [`admission`] gives it a seat before its body is read by [`upload`]; the use case runs in [`reception`]; an
+//! answers, and [`identity`] who asks and whether they may, from where ([`client`]); [`admission`] gives it a seat before its body is read by [`upload`]; the use case runs in [`reception`]; an
 //! error becomes problem details by [`refusals`] and [`problem`].
 
 pub mod admission;
 pub mod around;
+pub mod client;
 pub mod graph_shapes;
 pub mod guard;
 pub mod identity;

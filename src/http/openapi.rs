@@ -6,7 +6,7 @@ use utoipa::{Modify, OpenApi};
 
 use crate::http::identity::COOKIE;
 use crate::http::routes::{
-    docs, erase, galleries, health, jobs, references, reviews, searches, session, sso, status, submissions,
+    audit, docs, erase, galleries, health, jobs, references, reviews, searches, session, sso, status, submissions,
 };
 
 /// The document. Its version is that of the program.
@@ -46,6 +46,8 @@ use crate::http::routes::{
         submissions::list,
         submissions::hand_in,
         submissions::show,
+        audit::events,
+        audit::checkpoint,
         session::open,
         session::show,
         session::end,
@@ -61,6 +63,7 @@ use crate::http::routes::{
         (name = "jobs", description = "Long work that the server does in the background."),
         (name = "searches", description = "Candidate lists for pictures."),
         (name = "submissions", description = "Stills that somebody from outside hands in, and receipts for them."),
+        (name = "audit", description = "Who did what, when, to what: for auditors."),
         (name = "reviews", description = "Candidate lists looked at by two people, and the leads that come of it."),
     ),
 )]

@@ -61,6 +61,18 @@ impl<K: Hash + Eq + Clone> Rate<K> {
     }
 }
 
+impl<K: Hash + Eq> Rate<K> {
+    /// Gives `who` back so many that were taken at that rate; never more than may come at once.
+    pub fn give_back(&self, who: &K, (per_min, _): (u32, u32), times: u32) {
+        let back = Duration::from_mins(1) / per_min.max(1) * times;
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = slots.get_mut(who) {
+            // Earlier than now counts as now with the next one that is taken.
+            slot.even = slot.even.checked_sub(back).unwrap_or(slot.even);
+        }
+    }
+}
+
 /// Forgets who owes nothing, or at least whoever owes least.
 fn make_room<K: Hash + Eq + Clone>(slots: &mut HashMap<K, Slot>, now: Instant) {
     slots.retain(|_, slot| slot.even > now);
@@ -95,6 +107,18 @@ mod tests {
             10,
             "what was not asked for is not saved up"
         );
+    }
+
+    #[test]
+    fn what_is_given_back_may_come_again_and_is_not_saved_up() {
+        let (rate, now) = (Rate::default(), Instant::now());
+        let allowed = || (0..40).filter(|_| rate.take(&'a', (60, 10), now).is_ok()).count();
+        assert_eq!(allowed(), 10);
+        rate.give_back(&'a', (60, 10), 3);
+        rate.give_back(&'b', (60, 10), 3);
+        assert_eq!(allowed(), 3);
+        rate.give_back(&'a', (60, 10), 1_000);
+        assert_eq!(allowed(), 10);
     }
 
     #[test]

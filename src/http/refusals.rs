@@ -56,7 +56,10 @@ impl From<CaseworkError> for Problem {
                 let detail = format!("{error}. Begin again at /api/v1/sso/begin.");
                 Self::not_signed_in("sso-refused", detail)
             }
-            CaseworkError::NotAllowed { .. } => Self::not_allowed(error.to_string()),
+            CaseworkError::NotAllowed { .. } | CaseworkError::NotEverywhere { .. } => {
+                Self::not_allowed(error.to_string())
+            }
+            CaseworkError::Crowded => Self::busy("Too many sign in at once. Try again soon."),
             CaseworkError::Subject(error) => Self::conflict("subject", "Not as things stand", error.to_string()),
             // Of users, keys, and folders on this machine, which no request names.
             CaseworkError::People(_)

@@ -7,6 +7,7 @@ pub mod check;
 pub mod clocks;
 pub mod diff;
 pub mod facts;
+pub mod idle;
 pub mod parse;
 pub mod periods;
 
@@ -70,7 +71,7 @@ pub struct Require {
     pub search: Vec<SearchField>,
     /// By whoever gives something out.
     pub disclosure: Vec<DisclosureField>,
-    /// By whoever looks something up. Lawful to leave empty since the Data (Use and Access) Act 2025, section 82.
+    /// By whoever looks something up; not acted upon ([`idle`]). Lawful to leave empty since the Data (Use and Access) Act 2025, section 82.
     pub consultation: Vec<ConsultationField>,
 }
 
@@ -252,11 +253,27 @@ pub enum TwoPersonAct {
     Erasure,
 }
 
+impl TwoPersonAct {
+    /// As the file names it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::Role => "role",
+            Self::OperatingPoint => "operating_point",
+            Self::BulkExport => "bulk_export",
+            Self::KeyDestroy => "key_destroy",
+            Self::RetentionException => "retention_exception",
+            Self::Erasure => "erasure",
+        }
+    }
+}
+
 /// How much is ordinary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Volume {
-    /// Searches of one person in a day, above which supervisors are told.
+    /// Searches of one person in a day, above which supervisors are to be told; not acted upon ([`idle`]).
     pub searches_per_day: u32,
 }
 
@@ -272,7 +289,7 @@ pub struct Mfa {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Publish {
-    /// Counts of galleries and searches.
+    /// Counts of galleries and searches; not acted upon ([`idle`]).
     pub transparency: bool,
 }
 

@@ -16,6 +16,7 @@ use crate::base::limits::{
     ATTRIBUTE_NAME_BYTES_MAX, ATTRIBUTE_VALUE_BYTES_MAX, ATTRIBUTES_PER_TEMPLATE_MAX, FILTER_SUBJECTS_MAX,
     FILTER_VALUES_MAX,
 };
+use crate::base::text::is_plain;
 use crate::records::subjects::{images_subjects, named_subjects};
 use crate::records::templates::IDS_PER_STATEMENT;
 use crate::records::{Change, NewDetail, Records, RecordsError, SqlBuilder};
@@ -120,7 +121,7 @@ pub fn check_attributes(attributes: &[Attribute]) -> Result<(), AttributeError> 
 
 fn clean<'a>(name: &AttributeName, value: &'a str) -> Result<&'a str, AttributeError> {
     let value = value.trim();
-    let fits = (1..=ATTRIBUTE_VALUE_BYTES_MAX).contains(&value.len()) && !value.chars().any(char::is_control);
+    let fits = (1..=ATTRIBUTE_VALUE_BYTES_MAX).contains(&value.len()) && is_plain(value);
     if fits { Ok(value) } else { Err(AttributeError::Value { name: name.clone() }) }
 }
 

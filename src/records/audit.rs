@@ -196,31 +196,46 @@ impl AuditBook {
     /// # Errors
     /// [`RecordsError::Sql`].
     pub async fn newest(&self, filter: &EventFilter, limit: usize) -> Result<Vec<StoredEvent>, RecordsError> {
+        self.newest_before(filter, None, limit).await
+    }
+
+    /// The same of events with numbers below `before`, where one is given.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn newest_before(
+        &self,
+        filter: &EventFilter,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, RecordsError> {
         let limit = limit.min(AUDIT_PAGE_MAX) as i64;
+        // No event has a number above this one; one below 1 leaves none.
+        let last = before.map_or(i64::MAX, |before| i64::try_from(before).unwrap_or(i64::MAX).saturating_sub(1));
         let kind = filter.kind.map(Kind::as_str);
         let template =
             filter.object.as_deref().and_then(|object| object.strip_prefix("template:")?.parse::<i64>().ok());
         let rows = if let (Some(object), Some(template)) = (&filter.object, template) {
             // It may stand within `templates:FIRST-LAST`. The index has these together; what else there is, is not read as numbers.
             let select = "SELECT e.seq AS seq, e.kind AS kind, e.body AS body, e.hash AS hash FROM audit_event e \
-                 WHERE e.seq > 0 AND ($2 IS NULL OR e.kind = $2) AND e.seq IN (SELECT seq FROM audit_object WHERE object = $1 \
+                 WHERE e.seq > 0 AND e.seq <= $5 AND ($2 IS NULL OR e.kind = $2) AND e.seq IN (SELECT seq FROM audit_object WHERE object = $1 \
                  UNION SELECT seq FROM audit_object WHERE object >= 'templates:' AND object < 'templates;' \
                  AND CASE WHEN object LIKE 'templates:%-%' THEN \
                  CAST(rtrim(rtrim(substr(object, 11), '0123456789'), '-') AS BIGINT) <= $4 AND \
                  CAST(substr(ltrim(substr(object, 11), '0123456789'), 2) AS BIGINT) >= $4 ELSE 1 = 0 END) \
                  ORDER BY e.seq DESC LIMIT $3";
-            let query = sqlx::query(select).bind(object.clone()).bind(kind).bind(limit).bind(template);
+            let query = sqlx::query(select).bind(object.clone()).bind(kind).bind(limit).bind(template).bind(last);
             query.fetch_all(&self.0.pool).await
         } else if let Some(object) = &filter.object {
             let select = "SELECT e.seq AS seq, e.kind AS kind, e.body AS body, e.hash AS hash FROM audit_event e \
-                 JOIN audit_object o ON o.seq = e.seq WHERE o.object = $1 AND e.seq > 0 AND ($2 IS NULL OR e.kind = $2) \
+                 JOIN audit_object o ON o.seq = e.seq WHERE o.object = $1 AND e.seq > 0 AND e.seq <= $4 AND ($2 IS NULL OR e.kind = $2) \
                  GROUP BY e.seq ORDER BY e.seq DESC LIMIT $3";
-            let query = sqlx::query(select).bind(object.clone()).bind(kind).bind(limit);
+            let query = sqlx::query(select).bind(object.clone()).bind(kind).bind(limit).bind(last);
             query.fetch_all(&self.0.pool).await
         } else {
-            let select = "SELECT seq, kind, body, hash FROM audit_event WHERE seq > 0 AND ($1 IS NULL OR kind = $1) \
+            let select = "SELECT seq, kind, body, hash FROM audit_event WHERE seq > 0 AND seq <= $3 AND ($1 IS NULL OR kind = $1) \
                  ORDER BY seq DESC LIMIT $2";
-            sqlx::query(select).bind(kind).bind(limit).fetch_all(&self.0.pool).await
+            sqlx::query(select).bind(kind).bind(limit).bind(last).fetch_all(&self.0.pool).await
         };
         self.with_objects(&rows.map_err(self.0.sql())?).await
     }

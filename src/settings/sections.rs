@@ -92,6 +92,7 @@ pub struct Server {
     #[config(env = "BERTILLON_SERVER_CERTIFICATE_KEY", validate = check::path)]
     pub certificate_key: Option<PathBuf>,
     /// A proxy encrypts what comes from other machines: the server may be reached beyond this one without a certificate of its own.
+    /// The last address of `X-Forwarded-For`, which that proxy must add, is then the client's.
     #[config(default = false, env = "BERTILLON_SERVER_BEHIND_PROXY")]
     pub behind_proxy: bool,
     /// Threads that talk to clients, at most 1024; 0 for one a core.

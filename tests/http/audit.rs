@@ -16,7 +16,7 @@ use crate::{enrol, people, with_gallery};
 const WITHOUT: [(&str, &str); 2] = [("get", "/api/v1/health"), ("get", "/api/v1/openapi.json")];
 
 /// All events, by the number of the request that they are of.
-fn events(data: &Path) -> BTreeMap<u64, Vec<Event>> {
+pub(super) fn events(data: &Path) -> BTreeMap<u64, Vec<Event>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let vault = Vault::open(data, Access::Reader, crate::records_at::vault_options()).await.unwrap();
@@ -49,7 +49,8 @@ fn last_event(server: &Server) -> Event {
 /// Sends a request of an address of the table that is refused, whatever is there.
 fn refused(server: &Server, method: &str, path: &str) -> Answer {
     let path = path.replace("{name}", "none").replace("{subject}", "x").replace("{template}", "1");
-    let path = path.replace("{review}", "77").replace("{lead}", "77");
+    let path = path.replace("{review}", "77").replace("{lead}", "77").replace("{submission}", "77");
+    assert_eq!(path.replace("{job}", "77").find('{'), None, "a test of {path} would be one of a malformed number");
     server.send(&method.to_uppercase(), &path.replace("{job}", "77"), &[], (method == "post").then(Vec::new))
 }
 
@@ -74,8 +75,13 @@ fn every_address_leaves_one_event_of_its_kind() {
             assert_eq!(event.outcome, outcome, "{method} {}: {}", address.path, answer.status);
             assert_eq!((event.actor.as_str(), event.origin.as_str()), ("not signed in", "127.0.0.1"));
             assert_eq!(event.gallery, "", "there is no gallery \"none\"");
-            let named =
-                [("{job}", "job:77"), ("{template}", "template:1"), ("{review}", "review:77"), ("{lead}", "lead:77")];
+            let named = [
+                ("{job}", "job:77"),
+                ("{template}", "template:1"),
+                ("{review}", "review:77"),
+                ("{lead}", "lead:77"),
+                ("{submission}", "submission:77"),
+            ];
             let about: Vec<&str> =
                 named.iter().filter(|(part, _)| address.path.contains(part)).map(|(_, object)| *object).collect();
             assert_eq!(event.objects, about, "{method} {}: what it was about, there or not", address.path);

@@ -7,7 +7,8 @@ use bertillon::audit::{Caller, Event, Outcome};
 use bertillon::base::ids::UserName;
 use bertillon::casework::Desk;
 use bertillon::casework::access::api_keys::{self, Wanted};
-use bertillon::casework::access::users;
+use bertillon::casework::access::{passwords, users};
+use bertillon::crypto::tokens::Secret;
 use bertillon::gallery::Access;
 use bertillon::http::routes::{API, Need};
 use bertillon::records::{EventFilter, UserState};
@@ -40,6 +41,11 @@ impl Beside {
         let wanted = Wanted { permissions: [].into(), galleries, days: 1, rate_per_min };
         let made = self.runtime.block_on(api_keys::create(&self.desk, &me(), &user(owner), wanted)).unwrap();
         (made.text.reveal().to_owned(), made.record.prefix)
+    }
+
+    pub(crate) fn set_password(&self, owner: &str, password: &str) {
+        let (name, caller, password) = (user(owner), me(), Secret::new(password.to_owned()));
+        self.runtime.block_on(passwords::set(&self.desk, &caller, &name, password)).unwrap();
     }
 
     pub(crate) fn newest(&self) -> Event {

@@ -268,7 +268,7 @@ impl Form {
         self
     }
 
-    fn end(mut self) -> Vec<u8> {
+    pub(crate) fn end(mut self) -> Vec<u8> {
         self.0.extend(format!("--{EDGE}--\r\n").bytes());
         self.0
     }

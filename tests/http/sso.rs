@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bertillon::audit::Outcome;
+use bertillon::base::limits::UNKNOWN_AT_ONCE_MAX;
 use bertillon::casework::access::{sso, users};
 use bertillon::records::UserState;
 use ring::rand::SystemRandom;
@@ -236,6 +237,23 @@ fn who_comes_back_from_the_provider_has_the_session_that_a_password_opens() {
     provider.says(&key.token(&claims(&provider, &again)));
     assert_eq!(again.end(&server).status, 201);
     assert_eq!((provider.asked("/keys"), provider.asked("/token")), (1, 2));
+}
+
+/// A house behind one address: each sign-in asks twice before anybody knows who it is.
+#[test]
+fn sign_ins_that_end_in_a_session_stop_nobody_else() {
+    let key = Key::new("one");
+    let provider = Provider::start(&[&key]);
+    let server = provider.server();
+    let _beside = with_una(&server, &provider);
+    for _ in 0..UNKNOWN_AT_ONCE_MAX {
+        let begun = Begun::at(&server);
+        provider.says(&key.token(&claims(&provider, &begun)));
+        assert_eq!(begun.end(&server).status, 201);
+    }
+    // Those that don't are counted, so that strangers can't fill the log.
+    let begun = (0..4 * UNKNOWN_AT_ONCE_MAX).map(|_| server.get(BEGIN).status);
+    assert!(begun.into_iter().any(|status| status == 429));
 }
 
 /// Tokens for a sign-in that are signed by nobody, by somebody else, or otherwise than it is allowed.

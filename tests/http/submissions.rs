@@ -14,7 +14,7 @@ use crate::SEARCHES;
 const SUBMISSIONS: &str = "/api/v1/submissions";
 
 /// A picture of one pixel that no other is: a bitmap.
-fn still(key: u8) -> Vec<u8> {
+pub(super) fn still(key: u8) -> Vec<u8> {
     let mut bytes = b"BM".to_vec();
     for number in [58_u32, 0, 54, 40, 1, 1] {
         bytes.extend_from_slice(&number.to_le_bytes());

@@ -26,6 +26,18 @@ pub fn require(caller: &Caller, permission: Permission, gallery: Option<&Gallery
     Err(CaseworkError::NotAllowed { actor, permission, gallery: gallery.cloned() })
 }
 
+/// Goes on only for who may do something in all galleries: for what is of none of them and tells of all.
+///
+/// # Errors
+/// [`CaseworkError::NotAllowed`]; [`CaseworkError::NotEverywhere`] for who may in some galleries alone.
+pub fn require_everywhere(caller: &Caller, permission: Permission) -> Result<(), CaseworkError> {
+    require(caller, permission, None)?;
+    match caller.galleries_for(permission) {
+        None => Ok(()),
+        Some(_) => Err(CaseworkError::NotEverywhere { actor: caller.who().actor.clone(), permission }),
+    }
+}
+
 /// Goes on only for the user themselves, and for who manages users.
 fn require_own(caller: &Caller, name: &UserName) -> Result<(), CaseworkError> {
     if caller.identity().is_some_and(|identity| identity.name == *name) {

@@ -1,11 +1,12 @@
 //! Passwords: set, and compared with what somebody types, with a code beside them where the user has a second factor. Wrong tries
 //! lock a user for a while, counted in the records.
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::audit::Caller;
 use crate::base::ids::UserName;
-use crate::base::limits::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
+use crate::base::limits::{HASHES_AT_ONCE, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, SIGN_INS_WAITING_MAX};
+use crate::base::text::is_plain;
 use crate::casework::access::{factors, require_own};
 use crate::casework::enrol::blocking;
 use crate::casework::{CaseworkError, Desk};
@@ -15,7 +16,23 @@ use crate::crypto::tokens::Secret;
 use crate::records::{Attempt, Compared, UserRecord};
 
 /// Hashes at once, each of 19 MiB: so that sign-ins can't take all memory or all cores.
-static AT_ONCE: Semaphore = Semaphore::const_new(2);
+static AT_ONCE: Semaphore = Semaphore::const_new(HASHES_AT_ONCE);
+/// Sign-ins that hash, or wait for it.
+static SEATS: Semaphore = Semaphore::const_new(HASHES_AT_ONCE + SIGN_INS_WAITING_MAX);
+
+/// A place among those who sign in, until it is dropped.
+#[derive(Debug)]
+pub struct Seat {
+    _held: SemaphorePermit<'static>,
+}
+
+/// Takes a place among those who sign in, before anything is done for them.
+///
+/// # Errors
+/// [`CaseworkError::Crowded`] when all are taken.
+pub fn seat() -> Result<Seat, CaseworkError> {
+    SEATS.try_acquire().map(|held| Seat { _held: held }).map_err(|_| CaseworkError::Crowded)
+}
 
 /// What somebody typed who wants to come in.
 #[derive(Debug)]
@@ -73,7 +90,7 @@ pub async fn set(desk: &Desk, caller: &Caller, name: &UserName, password: Secret
 fn check(password: &Secret) -> Result<(), CaseworkError> {
     let text = password.reveal();
     let fits = text.chars().count() >= PASSWORD_CHARS_MIN && text.len() <= PASSWORD_BYTES_MAX;
-    if fits && !text.chars().any(char::is_control) {
+    if fits && is_plain(text) {
         return Ok(());
     }
     Err(CaseworkError::Access(format!(

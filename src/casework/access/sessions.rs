@@ -36,8 +36,9 @@ pub type SignIn = Entry<Box<Opened>>;
 /// that is.
 ///
 /// # Errors
-/// What the records say. A wrong password is none.
+/// [`CaseworkError::Crowded`] where too many wait, before anything is done; what the records say. A wrong password is none.
 pub async fn open(desk: &Desk, typed: Typed, as_whom: impl Fn(Identity) -> Caller) -> Result<SignIn, CaseworkError> {
+    let _seat = passwords::seat()?;
     let attempt = passwords::begin(desk, &typed).await?;
     go_on(desk, &typed, attempt, clock::now_s(), as_whom).await
 }

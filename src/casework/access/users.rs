@@ -3,6 +3,7 @@
 use crate::audit::{Caller, Happening, Kind, Object};
 use crate::base::ids::UserName;
 use crate::base::limits::USER_DISPLAY_BYTES_MAX;
+use crate::base::text::is_plain;
 use crate::casework::access::require;
 use crate::casework::access::sessions::identity;
 use crate::casework::{CaseworkError, Desk};
@@ -23,7 +24,7 @@ pub async fn add(
 ) -> Result<UserRecord, CaseworkError> {
     require(caller, Permission::UserManage, None)?;
     let display = display.trim();
-    if display.len() > USER_DISPLAY_BYTES_MAX || display.chars().any(char::is_control) {
+    if display.len() > USER_DISPLAY_BYTES_MAX || !is_plain(display) {
         let said = format!("a full name has at most {USER_DISPLAY_BYTES_MAX} bytes, and no control characters");
         return Err(CaseworkError::Access(said));
     }

@@ -38,7 +38,7 @@ pub enum ReviewError {
     )]
     NoUser(String),
     /// A reason that is none.
-    #[error("give a reason of 1 to {most} bytes")]
+    #[error("give a reason of 1 to {most} bytes, without control characters but for ends of lines")]
     Reason {
         /// How long it may be.
         most: usize,

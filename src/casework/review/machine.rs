@@ -143,6 +143,29 @@ impl State {
         }
     }
 
+    /// The words for all states.
+    pub const WORDS: [&'static str; 10] = [
+        "open",
+        "first",
+        "awaiting_second",
+        "second",
+        "conflict",
+        "third",
+        "lead",
+        "closed_negative",
+        "closed_conflict",
+        "withdrawn",
+    ];
+
+    /// The word that is meant.
+    ///
+    /// # Errors
+    /// The words that there are.
+    pub fn word(said: &str) -> Result<&'static str, String> {
+        let found = Self::WORDS.into_iter().find(|word| *word == said);
+        found.ok_or_else(|| format!("states are {}", Self::WORDS.join(", ")))
+    }
+
     /// Who has taken it, if anybody has.
     #[must_use]
     pub fn claim(&self) -> Option<&Claim> {

@@ -168,7 +168,7 @@ impl ReviewRoom {
     ///
     /// # Errors
     /// [`ReviewError::Refused`] without a role that reviews, and what the records say.
-    pub async fn list(&self, state: Option<&str>, limit: usize) -> Result<Vec<ReviewRecord>, CaseworkError> {
+    pub async fn list(&self, state: Option<&'static str>, limit: usize) -> Result<Vec<ReviewRecord>, CaseworkError> {
         self.may_look(Kind::ReviewListed).await?;
         let within = self.within();
         let mut found = self.book.newest(state, within.as_ref(), limit).await?;

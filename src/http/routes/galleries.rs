@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::base::ids::GalleryName;
 use crate::base::limits::RECORD_TEXT_BYTES_MAX;
+use crate::base::text::is_plain;
 use crate::casework::access::require;
 use crate::casework::enrol::ensure_gallery_as;
 use crate::gallery::GallerySummary;
@@ -85,7 +86,7 @@ pub async fn create(
     let name: GalleryName = name.parse()?;
     // A key may be for some galleries only, and the address names none.
     require(&caller, Permission::GalleryCreate, Some(&name))?;
-    if purpose.trim().is_empty() || purpose.len() > RECORD_TEXT_BYTES_MAX || purpose.chars().any(char::is_control) {
+    if purpose.trim().is_empty() || purpose.len() > RECORD_TEXT_BYTES_MAX || !is_plain(&purpose) {
         return Err(Problem::malformed(format!(
             "Say in \"purpose\" what the gallery is for: 1 to {RECORD_TEXT_BYTES_MAX} bytes, no control characters."
         )));

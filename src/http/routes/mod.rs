@@ -5,6 +5,7 @@
     reason = "what is said at a route stands in the OpenAPI document, refusals included"
 )]
 
+pub mod audit;
 pub mod docs;
 pub mod erase;
 pub mod galleries;
@@ -68,8 +69,8 @@ pub enum Need {
 }
 
 use Permission::{
-    GalleryCreate, GalleryMaintain, GalleryRead, JobCancel, JobRead, ReferenceEnrol, ReferenceErase, ReviewDecide,
-    ReviewRead, SearchRun, StatusRead, SubmissionHandIn, SubmissionRead,
+    AuditRead, GalleryCreate, GalleryMaintain, GalleryRead, JobCancel, JobRead, ReferenceEnrol, ReferenceErase,
+    ReviewDecide, ReviewRead, SearchRun, StatusRead, SubmissionHandIn, SubmissionRead,
 };
 
 /// What the audit log calls a request; `None` for what shows nothing of anybody.
@@ -186,6 +187,14 @@ pub const API: &[Address] = &[
     Address {
         path: "/api/v1/submissions/{submission}",
         methods: &[("get", || read(submissions::show), Need::May(SubmissionRead), Some(Kind::SubmissionRead))],
+    },
+    Address {
+        path: "/api/v1/audit/events",
+        methods: &[("get", || read(audit::events), Need::May(AuditRead), Some(Kind::AuditRead))],
+    },
+    Address {
+        path: "/api/v1/audit/checkpoint",
+        methods: &[("get", || read(audit::checkpoint), Need::May(AuditRead), Some(Kind::AuditRead))],
     },
     Address {
         path: "/api/v1/session",

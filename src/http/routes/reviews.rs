@@ -12,7 +12,7 @@ use crate::audit::Caller;
 use crate::base::ids::TemplateId;
 use crate::base::limits::REVIEW_PAGE_MAX;
 use crate::casework::CaseworkError;
-use crate::casework::review::{Finding, Outcome, ReviewRoom};
+use crate::casework::review::{Finding, Outcome, ReviewRoom, State};
 use crate::http::identity::Sender;
 use crate::http::problem::{Problem, ProblemShape};
 use crate::http::reception::Reception;
@@ -96,7 +96,7 @@ pub struct LeadsAsked {
 /// Reviews of the galleries that one may see, newest first. Shows no candidates.
 #[utoipa::path(get, path = "/api/v1/reviews", operation_id = "list_reviews", tag = "reviews",
     params(
-        ("state" = Option<String>, Query, description = "Only in this state"),
+        ("state" = Option<String>, Query, description = "Only in this state: open, first, awaiting_second, second, conflict, third, lead, closed_negative, closed_conflict or withdrawn"),
         ("last" = Option<u32>, Query, description = "At most so many, 1 to 500; 50 unless said"),
     ),
     responses(
@@ -110,9 +110,9 @@ pub async fn list(
 ) -> Result<Json<ReviewsShape>, Problem> {
     let ReviewsAsked { state, last } = asked.into_inner();
     let last = length(last, REVIEW_PAGE_MAX)?;
-    let found =
-        within(&reception, caller, move |room: ReviewRoom| async move { room.list(state.as_deref(), last).await })
-            .await?;
+    let wrong = |known| Problem::malformed(format!("No such state: {known}."));
+    let state = state.map(|word| State::word(&word).map_err(wrong)).transpose()?;
+    let found = within(&reception, caller, move |room: ReviewRoom| async move { room.list(state, last).await }).await?;
     Ok(Json(ReviewsShape { reviews: found.iter().map(ReviewShape::from).collect() }))
 }
 

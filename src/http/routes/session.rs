@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::http::header;
 use actix_web::web::{Data, Json};
-use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
+use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -12,7 +12,8 @@ use crate::audit::{Caller, Identity};
 use crate::casework::access::passwords::Typed;
 use crate::casework::access::sessions::{self, Known, Opened, SignIn};
 use crate::crypto::tokens::Secret;
-use crate::http::identity::{COOKIE, Sender, cookie, unknown};
+use crate::http::client::{address, not_strange, strange};
+use crate::http::identity::{COOKIE, Sender, cookie};
 use crate::http::problem::{Problem, ProblemShape};
 use crate::http::reception::Reception;
 use crate::records::{SessionRecord, UserRecord};
@@ -75,19 +76,26 @@ impl SessionShape {
     (status = 201, description = "Opened", body = SessionShape, headers(("Set-Cookie" = String, description = "For this server only"))),
     (status = 401, description = "Name, password or code are wrong, or none counts now; or a second factor is wanted", body = ProblemShape, content_type = "application/problem+json"),
     (status = 409, description = "The connection could be listened to", body = ProblemShape, content_type = "application/problem+json"),
+    (status = 429, description = "Too many from this address that did not end in a session", body = ProblemShape, content_type = "application/problem+json"),
+    (status = 503, description = "Too many sign in at once", body = ProblemShape, content_type = "application/problem+json"),
     (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
 ))]
 pub async fn open(
     reception: Data<Reception>,
     request: HttpRequest,
-    new: Json<NewSessionShape>,
-) -> Result<HttpResponse, Problem> {
+    new: Result<Json<NewSessionShape>, Error>,
+) -> Result<HttpResponse, Error> {
+    // Before anything is done for them, and whatever comes of it: only a session gives it back.
+    strange(&reception, &request)?;
     check_encrypted(&reception)?;
-    let NewSessionShape { name, password, code } = new.into_inner();
+    let NewSessionShape { name, password, code } = new?.into_inner();
     let typed = Typed { name, password: Secret::new(password), code: code.map(Secret::new) };
-    let (desk, who) = (Arc::clone(&reception.desk), as_whom(&request));
+    let (desk, who) = (Arc::clone(&reception.desk), as_whom(&reception, &request));
     let problem = match reception.run(async move { sessions::open(&desk, typed, who).await }).await? {
-        SignIn::Welcome(opened) => return Ok(welcome(&reception, &request, *opened)),
+        SignIn::Welcome(opened) => {
+            not_strange(&reception, &request, 1);
+            return Ok(welcome(&reception, &request, *opened));
+        }
         SignIn::Wrong | SignIn::Later(_) => Problem::not_signed_in(
             "wrong-password",
             "Name, password or code are wrong, or there were too many wrong ones: wait some minutes, or ask an administrator.",
@@ -102,7 +110,7 @@ pub async fn open(
              (`bertillon user totp`).",
         ),
     };
-    Err(unknown(&reception, &request, problem))
+    Err(problem.into())
 }
 
 /// Refuses passwords and tokens where others may listen.
@@ -116,8 +124,8 @@ pub(super) fn check_encrypted(reception: &Reception) -> Result<(), Problem> {
 }
 
 /// Makes a caller of who comes in by this request.
-pub(super) fn as_whom(request: &HttpRequest) -> impl Fn(Identity) -> Caller + Send + use<> {
-    let peer = request.peer_addr();
+pub(super) fn as_whom(reception: &Reception, request: &HttpRequest) -> impl Fn(Identity) -> Caller + Send + use<> {
+    let peer = address(reception, request.headers(), request.peer_addr());
     let number = request.extensions().get::<Caller>().and_then(|caller| caller.who().request).unwrap_or(0);
     move |identity| Caller::user(identity, peer, number)
 }

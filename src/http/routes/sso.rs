@@ -10,7 +10,8 @@ use serde::Deserialize;
 use crate::base::limits::SSO_PASS_S;
 use crate::casework::access::sso::{self, Came};
 use crate::crypto::tokens::Secret;
-use crate::http::identity::{cookie_named, strange};
+use crate::http::client::{not_strange, strange};
+use crate::http::identity::cookie_named;
 use crate::http::problem::{Problem, ProblemShape};
 use crate::http::reception::Reception;
 use crate::http::routes::session::{SessionShape, as_whom, check_encrypted, secure, welcome};
@@ -37,10 +38,10 @@ pub struct Back {
     (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
 ))]
 pub async fn begin(reception: Data<Reception>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    // Anybody may, so nobody may often: each leaves an event. Who comes back as somebody gets it back.
+    strange(&reception, &request)?;
     let provider = provider(&reception)?;
     check_encrypted(&reception)?;
-    // Anybody may, so nobody may often: each leaves an event.
-    strange(&reception, &request)?;
     let (address, pass) = reception.run(async move { sso::begin(&provider).await }).await?;
     // Lax, since the way back begins at the provider's page.
     let cookie = format!(
@@ -73,16 +74,18 @@ pub async fn begin(reception: Data<Reception>, request: HttpRequest) -> Result<H
     (status = "default", description = "Refused", body = ProblemShape, content_type = "application/problem+json"),
 ))]
 pub async fn end(reception: Data<Reception>, request: HttpRequest, back: Query<Back>) -> Result<HttpResponse, Problem> {
+    // Before the provider is asked anything, and whatever comes of it: only a session gives it back.
+    strange(&reception, &request)?;
     let provider = provider(&reception)?;
     check_encrypted(&reception)?;
-    // Before the provider is asked anything, and whatever comes of it.
-    strange(&reception, &request)?;
     let brought =
         brought_by(&request, back.into_inner()).map_err(|detail| Problem::not_signed_in("sso-refused", detail))?;
-    let (desk, who) = (Arc::clone(&reception.desk), as_whom(&request));
+    let (desk, who) = (Arc::clone(&reception.desk), as_whom(&reception, &request));
     let came = reception.run(async move { sso::end(&desk, &provider, brought, who).await }).await?;
     match came {
         Came::Done(opened) => {
+            // That of the beginning too, so that a house behind one address can sign in as often as it has people.
+            not_strange(&reception, &request, 2);
             let mut answer = welcome(&reception, &request, *opened);
             let gone = format!("{PASS}=; Path={PLACE}; Max-Age=0; HttpOnly; SameSite=Lax");
             if let Ok(gone) = header::HeaderValue::try_from(gone) {

@@ -263,3 +263,28 @@ fn each_step_wants_its_role() {
         assert_eq!(refusal.status(), status, "{}", refusal.kind());
     }
 }
+
+#[test]
+fn every_state_has_its_word_and_no_other_word_is_one() {
+    let by = || Person("xena".to_owned());
+    let claim = || Claim { by: by(), seen: false };
+    let decided = || Decided { by: by(), finding: Finding::Exclusion };
+    let lead = State::Lead { candidate: TemplateId(1), named_by: [by(), by()], dissent: None };
+    let all = [
+        State::Open,
+        State::First(claim()),
+        State::AwaitingSecond(decided()),
+        State::Second(decided(), claim()),
+        State::Conflict(decided(), decided()),
+        State::Third(decided(), decided(), claim()),
+        lead,
+        State::ClosedNegative,
+        State::ClosedConflict,
+        State::Withdrawn,
+    ];
+    assert_eq!(all.each_ref().map(State::as_str), State::WORDS);
+    assert!(State::WORDS.into_iter().all(|word| State::word(word) == Ok(word)));
+    for odd in ["", "OPEN", "open ", "\0"] {
+        assert!(State::word(odd).unwrap_err().contains("awaiting_second"), "{odd:?}");
+    }
+}
