@@ -383,6 +383,34 @@ fn two_people_at_one_account_adopt_a_policy_by_their_keys() {
     assert!(desk.good(&["audit", "verify"]).contains("follow each other as they were written"));
 }
 
+/// What a key leaves out of its owner's rights is held wherever it is used: as over HTTP, so here.
+#[test]
+fn a_key_that_leaves_out_thresholds_gives_none_at_the_command_line() {
+    let desk = Desk::new();
+    desk.good(&["gallery", "create", "eval-1", "--purpose", "tests"]);
+    desk.good(&["user", "add", "elle", "--role", "evaluator:eval-1"]);
+    fs_err::write(desk.folder.path().join("probe.jpg"), b"no picture at all").unwrap();
+    let bad = |more: &[&str], limits: &[&str]| {
+        let key = json(&desk.good(&[&["key", "create", "elle", "--json"], limits].concat()));
+        let mut command = desk.command(&[&["search", "eval-1", "probe.jpg", "--purpose", "evaluation"], more].concat());
+        program::bad({
+            command.env("BERTILLON_KEY", key["key"].as_str().unwrap());
+            command
+        })
+    };
+    let (number, limits) = (["--threshold", "0.4"], ["--may", "search.run"]);
+    let said = bad(&number, &limits);
+    assert!(said.contains("search.threshold"), "{said}");
+    let told = json(&desk.good(&["audit", "show", "--json"]));
+    let refused = |event: &&Value| event["detail"]["refusal"] == "not-allowed";
+    let event = told.as_array().unwrap().iter().find(refused).unwrap_or_else(|| panic!("{told}"));
+    assert_eq!((&event["kind"], &event["actor"]), (&"search.run".into(), &"elle".into()), "told of who it was");
+    for (more, limits) in [(&number[..], &[][..]), (&[], &limits)] {
+        let said = bad(more, limits);
+        assert!(!said.contains("search.threshold"), "then it is the picture: {said}");
+    }
+}
+
 /// The code of now as an app makes it from the secret that it is told, by RFC 6238 and nothing of the program's.
 fn code_of_now(secret: &str) -> String {
     let digit = |letter: u8| if letter.is_ascii_digit() { letter - b'2' + 26 } else { letter - b'A' };
