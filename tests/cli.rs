@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod faces;
+#[path = "cli/keys.rs"]
+mod keys;
 mod program;
 
 use std::process::{Command, Output, Stdio};
@@ -385,30 +387,6 @@ fn two_people_at_one_account_adopt_a_policy_by_their_keys() {
     let history = json(&program::good(desk.by(&bob, &["policy", "history", "--json"])));
     assert_eq!((&history[0]["sha256"], &history[0]["proposal"]), (&shown["sha256"], &1.into()));
     assert!(desk.good(&["audit", "verify"]).contains("follow each other as they were written"));
-}
-
-/// The folder's owner reads it without a key and is bound by nothing; a user by their rights.
-#[test]
-fn an_auditor_reads_the_log_by_their_key_and_nobody_else_does() {
-    let desk = Desk::new();
-    let (ada, adam, xena) =
-        (desk.key("ada", "auditor"), desk.key("adam", "administrator"), desk.key("xena", "examiner"));
-    let whole: [&[&str]; 4] = [&["show", "--json"], &["verify"], &["checkpoint"], &["export", "log"]];
-    for command in whole.map(|rest| [&["audit"][..], rest].concat()) {
-        for key in [&adam, &xena] {
-            let refused = program::bad(desk.by(key, &command));
-            assert!(refused.contains("audit.read"), "{command:?}: {refused}");
-        }
-        assert!(program::bad(desk.by("bert_nobody", &command)).contains("nobody has the key"));
-        assert!(!desk.folder.path().join("log").exists());
-        program::good(desk.by(&ada, &command));
-    }
-    assert!(desk.folder.path().join("log").join("events.jsonl").is_file());
-    let newest = json(&desk.good(&["audit", "show", "--last", "1", "--json"]));
-    assert_eq!((&newest[0]["kind"], &newest[0]["actor"]), (&"audit.exported".into(), &"ada".into()));
-    let before = newest[0]["seq"].to_string();
-    let older = json(&program::good(desk.by(&ada, &["audit", "show", "--before", &before, "--last", "1", "--json"])));
-    assert_eq!(older[0]["seq"].as_u64().unwrap() + 1, newest[0]["seq"].as_u64().unwrap());
 }
 
 /// The code of now as an app makes it from the secret that it is told, by RFC 6238 and nothing of the program's.

@@ -12,8 +12,12 @@ use crate::base::hex::Digits;
 const FIRST: u8 = 1;
 /// The second names them by a salted hash, so that they can be erased and the text's hash stays.
 pub const SECOND: u8 = 2;
+/// The third says who authorised the search, by such a hash too: for searches that say so.
+pub const THIRD: u8 = 3;
 /// Begins what is hashed for a candidate.
 const CANDIDATE: &str = "bertillon candidate 1";
+/// Begins what is hashed for who authorised a search.
+const AUTHORISER: &str = "bertillon authoriser 1";
 
 /// A number of 32 bits that must be the same to the bit: written as the eight hexadecimal digits of its bits.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -88,6 +92,35 @@ impl Listed {
     }
 }
 
+/// Who authorised a search, as whoever asked for it said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Authorised {
+    /// By somebody of this name.
+    By {
+        /// The name.
+        name: String,
+        /// Hides it in the hash.
+        salt: Digits<16>,
+    },
+    /// By somebody whose name is overwritten: the hash of it and its salt.
+    Ended(Digits<32>),
+}
+
+impl Authorised {
+    /// By what the text of `search` names them.
+    #[must_use]
+    pub fn entry(&self, search: i64) -> Digits<32> {
+        match self {
+            Self::By { name, salt } => {
+                let name = crate::base::text::printable(name);
+                Digits(Sha256::digest(format!("{AUTHORISER}\n{salt} {search} {name}\n")).into())
+            }
+            Self::Ended(entry) => *entry,
+        }
+    }
+}
+
 const fn first() -> u8 {
     FIRST
 }
@@ -131,6 +164,9 @@ pub struct Searched {
     pub lawful_basis: Option<String>,
     /// See `purpose`.
     pub seriousness: Option<String>,
+    /// Who authorised it, where that was stated; of the third form only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorised: Option<Authorised>,
     /// What was shown, by rank.
     pub candidates: Vec<Listed>,
 }
@@ -168,6 +204,9 @@ impl Searched {
             // Writing to a text can't fail.
             let _ = writeln!(text, "{name} {value}");
         }
+        if let Some(authorised) = &self.authorised {
+            let _ = writeln!(text, "authoriser {}", authorised.entry(self.search));
+        }
         for candidate in &self.candidates {
             let _ = writeln!(text, "{}", candidate.line(self.search));
         }
@@ -194,6 +233,7 @@ pub fn bound<'a>(searches: impl IntoIterator<Item = (i64, &'a str)>) -> [u8; 32]
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::hex;
 
     fn searched() -> Searched {
         Searched {
@@ -214,6 +254,7 @@ mod tests {
             purpose: Some("investigate_crime".to_owned()),
             lawful_basis: None,
             seriousness: None,
+            authorised: None,
             candidates: vec![Listed { rank: 1, template: 5, score: Exact(0.5), named: Named::Plainly }],
         }
     }
@@ -255,6 +296,27 @@ mod tests {
         assert_ne!(other.sha256(), salted(3).sha256());
         let json = serde_json::to_string(&erased).unwrap();
         assert_eq!(serde_json::from_str::<Searched>(&json).unwrap(), erased);
+    }
+
+    #[test]
+    fn whose_name_as_authoriser_is_overwritten_leaves_its_hash() {
+        let by = |name: &str, salt: u8| Searched {
+            form: THIRD,
+            authorised: Some(Authorised::By { name: name.to_owned(), salt: Digits([salt; 16]) }),
+            ..searched()
+        };
+        let entry = Sha256::digest(format!("bertillon authoriser 1\n{} 7 Insp. Una\n", "03".repeat(16)));
+        let line = format!("seriousness -\nauthoriser {}\ncandidate ", hex::encode(&entry));
+        let text = by("Insp. Una", 3).text();
+        assert!(text.starts_with("bertillon search 3\n") && text.contains(&line), "{text}");
+        let ended = Searched { authorised: Some(Authorised::Ended(Digits(entry.into()))), ..by("", 0) };
+        assert_eq!(ended.sha256(), by("Insp. Una", 3).sha256());
+        for other in [by("Insp. Ulf", 3), by("Insp. Una", 4), Searched { authorised: None, ..by("", 3) }] {
+            assert_ne!(other.sha256(), ended.sha256(), "{other:?}");
+        }
+        for whole in [ended, by("Insp. Una", 3)] {
+            assert_eq!(serde_json::from_str::<Searched>(&serde_json::to_string(&whole).unwrap()).unwrap(), whole);
+        }
     }
 
     #[test]

@@ -170,6 +170,8 @@ pub const POLICY_GALLERIES_MAX: usize = 1_000;
 pub const POLICY_FINDINGS_SHOWN_MAX: usize = 20;
 /// Longest reference of a case.
 pub const CASE_REFERENCE_BYTES_MAX: usize = 128;
+/// Longest name of who authorised a search.
+pub const AUTHORISER_BYTES_MAX: usize = 128;
 /// Shortest time for which somebody may claim a review, in minutes.
 pub const CLAIM_MINUTES_MIN: u32 = 5;
 /// Longest time.
@@ -253,7 +255,7 @@ pub const UPLOAD_S_MAX: u64 = 120;
 /// Longest text field of a multipart body.
 pub const TEXT_FIELD_BYTES_MAX: usize = 1_024;
 /// Most fields of a multipart body that are no pictures.
-pub const TEXT_FIELDS_MAX: usize = 16;
+pub const TEXT_FIELDS_MAX: usize = 20;
 /// Longest name of a picture kept, in characters; the rest is cut off.
 pub const PICTURE_NAME_CHARS_MAX: usize = 200;
 /// Largest JSON body.

@@ -6,6 +6,7 @@ use crate::audit::{Caller, Detail, Happening, Kind, Outcome, Who};
 use crate::base::clock::{Stopwatch, now_rfc3339};
 use crate::base::ids::{GalleryName, ModelId};
 use crate::base::text::printable;
+use crate::casework::access::require;
 use crate::casework::enrol::{blocking, hash, in_parallel, in_words};
 use crate::casework::eyes::Eyes;
 use crate::casework::faces::{FaceChoice, choose};
@@ -167,6 +168,7 @@ pub async fn search(desk: &Desk, mut request: SearchRequest, seen: impl FnOnce()
     let mut total = Stopwatch::start();
     // Before anybody's face is looked at.
     let policy = in_force(&desk.vault).await?;
+    may_choose(desk, &request, &policy).await?;
     let statement = admit(desk, &request, &policy).await?;
     if let Some(of) = request.of {
         if !request.pictures.is_empty() {
@@ -283,43 +285,62 @@ fn chosen_threshold(request: &SearchRequest, policy: &Policy) -> ThresholdChoice
     request.threshold.clone()
 }
 
-/// Holds what the search states against the policy, by the roles of whoever asks. Who is no user (the account that owns the
-/// data folder) may state nothing, unless it is for a submission; whoever states something must state what the policy wants. A refusal is told.
-async fn admit(
+/// Refuses a threshold by its number to who may not give one, which a key can leave out of what its owner may: however the search came
+/// here. The policy has its own say on roles.
+async fn may_choose(desk: &Desk, request: &SearchRequest, policy: &InForce) -> Result<(), CaseworkError> {
+    if !matches!(request.threshold, ThresholdChoice::Score(_)) {
+        return Ok(());
+    }
+    if let Err(refused) = require(&request.caller, Permission::SearchThreshold, Some(&request.gallery)) {
+        tell_refusal(desk, request, policy, "not-allowed").await?;
+        return Err(refused);
+    }
+    Ok(())
+}
+
+/// That a search was refused, by the name of why.
+async fn tell_refusal(
     desk: &Desk,
     request: &SearchRequest,
-    InForce { policy, sha256: policy_sha256, .. }: &InForce,
-) -> Result<Option<Statement>, CaseworkError> {
-    let caller = &request.caller;
+    policy: &InForce,
+    why: &'static str,
+) -> Result<(), CaseworkError> {
+    let mut happening = Happening::new(Kind::SearchRun).with("policy", Detail::Hash(policy.sha256));
+    // Only of galleries that there are: anything may have been typed.
+    if desk.vault.knows(&request.gallery).await? {
+        happening = happening.of(&request.gallery);
+    }
+    let happening = happening.with("refusal", Detail::Word(why)).ended(Outcome::Refused);
+    Ok(desk.vault.acting_for(&request.caller).tell(&happening).await?)
+}
+
+/// Holds what the search states against the policy, by the roles of whoever asks. Who is no user (the account that owns the
+/// data folder) may state nothing, unless it is for a submission; whoever states something must state what the policy wants. A refusal is told.
+async fn admit(desk: &Desk, request: &SearchRequest, in_force: &InForce) -> Result<Option<Statement>, CaseworkError> {
+    let (caller, policy) = (&request.caller, &in_force.policy);
     if request.stated.count() == 0 && caller.identity().is_none() && request.of.is_none() {
         return Ok(None);
     }
-    let policy_sha256 = *policy_sha256;
     let roles = caller.identity().map(|_user| caller.roles_for(Permission::SearchRun, Some(&request.gallery)));
     let admitted = policy.admit(&request.stated, &request.gallery, roles).and_then(|most| {
         let asked = u32::try_from(request.people).unwrap_or(u32::MAX);
         if asked > most {
             return Err(NotAdmitted::ListLength { most });
         }
+        request.stated.authorised_by_another(&caller.who().actor)?;
         let bare = matches!(request.threshold, ThresholdChoice::Score(_));
         if bare { policy.admit_threshold(roles) } else { Ok(()) }
     });
     match admitted {
         Ok(()) => {
             let line = |text: Option<String>| text.map(|text| printable(&text));
-            let Stated { purpose, lawful_basis, seriousness, case_ref, reason } = request.stated.trimmed();
-            let (case_ref, reason) = (line(case_ref), line(reason));
-            let stated = Stated { purpose, lawful_basis, seriousness, case_ref, reason };
-            Ok(Some(Statement { stated, policy_sha256, of: request.of }))
+            let mut stated = request.stated.trimmed();
+            stated.case_ref = line(stated.case_ref);
+            stated.reason = line(stated.reason);
+            Ok(Some(Statement { stated, policy_sha256: in_force.sha256, of: request.of }))
         }
         Err(refused) => {
-            let mut happening = Happening::new(Kind::SearchRun).with("policy", Detail::Hash(policy_sha256));
-            // Only of galleries that there are: anything may have been typed.
-            if desk.vault.knows(&request.gallery).await? {
-                happening = happening.of(&request.gallery);
-            }
-            let happening = happening.with("refusal", Detail::Word(refused.kind())).ended(Outcome::Refused);
-            desk.vault.acting_for(caller).tell(&happening).await?;
+            tell_refusal(desk, request, in_force, refused.kind()).await?;
             Err(refused.into())
         }
     }

@@ -39,6 +39,9 @@ pub struct StatedArgs {
     /// Why, in words. Kept with the search: name nobody there.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+    /// Who authorised it: a user's name, or a person's with their rank. Not whoever asks.
+    #[arg(long, value_name = "NAME")]
+    pub authoriser: Option<String>,
 }
 
 /// Search a gallery for the person in a picture.
@@ -128,8 +131,8 @@ pub async fn run(settings: Settings, command: Search) -> Result<()> {
     let caller = person(&desk).await?;
     let filter: Filter = command.filter.join(";").parse()?;
     let (gallery, faces, of) = (command.gallery, command.faces, command.submission.map(SearchOf::Submission));
-    let StatedArgs { purpose, lawful_basis, seriousness, case_ref, reason } = command.stated;
-    let stated = Stated { purpose, lawful_basis, seriousness, case_ref, reason };
+    let StatedArgs { purpose, lawful_basis, seriousness, case_ref, reason, authoriser } = command.stated;
+    let stated = Stated { purpose, lawful_basis, seriousness, case_ref, reason, authoriser };
     let request = SearchRequest { gallery, pictures, of, faces, people, threshold, filter, mode, stated, caller };
     let answer = search(&desk, request, || ()).await.context("no candidate list")?;
     spinner.finish_and_clear();

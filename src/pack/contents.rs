@@ -92,6 +92,60 @@ impl ListFile {
     }
 }
 
+/// Something that was made of the picture of a probe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edit {
+    /// From 1.
+    pub number: i64,
+    /// sha256 of the picture that was made; `None` once that is erased.
+    pub sha256: Option<String>,
+    /// Its length.
+    pub bytes: u64,
+    /// With what it was made; `None` as `sha256`.
+    pub tool: Option<String>,
+    /// How; `None` as `sha256`.
+    pub parameters: Option<String>,
+    /// By whom.
+    pub person: String,
+    /// When, RFC 3339.
+    pub made_at: String,
+}
+
+/// What there is of a probe's picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Picture {
+    /// None was kept.
+    NotKept,
+    /// It is kept.
+    Kept,
+    /// Its period is over, and it is to be erased.
+    Ended,
+    /// It is erased, and all that was made of it.
+    Erased,
+}
+
+/// `probe.json`: the picture that was searched with, without the picture.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProbeFile {
+    /// sha256 of the picture as it came.
+    pub original: String,
+    /// What there is of it.
+    pub picture: Picture,
+    /// Its number, where it was kept.
+    pub probe: Option<i64>,
+    /// Its length in bytes, where it was kept.
+    pub bytes: Option<u64>,
+    /// Since when, where it was kept.
+    pub kept_at: Option<String>,
+    /// Until when.
+    pub expires_at: Option<String>,
+    /// What was made of it, in order; searches are made with the original.
+    pub edits: Vec<Edit>,
+}
+
 /// Something that was decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

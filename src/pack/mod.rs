@@ -6,7 +6,7 @@ pub mod manifest;
 pub mod verify;
 pub mod zip;
 
-pub use contents::{Candidate, Decisions, ListFile, SearchFile, Sibling};
+pub use contents::{Candidate, Decisions, ListFile, ProbeFile, SearchFile, Sibling};
 pub use manifest::{Listing, Manifest};
 pub use verify::{Report, verify};
 
@@ -23,6 +23,8 @@ const KEY: &str = "key.pub";
 pub const SEARCH: &str = "search.json";
 /// Its candidate list.
 pub const LIST: &str = "list.json";
+/// The picture that was searched with, and what was made of it; packs of before there was such a file have none.
+pub const PROBE: &str = "probe.json";
 /// What was decided.
 pub const DECISIONS: &str = "decisions.json";
 /// The policy.
@@ -37,8 +39,9 @@ const README_TEXT: &str = "\
 This is a disclosure pack of a search for faces. Possible identification, not evidence of identity.
 
 What is in it: search.json (what was searched for, by whom, why), list.json (every candidate that was shown, those that
-nobody named included), decisions.json (what people decided), policy.json (the rules then in force), audit.jsonl (the events of the
-log about it), checkpoints.jsonl (signed words of how far the log was), manifest.json (every file with its sha256, and by
+nobody named included), probe.json (sha256 of the picture that was searched with and of each edit of it, by whom and how it was
+made, without the pictures), decisions.json (what people decided), policy.json (the rules then in force), audit.jsonl (the events of
+the log about it), checkpoints.jsonl (signed words of how far the log was), manifest.json (every file with its sha256, and by
 whom, for whom and why the pack was made), manifest.sig (the signature over it), key.pub (by which it can be checked).
 
 With the program: bertillon disclose verify PACK --key KEY, where KEY is the public key as you got it from the force by

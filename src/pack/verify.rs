@@ -11,8 +11,8 @@ use crate::base::hex;
 use crate::crypto::{PublicKey, Signature};
 use crate::pack::manifest::{Listing, Manifest, VERSION, contents};
 use crate::pack::{
-    CHECKPOINTS, EVENTS, Entry, KEY, LIST, ListFile, MANIFEST, POLICY, PackError, SEARCH, SIGNATURE, SIGNED,
-    SearchFile, zip,
+    CHECKPOINTS, EVENTS, Entry, KEY, LIST, ListFile, MANIFEST, POLICY, PROBE, PackError, ProbeFile, SEARCH, SIGNATURE,
+    SIGNED, SearchFile, zip,
 };
 
 /// What checking a pack came to.
@@ -143,6 +143,7 @@ impl<'a> Pack<'a> {
         if searched.search != manifest.search {
             return Err(fault(SEARCH, "it is of another search"));
         }
+        self.of_probe(&searched.probe)?;
         if list.candidates.iter().any(|one| one.score.to_bits() != one.score_bits.0.to_bits()) {
             return Err(fault(LIST, "a comparison score is not that of its bits"));
         }
@@ -162,6 +163,21 @@ impl<'a> Pack<'a> {
         } else {
             Err(fault(SEARCH, "the log binds another search"))
         }
+    }
+
+    /// Whether what is said of the probe's picture is of the one that was searched with.
+    fn of_probe(&self, searched: &str) -> Result<(), Fault> {
+        if !self.0.iter().any(|entry| entry.path == PROBE) {
+            return Ok(());
+        }
+        let probe: ProbeFile = self.json(PROBE)?;
+        if probe.original != searched {
+            return Err(fault(PROBE, "it is of another picture than was searched with"));
+        }
+        if (1..).zip(&probe.edits).any(|(number, edit)| edit.number != number) {
+            return Err(fault(PROBE, "edits are not numbered one after another"));
+        }
+        Ok(())
     }
 
     /// The events, each held against its hash; those that follow each other, against each other.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::ids::GalleryName;
-use crate::base::limits::{CASE_REFERENCE_BYTES_MAX, RECORD_TEXT_BYTES_MAX};
+use crate::base::limits::{AUTHORISER_BYTES_MAX, CASE_REFERENCE_BYTES_MAX, RECORD_TEXT_BYTES_MAX};
 use crate::policy::{Policy, Purpose, Role, Roles, SearchField};
 
 /// What a search states. What is blank counts as not stated.
@@ -19,6 +19,8 @@ pub struct Stated {
     pub case_ref: Option<String>,
     /// Why.
     pub reason: Option<String>,
+    /// Who authorised it: a user's name, or a person's with their rank.
+    pub authoriser: Option<String>,
 }
 
 impl Stated {
@@ -38,7 +40,18 @@ impl Stated {
             seriousness: text(SearchField::Seriousness),
             case_ref: text(SearchField::CaseRef),
             reason: text(SearchField::Reason),
+            authoriser: text(SearchField::Authoriser),
         }
+    }
+
+    /// Refuses whoever asks as the one who authorises it. A name of theirs that is not the one the system knows them by is not
+    /// recognised.
+    ///
+    /// # Errors
+    /// [`NotAdmitted::OwnAuthoriser`].
+    pub fn authorised_by_another(&self, requester: &str) -> Result<(), NotAdmitted> {
+        let own = |name: &str| name.to_lowercase() == requester.trim().to_lowercase();
+        if self.field(SearchField::Authoriser).is_some_and(own) { Err(NotAdmitted::OwnAuthoriser) } else { Ok(()) }
     }
 
     fn field(&self, field: SearchField) -> Option<&str> {
@@ -48,6 +61,7 @@ impl Stated {
             SearchField::Seriousness => &self.seriousness,
             SearchField::CaseRef => &self.case_ref,
             SearchField::Reason => &self.reason,
+            SearchField::Authoriser => &self.authoriser,
         };
         text.as_deref().map(str::trim).filter(|text| !text.is_empty())
     }
@@ -67,6 +81,9 @@ pub enum NotAdmitted {
         /// How long it may be.
         most: usize,
     },
+    /// A name with characters that no name has. 422.
+    #[error("{} has line breaks or other control characters: it is one line of plain text", .0.as_str())]
+    Unprintable(SearchField),
     /// A word that the policy does not know. 422.
     #[error("{} is none that the policy knows; it knows {known}", .field.as_str())]
     Unknown {
@@ -111,6 +128,9 @@ pub enum NotAdmitted {
         /// Which roles may.
         allowed: String,
     },
+    /// Whoever asks says that they authorised it themselves. 403.
+    #[error("who asks for a search does not authorise it: name who else did")]
+    OwnAuthoriser,
     /// Whoever asks has no role that may. 403.
     #[error(
         "the policy does not allow searches for {purpose} to any of the roles of whoever asks; it does to {allowed}"
@@ -132,8 +152,9 @@ impl NotAdmitted {
             | Self::Seriousness { .. }
             | Self::ListLength { .. }
             | Self::Threshold { .. }
+            | Self::OwnAuthoriser
             | Self::Role { .. } => true,
-            Self::Missing(_) | Self::TooLong { .. } | Self::Unknown { .. } => false,
+            Self::Missing(_) | Self::TooLong { .. } | Self::Unprintable(_) | Self::Unknown { .. } => false,
         }
     }
 
@@ -143,11 +164,13 @@ impl NotAdmitted {
         match self {
             Self::Missing(_) => "not-stated",
             Self::TooLong { .. } => "too-long",
+            Self::Unprintable(_) => "unprintable",
             Self::Unknown { .. } => "unknown-word",
             Self::Gallery { .. } => "purpose-not-allowed",
             Self::Seriousness { .. } => "not-serious-enough",
             Self::ListLength { .. } => "list-too-long",
             Self::Threshold { .. } => "threshold-not-allowed",
+            Self::OwnAuthoriser => "own-authoriser",
             Self::Role { .. } => "role-not-allowed",
         }
     }
@@ -167,12 +190,17 @@ impl Policy {
         for field in purpose.require.as_ref().unwrap_or(&self.require.search) {
             stated.field(*field).ok_or(NotAdmitted::Missing(*field))?;
         }
-        for (field, most) in
-            [(SearchField::CaseRef, CASE_REFERENCE_BYTES_MAX), (SearchField::Reason, RECORD_TEXT_BYTES_MAX)]
-        {
+        for (field, most) in [
+            (SearchField::CaseRef, CASE_REFERENCE_BYTES_MAX),
+            (SearchField::Reason, RECORD_TEXT_BYTES_MAX),
+            (SearchField::Authoriser, AUTHORISER_BYTES_MAX),
+        ] {
             if stated.field(field).is_some_and(|text| text.len() > most) {
                 return Err(NotAdmitted::TooLong { field, most });
             }
+        }
+        if stated.field(SearchField::Authoriser).is_some_and(|name| name.contains(char::is_control)) {
+            return Err(NotAdmitted::Unprintable(SearchField::Authoriser));
         }
         if let Some(basis) = stated.field(SearchField::LawfulBasis)
             && !self.lawful_bases.iter().any(|known| known == basis)
@@ -268,6 +296,7 @@ mod tests {
             seriousness: some("indictable"),
             case_ref: some("CR/1/26"),
             reason: some("robbery, only still"),
+            authoriser: None,
         }
     }
 
@@ -328,6 +357,33 @@ mod tests {
         let measure = Stated { purpose: Some("evaluation".to_owned()), ..Stated::default() };
         assert_eq!(ask(&measure, "eval-1", &[Role::Evaluator]), Ok(1000));
         assert_eq!(kind(&measure, "eval-1"), "role-not-allowed");
+    }
+
+    #[test]
+    fn who_asks_is_not_who_authorises_and_a_policy_can_want_to_know_who_did() {
+        let by = |name: &str| Stated { authoriser: Some(name.to_owned()), ..full() };
+        let mut policy = Policy::builtin().unwrap();
+        policy.require.search.push(SearchField::Authoriser);
+        assert_eq!(policy.check(), []);
+        let text = policy.text().unwrap();
+        let ask =
+            |stated: &Stated| policy.admit(stated, &"custody".parse().unwrap(), Some(Roles::of(&[Role::Examiner])));
+        assert!(text.contains("\"authoriser\""), "{text}");
+        for blank in [full(), by("  ")] {
+            assert_eq!(ask(&blank), Err(NotAdmitted::Missing(SearchField::Authoriser)));
+        }
+        assert_eq!(ask(&by("Insp. Una Müller")), Ok(50));
+        assert_eq!(ask(&by("una\nxena")), Err(NotAdmitted::Unprintable(SearchField::Authoriser)));
+        assert_eq!(ask(&by(&"é".repeat(65))).unwrap_err().kind(), "too-long");
+        for own in ["xena", " XENA\t", "Xena"] {
+            let refused = by(own).authorised_by_another("xena").unwrap_err();
+            assert!(refused.is_forbidden() && refused.kind() == "own-authoriser", "{own:?}: {refused}");
+        }
+        for other in ["una", "xena b", "Insp. Xena"] {
+            assert_eq!(by(other).authorised_by_another("xena"), Ok(()), "{other}");
+        }
+        assert_eq!(full().authorised_by_another("xena"), Ok(()));
+        assert_eq!((by("una").count(), by(" ").count()), (6, 5));
     }
 
     #[test]

@@ -89,11 +89,14 @@ pub enum SearchField {
     CaseRef,
     /// Why, in words.
     Reason,
+    /// Who authorised it, who is not whoever asks.
+    Authoriser,
 }
 
 impl SearchField {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Purpose, Self::LawfulBasis, Self::Seriousness, Self::CaseRef, Self::Reason];
+    pub const ALL: [Self; 6] =
+        [Self::Purpose, Self::LawfulBasis, Self::Seriousness, Self::CaseRef, Self::Reason, Self::Authoriser];
 
     /// As files, flags and refusals name it.
     #[must_use]
@@ -104,6 +107,7 @@ impl SearchField {
             Self::Seriousness => "seriousness",
             Self::CaseRef => "case_ref",
             Self::Reason => "reason",
+            Self::Authoriser => "authoriser",
         }
     }
 }

@@ -7,9 +7,11 @@ use crate::audit::{Caller, Happening, Object};
 use crate::base::clock;
 use crate::base::ids::{GalleryName, TemplateId};
 use crate::base::limits::{
-    AUDIT_OBJECTS_MAX, CANDIDATES_MAX, DISCLOSURE_PAGE_MAX, DISCLOSURES_MAX, RECORD_TEXT_BYTES_MAX, REVIEW_PAGE_MAX,
+    AUDIT_OBJECTS_MAX, CANDIDATES_MAX, DISCLOSURE_PAGE_MAX, DISCLOSURES_MAX, PROBE_EDITS_MAX, RECORD_TEXT_BYTES_MAX,
+    REVIEW_PAGE_MAX,
 };
-use crate::pack::contents::{Candidate, Said};
+use crate::base::text::is_overwritten;
+use crate::pack::contents::{Candidate, Edit, Picture, ProbeFile, Said};
 use crate::records::{Change, DbRow, Records, RecordsError, Statement};
 
 /// The disclosures of a data folder, for one caller. Clones share them.
@@ -100,6 +102,7 @@ impl DisclosureBook {
             searched.purpose.clone_from(&stated.purpose);
             searched.lawful_basis.clone_from(&stated.lawful_basis);
             searched.seriousness.clone_from(&stated.seriousness);
+            searched.authorised = self.records.authorised(search).await?;
         }
         let text = |column: &str| row.try_get::<String, _>(column).map_err(&sql);
         let (at, actor, origin) = (text("at")?, text("actor")?, text("origin")?);
@@ -133,6 +136,36 @@ impl DisclosureBook {
             })
         };
         rows.iter().map(candidate).collect::<Result<_, sqlx::Error>>().map_err(self.records.sql())
+    }
+
+    /// The picture that a search was made with, whose sha256 is `original`, and what was made of it; without any picture.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
+    pub async fn probe(&self, search: i64, original: &str) -> Result<ProbeFile, RecordsError> {
+        let mut reading = self.records.read().await?;
+        let select = "SELECT p.id AS id, p.state AS state, p.bytes AS bytes, p.kept_at AS kept_at, p.expires_at AS expires_at \
+             FROM search_probe w JOIN probe_image p ON p.id = w.probe_id WHERE w.search_id = $1";
+        let query = sqlx::query(select).bind(search).fetch_optional(&mut *reading);
+        let mut file = match query.await.map_err(self.records.sql())? {
+            Some(row) => probe_of(&row, original).map_err(self.records.sql())?,
+            None => ProbeFile {
+                original: original.to_owned(),
+                picture: Picture::NotKept,
+                probe: None,
+                bytes: None,
+                kept_at: None,
+                expires_at: None,
+                edits: Vec::new(),
+            },
+        };
+        let select = "SELECT number, sha256, bytes, tool, parameters, person, made_at FROM probe_edit WHERE probe_id = $1 \
+             ORDER BY number LIMIT $2";
+        let query = sqlx::query(select).bind(file.probe).bind(PROBE_EDITS_MAX as i64).fetch_all(&mut *reading);
+        let rows = query.await.map_err(self.records.sql())?;
+        let edits = rows.iter().map(edit_of).collect::<Result<_, _>>();
+        file.edits = edits.map_err(self.records.sql())?;
+        Ok(file)
     }
 
     /// The hash by which the log binds a search; `None` for searches of before it did.
@@ -253,6 +286,41 @@ fn named(row: &DbRow, gone: bool) -> Result<Named, sqlx::Error> {
     })
 }
 
+fn probe_of(row: &DbRow, original: &str) -> Result<ProbeFile, sqlx::Error> {
+    let (state, expires_at): (String, String) = (row.try_get("state")?, row.try_get("expires_at")?);
+    let picture = match state.as_str() {
+        "kept" if expires_at > clock::now_rfc3339() => Picture::Kept,
+        "erased" => Picture::Erased,
+        _due => Picture::Ended,
+    };
+    Ok(ProbeFile {
+        original: original.to_owned(),
+        picture,
+        probe: Some(row.try_get("id")?),
+        bytes: Some(row.try_get::<i64, _>("bytes")? as u64),
+        kept_at: Some(row.try_get("kept_at")?),
+        expires_at: Some(expires_at),
+        edits: Vec::new(),
+    })
+}
+
+/// With as much of it as its picture's erasure left.
+fn edit_of(row: &DbRow) -> Result<Edit, sqlx::Error> {
+    let text = |column: &str| row.try_get::<String, _>(column);
+    let sha256 = Some(text("sha256")?).filter(|sha256| !is_overwritten(sha256));
+    // All three go at once; what is left is no text that somebody wrote.
+    let left = |said: String| sha256.is_some().then_some(said);
+    Ok(Edit {
+        number: row.try_get("number")?,
+        bytes: row.try_get::<i64, _>("bytes")? as u64,
+        tool: left(text("tool")?),
+        parameters: left(text("parameters")?),
+        person: text("person")?,
+        made_at: text("made_at")?,
+        sha256,
+    })
+}
+
 fn searched_of(row: &DbRow) -> Result<Searched, sqlx::Error> {
     let number = |column: &str| row.try_get::<i64, _>(column);
     let pixels = |column: &str| Ok::<_, sqlx::Error>(Exact(row.try_get::<f64, _>(column)? as f32));
@@ -275,6 +343,7 @@ fn searched_of(row: &DbRow) -> Result<Searched, sqlx::Error> {
         purpose: None,
         lawful_basis: None,
         seriousness: None,
+        authorised: None,
         candidates: Vec::new(),
     })
 }

@@ -12,7 +12,7 @@ use crate::records::disclosures::DisclosureBook;
 use crate::records::{Change, RecordsError};
 
 /// As many digits as a salt has.
-const NO_SALT: &str = "00000000000000000000000000000000";
+pub(super) const NO_SALT: &str = "00000000000000000000000000000000";
 
 /// Searches of a gallery whose list is over: of those that became no lead and were disclosed to nobody, the ones before `$2`; of the others
 /// the ones before `$3`. What is under review, and whatever shows somebody who is under legal hold, stays.
@@ -111,6 +111,7 @@ impl Change {
         for (table, which) in SAID {
             self.overwrite(table, &["said"], which, &[search.into()]).await?;
         }
+        self.forget_authoriser(search).await?;
         // Nothing is left to state when it is searched anew.
         self.expire_unsolved_search(search).await?;
         let now = clock::now_rfc3339();

@@ -68,7 +68,7 @@ type DbPool = sqlx::Pool<Db>;
 type DbConnection = <Db as sqlx::Database>::Connection;
 type DbRow = <Db as sqlx::Database>::Row;
 
-const SCHEMA_VERSION: i64 = 20;
+const SCHEMA_VERSION: i64 = 21;
 /// The first schema with subjects.
 const SUBJECTS_SINCE: i64 = 11;
 /// Subjects and images for references of before schema 11.
@@ -244,7 +244,8 @@ impl Records {
             migration(17, "sign in", include_str!("migrations/0017_sign_in.sql")),
             migration(18, "storage", include_str!("migrations/0018_storage.sql")),
             migration(19, "lists", include_str!("migrations/0019_lists.sql")),
-            migration(SCHEMA_VERSION, "session proof", include_str!("migrations/0020_session_proof.sql")),
+            migration(20, "session proof", include_str!("migrations/0020_session_proof.sql")),
+            migration(SCHEMA_VERSION, "authoriser", include_str!("migrations/0021_authoriser.sql")),
         ];
         let translated = migrations.into_iter().map(|migration| self.translated(migration));
         let migrations = translated.collect::<Result<Vec<_>, _>>()?;

@@ -2,7 +2,7 @@
 
 use sqlx::Row as _;
 
-use crate::audit::searched::{self, Exact, Listed, Named, Searched};
+use crate::audit::searched::{self, Authorised, Exact, Listed, Named, Searched};
 use crate::audit::{Caller, Detail, Happening, Kind, Object};
 use crate::base::clock;
 use crate::base::hex::{self, Digits};
@@ -110,6 +110,9 @@ impl Records {
             if let Some(statement) = &search.stated {
                 change.add_statement(id, statement).await?;
             }
+            if let Some(authorised) = &searched.authorised {
+                change.add_authoriser(id, authorised).await?;
+            }
             bound.push((id, change.add_context(&searched).await?));
             ids.push(id);
         }
@@ -166,7 +169,7 @@ impl Records {
 }
 
 impl SearchRecord {
-    /// What the log binds of it, under its number; its candidates have no salts yet.
+    /// What the log binds of it, under its number; its candidates have no salts yet, and nobody has authorised it.
     fn searched(&self, search: i64) -> Searched {
         let FaceBox { x, y, width, height } = self.face;
         let stated = |field: fn(&Stated) -> &Option<String>| {
@@ -194,6 +197,7 @@ impl SearchRecord {
             purpose: stated(|stated| &stated.purpose),
             lawful_basis: stated(|stated| &stated.lawful_basis),
             seriousness: stated(|stated| &stated.seriousness),
+            authorised: None,
             candidates: self.candidates.iter().map(listed).collect(),
         }
     }
@@ -210,15 +214,23 @@ impl Change {
         if gone > 0 { Err(RecordsError::ErasedMeanwhile) } else { Ok(()) }
     }
 
+    fn salt(&self) -> Result<Digits<16>, RecordsError> {
+        Ok(Digits(random::bytes().map_err(|error| self.damaged(error.to_string()))?))
+    }
+
     /// Adds what was shown, each candidate with a salt of its own; what the log binds of the search.
     async fn add_list(&mut self, id: i64, search: &SearchRecord) -> Result<Searched, RecordsError> {
         let mut searched = search.searched(id);
+        if let Some(name) = search.stated.as_ref().and_then(|statement| statement.stated.authoriser.clone()) {
+            searched.form = searched::THIRD;
+            searched.authorised = Some(Authorised::By { name, salt: self.salt()? });
+        }
         if searched.candidates.is_empty() {
             return Ok(searched);
         }
         self.refuse_erased(&search.gallery, &searched.candidates).await?;
         for candidate in &mut searched.candidates {
-            candidate.named = Named::Salted(Digits(random::bytes().map_err(|error| self.damaged(error.to_string()))?));
+            candidate.named = Named::Salted(self.salt()?);
         }
         let mut rows =
             SqlBuilder::new("INSERT INTO search_candidate (search_id, rank, template_id, score, salt, entry) ");

@@ -2,8 +2,10 @@
 
 use sqlx::Row as _;
 
+use crate::audit::searched::Authorised;
 use crate::base::hex;
 use crate::policy::Stated;
+use crate::records::lists::NO_SALT;
 use crate::records::{Change, Records, RecordsError};
 
 /// What a search stated, and the policy that it was held against.
@@ -28,8 +30,9 @@ pub enum SearchOf {
 
 impl Change {
     pub(super) async fn add_statement(&mut self, search: i64, statement: &Statement) -> Result<(), RecordsError> {
-        let Statement { stated: Stated { purpose, lawful_basis, seriousness, case_ref, reason }, policy_sha256, of } =
-            statement;
+        let Statement { stated, policy_sha256, of } = statement;
+        // Who authorised it stands with what the log binds.
+        let Stated { purpose, lawful_basis, seriousness, case_ref, reason, authoriser: _ } = stated;
         let insert = "INSERT INTO search_statement (search_id, purpose, lawful_basis, seriousness, policy_sha256) \
              VALUES ($1, $2, $3, $4, $5)";
         sqlx::query(insert)
@@ -57,9 +60,44 @@ impl Change {
             None => Ok(()),
         }
     }
+
+    /// Keeps who authorised a search.
+    pub(super) async fn add_authoriser(&mut self, search: i64, authorised: &Authorised) -> Result<(), RecordsError> {
+        let Authorised::By { name, salt } = authorised else { return Ok(()) };
+        let insert = "INSERT INTO search_authoriser (search_id, said, salt, entry) VALUES ($1, $2, $3, $4)";
+        let query = sqlx::query(insert).bind(search).bind(name).bind(salt.to_string());
+        let query = query.bind(authorised.entry(search).to_string()).execute(&mut *self.transaction);
+        query.await.map(drop).map_err(self.sql())
+    }
+
+    /// Overwrites who authorised a search, and the salt of their hash.
+    pub(super) async fn forget_authoriser(&mut self, search: i64) -> Result<(), RecordsError> {
+        self.overwrite("search_authoriser", &["said"], "search_id = $1", &[search.into()]).await?;
+        let update = "UPDATE search_authoriser SET salt = $2 WHERE search_id = $1";
+        let query = sqlx::query(update).bind(search).bind(NO_SALT).execute(&mut *self.transaction);
+        query.await.map(drop).map_err(self.sql())
+    }
 }
 
 impl Records {
+    /// Who authorised a search; `None` where that was not stated.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
+    pub(super) async fn authorised(&self, search: i64) -> Result<Option<Authorised>, RecordsError> {
+        let select = "SELECT said, salt, entry FROM search_authoriser WHERE search_id = $1";
+        let query = sqlx::query_as::<_, (String, String, String)>(select).bind(search);
+        let Some((name, salt, entry)) = query.fetch_optional(&self.pool).await.map_err(self.sql())? else {
+            return Ok(None);
+        };
+        let bad = |_| self.damaged("who authorised a search is bound by no hash".to_owned());
+        Ok(Some(if salt == NO_SALT {
+            Authorised::Ended(entry.parse().map_err(bad)?)
+        } else {
+            Authorised::By { name, salt: salt.parse().map_err(bad)? }
+        }))
+    }
+
     /// What a search stated; `None` where it stated nothing, or there is no such search.
     ///
     /// # Errors
@@ -68,6 +106,7 @@ impl Records {
         let select = "SELECT purpose, lawful_basis, seriousness, policy_sha256, \
              (SELECT said FROM search_text t WHERE t.search_id = s.search_id AND field = 'case_ref') AS case_ref, \
              (SELECT said FROM search_text t WHERE t.search_id = s.search_id AND field = 'reason') AS reason, \
+             (SELECT said FROM search_authoriser a WHERE a.search_id = s.search_id) AS authoriser, \
              (SELECT w.submission_id FROM submission_search w WHERE w.search_id = s.search_id) AS submission, \
              (SELECT w.unsolved_id FROM unsolved_search w WHERE w.search_id = s.search_id) AS unsolved \
              FROM search_statement s WHERE search_id = $1";
@@ -80,6 +119,7 @@ impl Records {
             seriousness: text("seriousness")?,
             case_ref: text("case_ref")?,
             reason: text("reason")?,
+            authoriser: text("authoriser")?,
         };
         let policy = text("policy_sha256")?.as_deref().and_then(hex::decode_32);
         let policy_sha256 = policy.ok_or_else(|| self.damaged("a search was held against no policy".to_owned()))?;

@@ -44,6 +44,10 @@ def text_of(searched, candidates):
         lines.append(f"{shown} {or_none(key)}")
     lines.append("face " + " ".join(searched["face"]))
     lines += [f"{name} {or_none(name)}" for name in ("purpose", "lawful_basis", "seriousness")]
+    if "authorised" in searched:
+        by = searched["authorised"]["by"]
+        text = f"{by['salt']} {searched['search']} {by['name']}"
+        lines.append(f"authoriser {sha256(f'bertillon authoriser 1{chr(10)}{text}{chr(10)}')}")
     lines += [candidate(one) for one in candidates]
     return "\n".join(lines) + "\n"
 
@@ -90,6 +94,12 @@ def main(path, public):
         fail("list.json: another list than the log binds")
     if ran["detail"]["searches"] != sha256("".join(f"{one['search']} {one['sha256']}\n" for one in search["bound"])):
         fail("search.json: another search than the log binds")
+    if "probe.json" in files:
+        probe = json.loads(files["probe.json"])
+        if probe["original"] != search["searched"]["probe"]:
+            fail("probe.json: of another picture than was searched with")
+        if [edit["number"] for edit in probe["edits"]] != list(range(1, len(probe["edits"]) + 1)):
+            fail("probe.json: edits are not numbered one after another")
     if any(bits(one["score"]) != one["score_bits"] for one in candidates):
         fail("list.json: a score is not that of its bits")
     print(f"search {number}: {len(listed)} files, {len(candidates)} candidates")

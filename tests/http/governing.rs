@@ -126,6 +126,29 @@ fn an_adopted_policy_took_two_people_and_counts_from_the_next_search_on() {
     assert_eq!((record.proposed_by.as_str(), said), ("ann", vec![("bob", "approved")]));
 }
 
+/// Who asks and who authorises are two: a force's policy may want the second to be named, and it is never the first.
+#[test]
+fn a_policy_can_want_every_search_to_be_authorised_by_somebody_else() {
+    let house = House::new();
+    let xena = house.beside.key("xena", None, 6_000).0;
+    refused(&house.search(&xena, &[("authoriser", "Xena")]), 403, "own-authoriser");
+    refused(&house.search(&xena, &[("authoriser", "Insp. Una")]), 409, "other-model");
+    let wanting = BUILTIN.replace("\"case_ref\", \"reason\"]", "\"case_ref\", \"reason\", \"authoriser\"]");
+    let wanting = wanting.replace("Built-in: retrospective search, strict", "Authorised");
+    let proposal = house.propose("ann", &wanting).unwrap();
+    refused(&house.search(&xena, &[]), 409, "other-model");
+    assert_eq!(house.say("bob", proposal, Voice::Approve).unwrap(), State::Adopted);
+    let answer = house.search(&xena, &[]);
+    assert!(answer.text().contains("authoriser"), "{}", answer.text());
+    refused(&answer, 422, "not-stated");
+    refused(&house.search(&xena, &[("authoriser", " xena ")]), 403, "own-authoriser");
+    let event = house.beside.newest();
+    assert_eq!((event.kind.as_str(), event.actor.as_str(), event.outcome), ("search.run", "xena", Outcome::Refused));
+    assert!(format!("{:?}", event.detail).contains("own-authoriser"), "{event:?}");
+    refused(&house.search(&xena, &[("authoriser", "a\u{7}b")]), 422, "unprintable");
+    refused(&house.search(&xena, &[("authoriser", "Insp. Una")]), 409, "other-model");
+}
+
 /// Whoever can write the data base can write anything; that it is seen is what the hash is for. Nothing is searched by such rules.
 #[test]
 fn a_policy_that_was_changed_after_its_approval_lets_nobody_search() {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use bertillon::audit::searched::Authorised;
 use bertillon::audit::{Caller, Identity, Outcome};
 use bertillon::base::hex;
 use bertillon::base::ids::TemplateId;
@@ -12,10 +13,11 @@ use bertillon::casework::disclosure::{self, DisclosureError, Made, Request, What
 use bertillon::casework::review::{Finding, ReviewRoom};
 use bertillon::casework::{CaseworkError, Desk};
 use bertillon::crypto::{PublicKey, SigningKey};
-use bertillon::gallery::Erase;
+use bertillon::gallery::{Erase, NewEdit};
 use bertillon::identify::{Filter, Identification, ListRule, Mode, Question, identify};
+use bertillon::pack::contents::Picture;
 use bertillon::pack::manifest::{Listing, Manifest, contents};
-use bertillon::pack::{Entry, ListFile, SearchFile, make, verify, zip};
+use bertillon::pack::{Entry, ListFile, ProbeFile, SearchFile, make, verify, zip};
 use bertillon::policy::{Policy, Role, Roles, Stated};
 use bertillon::records::{EventFilter, RecordedCandidate, SearchRecord, Statement};
 use bertillon::rights::Rights;
@@ -23,6 +25,7 @@ use bertillon::segment::Precision;
 use proptest::prelude::*;
 
 use crate::bulk::opened;
+use crate::pictures::{of, picture};
 use crate::records_at::by_hand;
 use crate::{enrol, model_id, name, new_vault, reference, run, search, subject, template};
 
@@ -37,6 +40,7 @@ pub(crate) async fn lead(home: &Path) -> Desk {
         purpose: some("investigate_crime"),
         case_ref: some("CR/77/26"),
         reason: some("the only still"),
+        authoriser: some("Insp. Theodora Marsh"),
         ..Stated::default()
     };
     let stated = Some(Statement { stated, policy_sha256: [7; 32], of: None });
@@ -110,7 +114,7 @@ fn a_pack_is_checked_elsewhere_by_the_public_key_alone() {
         assert_eq!(elsewhere(&out, None).0, Some(3));
         let (code, said) = elsewhere(&out, Some(&"ab".repeat(32)));
         assert!(code == Some(1) && said.contains("key.pub"), "{said}");
-        assert_eq!(oracle(&out, &pack.key), (true, "search 1: 8 files, 5 candidates\n".to_owned()));
+        assert_eq!(oracle(&out, &pack.key), (true, "search 1: 9 files, 5 candidates\n".to_owned()));
         // All that was shown is in it, and names of nobody but the candidate of the lead.
         let entries = zip::read(&bytes).unwrap();
         let list: ListFile = serde_json::from_str(file(&entries, "list.json")).unwrap();
@@ -121,7 +125,14 @@ fn a_pack_is_checked_elsewhere_by_the_public_key_alone() {
         for key in 1..=6 {
             assert_eq!(all.contains(subject(key).as_str()), key == 5, "{key}");
         }
-        for wanted in ["CR/77/26", "the only still", "scar at the chin", "possible_identification", "\"0123\""] {
+        for wanted in [
+            "CR/77/26",
+            "the only still",
+            "Insp. Theodora Marsh",
+            "scar at the chin",
+            "possible_identification",
+            "\"0123\"",
+        ] {
             assert!(all.contains(wanted), "{wanted}");
         }
         let report = verify(&bytes, None).unwrap();
@@ -154,6 +165,53 @@ fn any_changed_byte_of_a_pack_is_found() {
         let at = place.index(bad.len());
         bad[at] ^= 1 << bit;
         prop_assert!(verify(&bad, None).is_err(), "byte {}", at);
+    });
+}
+
+#[test]
+fn a_pack_has_the_hash_of_the_picture_and_of_each_edit_of_it() {
+    run(async {
+        let home = tempfile::tempdir().unwrap();
+        let desk = lead(home.path()).await;
+        let (came, cropped) = (picture(1, 9_000), picture(2, 800));
+        let sealed = desk.vault.seal_probes(&name(), vec![came.clone()], "2999-01-01T00:00:00Z").await.unwrap();
+        let record = SearchRecord { probe_sha256: of(&came), ..search(&SEARCHED.map(TemplateId)) };
+        let number = desk.vault.record_searches_keeping(&name(), vec![record], sealed).await.unwrap()[0];
+        let (tool, parameters) = ("levels of the test 1.0".to_owned(), "cropped to 10,10 200x200".to_owned());
+        let edit = NewEdit { bytes: cropped.clone(), tool: tool.clone(), parameters: parameters.clone() };
+        let xena = desk.vault.acting_for(&Caller::new("xena", "test", None));
+        xena.add_edit(1, edit).await.unwrap();
+        let out = |name: &str| home.path().join(name);
+        let (pack, bytes) = made(&desk, What::Search(number), &out("kept.zip")).await;
+        let entries = zip::read(&bytes).unwrap();
+        let probe: ProbeFile = serde_json::from_str(file(&entries, "probe.json")).unwrap();
+        assert_eq!((probe.original, probe.picture, probe.bytes), (hex::encode(&of(&came)), Picture::Kept, Some(9_000)));
+        let [edit] = probe.edits.as_slice() else { panic!("{:?}", probe.edits) };
+        let sha256 = hex::encode(&of(&cropped));
+        assert_eq!((edit.number, edit.sha256.as_ref(), edit.person.as_str()), (1, Some(&sha256), "xena"));
+        assert_eq!((&edit.tool, &edit.parameters), (&Some(tool), &Some(parameters)));
+        assert!(file(&entries, "audit.jsonl").contains("probe.edited"), "the log says when, by whom");
+        for picture in [&came, &cropped] {
+            assert!(!bytes.windows(64).any(|window| window == &picture[..64]), "no picture is in it");
+        }
+        assert!(verify(&bytes, None).is_ok() && oracle(&out("kept.zip"), &pack.key).0);
+        let at = bytes.windows(64).position(|window| window == sha256.as_bytes()).unwrap();
+        let mut bad = bytes.clone();
+        bad[at] ^= 1;
+        assert!(verify(&bad, None).unwrap_err().to_string().starts_with("probe.json"));
+        // Of a search with no kept picture its hash is known, of an erased one what is left.
+        let (_, bytes) = made(&desk, What::Search(1), &out("none.zip")).await;
+        let none: ProbeFile = serde_json::from_str(file(&zip::read(&bytes).unwrap(), "probe.json")).unwrap();
+        assert_eq!((none.original, none.picture, none.probe), ("09".repeat(32), Picture::NotKept, None));
+        desk.vault.erase_probe(1).await.unwrap();
+        let (pack, bytes) = made(&desk, What::Search(number), &out("erased.zip")).await;
+        let gone: ProbeFile = serde_json::from_str(file(&zip::read(&bytes).unwrap(), "probe.json")).unwrap();
+        assert_eq!((gone.original, gone.picture), (hex::encode(&of(&came)), Picture::Erased));
+        let left = &gone.edits[0];
+        assert_eq!((&left.sha256, &left.tool, &left.parameters), (&None, &None, &None));
+        assert_eq!((left.person.as_str(), left.made_at.is_empty()), ("xena", false));
+        assert!(oracle(&out("erased.zip"), &pack.key).0);
+        desk.vault.close().await;
     });
 }
 
@@ -235,6 +293,8 @@ fn who_was_erased_since_is_on_the_list_as_that() {
         assert_eq!(kept, ["live"], "the list of somebody else stays");
         let search: SearchFile = serde_json::from_str(file(&entries, "search.json")).unwrap();
         assert_eq!((search.case_ref.as_deref(), search.reason), (Some("CR/77/26"), Some("x".repeat(14))));
+        let by = search.searched.authorised.unwrap();
+        assert!(matches!(by, Authorised::By { name, .. } if name == "Insp. Theodora Marsh"), "who is an officer stays");
         assert!(!file(&entries, "decisions.json").contains("scar"));
         assert!(verify(&bytes, None).unwrap().list_bound, "the log still binds the list");
         assert!(oracle(&out("after.zip"), &pack.key).0);

@@ -1,5 +1,7 @@
 //! Candidate lists that end, and what is counted of what was done.
 
+use std::path::Path;
+
 use bertillon::audit::{Caller, Event, Happening, Kind};
 use bertillon::base::day::Day;
 use bertillon::base::hex;
@@ -66,7 +68,9 @@ fn lists_end_with_their_period_and_what_became_a_lead_or_was_disclosed_with_that
         assert_eq!(run_on(today.plus_days(7 * 365)).await, 2);
         assert_eq!(left().await, [fourth]);
         let gone = desk.vault.disclosure_book().search(1).await.unwrap().unwrap();
+        assert_eq!(hex::encode(&gone.searched.sha256()), gone.sha256.unwrap(), "nor who authorised it");
         let stated = gone.statement.unwrap().stated;
+        assert_eq!(stated.authoriser, Some("x".repeat("Insp. Theodora Marsh".len())));
         assert_eq!((stated.case_ref, stated.reason), (Some("x".repeat(8)), Some("x".repeat(14))));
         let refused = disclosure::make(&desk, &una(), &request(What::Lead(1), home.path().join("late.zip"))).await;
         let refused = refused.unwrap_err().to_string();
@@ -84,11 +88,17 @@ fn lists_end_with_their_period_and_what_became_a_lead_or_was_disclosed_with_that
             ]
         );
         desk.vault.close().await;
-        let bytes = windows(&home.path().join("data"), 12);
-        for written in [&b"the only still"[..], b"scar at the chin", b"charge of the man with the van"] {
-            assert!(!bytes.contains(&written[..12]), "{}", String::from_utf8_lossy(written));
-        }
+        nothing_that_was_said_is_left(&home.path().join("data"));
     });
+}
+
+fn nothing_that_was_said_is_left(data: &Path) {
+    let bytes = windows(data, 12);
+    let said =
+        [&b"the only still"[..], b"Insp. Theodora Marsh", b"scar at the chin", b"charge of the man with the van"];
+    for written in said {
+        assert!(!bytes.contains(&written[..12]), "{}", String::from_utf8_lossy(written));
+    }
 }
 
 /// The erasure looked at the lists that there were, and does not come back for one that is recorded after it.

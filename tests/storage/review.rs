@@ -2,14 +2,18 @@
 
 use std::path::Path;
 
+use bertillon::audit::searched::Named;
 use bertillon::audit::{Caller, Event};
+use bertillon::base::hex;
 use bertillon::base::ids::TemplateId;
 use bertillon::casework::CaseworkError;
+use bertillon::casework::review::view::Shown;
 use bertillon::casework::review::{Finding, Outcome, Refusal, ReviewError, ReviewRoom, State, View};
 use bertillon::gallery::{Access, Erase, Vault};
 use bertillon::policy::{Policy, Role, Roles, Stated};
 use bertillon::records::{EventFilter, Records, SearchRecord, Statement};
 use bertillon::segment::Precision;
+use sha2::{Digest as _, Sha256};
 
 use crate::records_at::{self, by_hand};
 use crate::{enrol, name, new_vault, options, reference, run, search, subject};
@@ -158,6 +162,42 @@ fn who_has_yet_to_decide_sees_nothing_that_could_sway_them() {
             assert_ne!(order, &SEARCHED);
         }
         assert_ne!(orders[0], orders[1]);
+        vault.close().await;
+    });
+}
+
+/// What somebody was shown is in the log by a hash that anybody can make who has docs/REVIEW.md and docs/AUDIT_FORMAT.md.
+#[test]
+fn a_view_has_the_hash_and_the_order_that_the_page_says() {
+    run(async {
+        let home = tempfile::tempdir().unwrap();
+        let (vault, search) = searched(home.path()).await;
+        let ann = person(&vault, "ann");
+        let review = ann.open(search).await.unwrap();
+        ann.claim(review).await.unwrap();
+        let view = ann.see(review).await.unwrap();
+        let sha256 = |text: String| hex::encode(&Sha256::digest(text));
+        let mut order = SEARCHED;
+        order.sort_by_key(|template| sha256(format!("bertillon view 1\n{review} {template} ann")));
+        assert_eq!(templates(&view), order);
+        let listed = vault.disclosure_book().search(search).await.unwrap().unwrap().candidates;
+        let entry = |template: u64| {
+            let one = listed.iter().find(|one| one.template == template).unwrap();
+            let Named::Salted(salt) = one.named else { panic!("{one:?}") };
+            let bits = format!("{:08x}", one.score.to_bits());
+            sha256(format!("bertillon candidate 1\n{salt} {search} {} {template} {bits}\n", one.rank))
+        };
+        let head = format!("bertillon view 1\n{review} ann\n");
+        let lines: Vec<String> = order.iter().map(|template| format!("{} - - -\n", entry(*template))).collect();
+        assert_eq!(hex::encode(&view.sha256), sha256(head.clone() + &lines.concat()));
+        ann.decide(review, Finding::Exclusion, None).await.unwrap();
+        let view = ann.see(review).await.unwrap();
+        let line = |one: &Shown| {
+            let Shown { template, rank, score, .. } = one;
+            format!("{} {} {:08x} named\n", entry(template.0), rank.unwrap(), score.unwrap().to_bits())
+        };
+        let lines: Vec<String> = view.candidates.iter().map(line).collect();
+        assert_eq!(hex::encode(&view.sha256), sha256(head + &lines.concat()));
         vault.close().await;
     });
 }
@@ -335,6 +375,7 @@ fn what_a_search_states_is_kept_with_it() {
             seriousness: None,
             case_ref: some("CR/77/26"),
             reason: some("the only still"),
+            authoriser: some("Insp. Una Müller"),
         };
         let statement = Statement { stated, policy_sha256: [7; 32], of: None };
         let with = SearchRecord { stated: Some(statement.clone()), ..search(&[TemplateId(1)]) };
@@ -345,9 +386,10 @@ fn what_a_search_states_is_kept_with_it() {
         records.close().await;
         let events = told(&vault, &format!("search:{}", ids[0])).await;
         let detail = serde_json::to_value(&events[0].detail).unwrap();
-        assert_eq!((&detail["stated"], &detail["policy"]), (&4.into(), &"07".repeat(32).into()));
+        assert_eq!((&detail["stated"], &detail["policy"]), (&5.into(), &"07".repeat(32).into()));
         let told = serde_json::to_string(&events).unwrap();
-        assert!(!told.contains("CR/77") && !told.contains("still"), "free text has no place in the log");
+        let said = ["CR/77", "still", "Una"];
+        assert!(!said.iter().any(|said| told.contains(said)), "free text has no place in the log");
         vault.close().await;
     });
 }

@@ -354,6 +354,49 @@ fn a_search_takes_its_submission_and_none_that_is_over() {
     });
 }
 
+/// Made anew, the search has another number and maybe another who asks; the picture is of who handed it in.
+#[test]
+fn who_handed_a_picture_in_has_a_part_in_its_rescan_too() {
+    run(async {
+        let home = tempfile::tempdir().unwrap();
+        let desk = house(home.path()).await;
+        handed_in(&desk, "sam", &[1], "SHOP/8/26").await.unwrap();
+        let model = desk.catalogue.set("mtcnn-dlib").unwrap().id();
+        let all = (1..=3).map(|key| bertillon::gallery::NewReference { model: model.clone(), ..reference(key, key) });
+        enrol(&desk.vault, all.collect()).await;
+        let gallery = crate::name();
+        let sealed = desk.vault.seal_probes(&gallery, vec![still(1)], "2999-01-01T00:00:00Z").await.unwrap();
+        let first = SearchRecord { probe_sha256: of(&still(1)), ..searched(1) };
+        let ids = desk.vault.record_searches_keeping(&gallery, vec![first.clone()], sealed).await.unwrap();
+        let entry = desk.vault.unsolved_book().add(ids[0], "una", "the only still").await.unwrap().unwrap();
+        let anew = |who: &str| {
+            let of = Some(SearchOf::Unsolved(entry));
+            let stated = first.stated.clone().map(|statement| Statement { of, ..statement });
+            SearchRecord { stated, actor: who.to_owned(), ..first.clone() }
+        };
+        let rescans = desk.vault.record_searches(&[anew("rea"), anew("rea")]).await.unwrap();
+        let bare = SearchRecord { actor: "rea".to_owned(), ..search(&[TemplateId(3)]) };
+        let bare = desk.vault.record_searches(&[bare]).await.unwrap()[0];
+        let under = |who: &str| {
+            let caller = Caller::new(who, "test", None);
+            ReviewRoom::under(Policy::builtin().unwrap(), &desk.vault, &caller, Some(Roles::of(&Role::ALL))).unwrap()
+        };
+        for (search, first, second, refused) in
+            [(rescans[0], "rea", "sam", true), (rescans[1], "sam", "rea", true), (bare, "rea", "sam", false)]
+        {
+            let review = under(first).open(search).await.unwrap();
+            under(first).claim(review).await.unwrap();
+            under(first).see(review).await.unwrap();
+            under(first).decide(review, Finding::Possible(TemplateId(3)), None).await.unwrap();
+            let claimed = under(second).claim(review).await;
+            let not_independent =
+                matches!(claimed, Err(CaseworkError::Review(ReviewError::Refused(NoReview::NotIndependent))));
+            assert_eq!(not_independent, refused, "{first}, then {second}: {claimed:?}");
+            assert!(under("vic").claim(review).await.is_ok() || !refused, "somebody else may");
+        }
+    });
+}
+
 #[test]
 fn a_key_that_may_less_shows_less() {
     run(async {

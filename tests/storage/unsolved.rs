@@ -11,7 +11,7 @@ use bertillon::casework::review::{Finding, ReviewRoom};
 use bertillon::casework::unsolved::{UnsolvedError, UnsolvedRoom};
 use bertillon::casework::{CaseworkError, Desk};
 use bertillon::gallery::{Erase, GalleryError, NewReference};
-use bertillon::policy::{Policy, Role, Roles, Stated};
+use bertillon::policy::{NotAdmitted, Policy, Role, Roles, Stated};
 use bertillon::records::{EventFilter, GallerySeen, Over, RecordsError, SearchOf, SearchRecord, Statement};
 use bertillon::rights::Grant;
 
@@ -138,6 +138,41 @@ fn what_led_to_nobody_is_listed_by_who_may_and_nothing_else() {
         let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
         assert_eq!((kinds.first(), kinds.last()), (Some(&"unsolved.removed"), Some(&"unsolved.added")));
         assert!(!format!("{events:?}").contains("series"), "free text has no place in the log");
+    });
+}
+
+/// What was stated goes with it, who authorised it too; whoever that was does not ask for it.
+#[test]
+fn a_rescan_states_who_authorised_the_search_and_is_not_asked_for_by_them() {
+    run(async {
+        let home = tempfile::tempdir().unwrap();
+        let desk = house(home.path()).await;
+        let came = picture(1, 50_000);
+        let sealed = desk.vault.seal_probes(&name(), vec![Arc::clone(&came)], LATER).await.unwrap();
+        let some = |text: &str| Some(text.to_owned());
+        let stated = Stated {
+            purpose: some("investigate_crime"),
+            lawful_basis: some("law_enforcement_task"),
+            seriousness: some("indictable"),
+            case_ref: some("CR/1/26"),
+            reason: some(SEARCHED_FOR),
+            authoriser: some("Una"),
+        };
+        let stated = Some(Statement { stated, policy_sha256: [7; 32], of: None });
+        let record = SearchRecord { stated, threshold: None, ..searched(&came, None, 3) };
+        let search = desk.vault.record_searches_keeping(&name(), vec![record], sealed).await.unwrap()[0];
+        let (una, xena) = (room(&desk, "una").await, room(&desk, "xena").await);
+        una.add(search, "the only still").await.unwrap();
+        let refused = una.rescan(1).await.unwrap_err();
+        assert!(matches!(refused, CaseworkError::NotAdmitted(NotAdmitted::OwnAuthoriser)), "{refused}");
+        let filter = EventFilter::default();
+        let newest = desk.vault.audit_book().newest(&filter, 1).await.unwrap();
+        let event: Event = serde_json::from_str(&newest[0].body).unwrap();
+        assert_eq!((event.kind.as_str(), event.actor.as_str()), ("search.run", "una"));
+        assert!(newest[0].body.contains("own-authoriser"), "{}", newest[0].body);
+        // What is no picture goes no further than that: the policy had nothing against it.
+        let refused = xena.rescan(1).await.unwrap_err();
+        assert!(!matches!(refused, CaseworkError::NotAdmitted(_)), "{refused}");
     });
 }
 

@@ -13,7 +13,7 @@ use crate::casework::governing::in_force;
 use crate::casework::governing::in_force::of_hash;
 use crate::gallery::Vault;
 use crate::pack::contents::{Candidate, Decision, Decisions, Lead, ListFile, SearchFile, Sibling};
-use crate::pack::{DECISIONS, Entry, LIST, POLICY, SEARCH};
+use crate::pack::{DECISIONS, Entry, LIST, POLICY, PROBE, SEARCH};
 use crate::policy::Policy;
 use crate::records::disclosures::{RecordedSearch, searches_in};
 use crate::records::review::{DecisionRecord, LeadRecord};
@@ -25,6 +25,8 @@ pub(super) struct Gathered {
     pub(super) search: i64,
     pub(super) review: Option<i64>,
     pub(super) lead: Option<i64>,
+    /// Its kept picture, if there was one.
+    pub(super) probe: Option<i64>,
     pub(super) gallery: GalleryName,
     pub(super) entries: Vec<Entry>,
     pub(super) model: String,
@@ -67,16 +69,18 @@ pub(super) async fn gather(vault: &Vault, caller: &Caller, what: What) -> Result
     let decisions = decisions_of(vault, review, lead.as_ref()).await?;
     let (policy, policy_sha256) = policy_of(vault, found.statement.as_ref()).await?;
     let searched = search_file(vault, &found).await?;
+    let probe = book.probe(search, &found.searched.probe).await?;
     let list = ListFile { notice: NOT_EVIDENCE.to_owned(), candidates };
     let entries = vec![
         json(SEARCH, &searched)?,
         json(LIST, &list)?,
+        json(PROBE, &probe)?,
         json(DECISIONS, &decisions)?,
         Entry::text(POLICY, &policy.text().map_err(CaseworkError::Stopped)?),
     ];
     let (model, operating_point) = (found.searched.model, found.searched.operating_point);
-    let lead = lead.map(|lead| lead.id);
-    Ok(Gathered { search, review, lead, gallery, entries, model, operating_point, policy_sha256 })
+    let (lead, probe) = (lead.map(|lead| lead.id), probe.probe);
+    Ok(Gathered { search, review, lead, probe, gallery, entries, model, operating_point, policy_sha256 })
 }
 
 /// The policy that a search was held against; where it stated nothing, the one in force now.

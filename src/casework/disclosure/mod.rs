@@ -159,7 +159,7 @@ async fn write(
     mut file: fs::File,
 ) -> Result<Made, CaseworkError> {
     let vault = desk.vault.acting_for(caller);
-    let Gathered { search, review, lead, gallery, entries, model, operating_point, policy_sha256 } =
+    let Gathered { search, review, lead, probe, gallery, entries, model, operating_point, policy_sha256 } =
         gather::gather(&vault, caller, request.what).await?;
     let contents = manifest::contents(&entries.iter().map(Listing::of).collect::<Vec<_>>());
     let new = NewDisclosure {
@@ -180,7 +180,8 @@ async fn write(
         .about(lead.map(Object::Lead))
         .with("contents", Detail::Hash(hash));
     let (id, made_at) = vault.disclosure_book().add(&new, happening).await?;
-    let about = [Some(Object::Search(search)), review.map(Object::Review), lead.map(Object::Lead)];
+    let about =
+        [Some(Object::Search(search)), review.map(Object::Review), lead.map(Object::Lead), probe.map(Object::Probe)];
     let log = log_of(desk, &vault, about.into_iter().flatten(), (id, search)).await?;
     let manifest = Manifest {
         pack: manifest::VERSION,
@@ -228,7 +229,7 @@ async fn log_of(
         // However often it was looked at since.
         (of_kind(Some(Kind::SearchRun), &Object::Search(search).in_words()), 1),
     ];
-    wanted.extend(objects.map(|object| (of_kind(None, &object.in_words()), PACK_EVENTS_MAX / 4)));
+    wanted.extend(objects.map(|object| (of_kind(None, &object.in_words()), PACK_EVENTS_MAX / 5)));
     let mut told = None;
     for (filter, most) in wanted {
         for event in book.newest(&filter, most).await? {

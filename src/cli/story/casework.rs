@@ -67,13 +67,15 @@ fn house(stage: &mut Stage, cast: &Cast) -> Result<()> {
     stage.good("owner", &["gallery", "create", GALLERY, "--purpose", "custody images of a demonstration"])?;
     stage.good("owner", &["enrol", GALLERY, "people", "--keep-images"])?;
     stage.person("sam", &["submitter"])?;
-    // She could be the second, too, of others' searches.
-    stage.person("xena", &["examiner", "verifier"])?;
-    for (name, role) in [("vic", "verifier"), ("una", "supervisor"), ("ulf", "supervisor"), ("ada", "auditor")] {
+    // She could be the second, too, of others' decisions.
+    stage.person("elle", &["examiner", "verifier"])?;
+    for (name, role) in
+        [("xena", "examiner"), ("vic", "verifier"), ("una", "supervisor"), ("ulf", "supervisor"), ("ada", "auditor")]
+    {
         stage.person(name, &[role])?;
     }
     print::line(
-        "sam hands in for a shop, xena is an examiner and a verifier, vic a verifier, una and ulf are supervisors, ada is the auditor",
+        "sam hands in for a shop, xena and elle are examiners, elle a verifier too, vic a verifier, una and ulf are supervisors, ada is the auditor",
     )
 }
 
@@ -118,24 +120,36 @@ fn search(stage: &Stage) -> Result<Led> {
 }
 
 fn review(stage: &Stage, led: &Led) -> Result<()> {
-    heading("Two people must agree, each without seeing score, rank or name")?;
+    heading("Two people must agree, neither of whom saw score, rank or name")?;
+    print::line(
+        "xena was shown the list of her search, with scores: she hands over, and does not decide; elle, vic and una see no score, rank or \
+         name until they have decided",
+    )?;
     stage.good("xena", &["review", "open", "1"])?;
-    look(stage, "xena")?;
+    look(stage, "elle")?;
     let named = ["review", "decide", "1", "--possible", &led.template, "--reason", "ears and chin"];
-    stage.good("xena", &named)?;
-    stage.refused("xena", &["review", "claim", "1"], "two different people")?;
+    stage.good("elle", &named)?;
+    stage.refused("elle", &["review", "claim", "1"], "two different people")?;
     look(stage, "vic")?;
     stage.good("vic", &["review", "decide", "1", "--finding", "inconclusive", "--reason", "too dark"])?;
     look(stage, "una")?;
     stage.good("una", &named)?;
     let leads = stage.good("una", &["lead", "list"])?;
-    ensure!(leads.contains("xena") && leads.contains("una"), "the lead carries two names");
+    ensure!(leads.contains("elle") && leads.contains("una") && !leads.contains("xena"), "the lead carries two names");
     Ok(())
 }
 
+/// Takes the review and looks at its candidates, of which nothing is shown that could sway whoever looks.
 fn look(stage: &Stage, who: &str) -> Result<()> {
     stage.good(who, &["review", "claim", "1"])?;
-    stage.good(who, &["review", "show", "1"]).map(drop)
+    let shown = stage.json(who, &["review", "show", "1", "--json"], |shown| {
+        let candidates = shown["candidates"].as_array().map_or(0, Vec::len);
+        format!("{candidates} candidates, in an order of {who}'s own")
+    })?;
+    let hidden = |candidate: &Value| ["score", "rank", "subject"].iter().all(|name| candidate[*name].is_null());
+    let candidates = shown["candidates"].as_array().context("candidates are a list")?;
+    ensure!(!candidates.is_empty() && candidates.iter().all(hidden), "{who} saw what could sway them");
+    print::line("    no score, no rank and no name stands at any of them")
 }
 
 /// The public key of the data folder, as somebody else has it by another way.

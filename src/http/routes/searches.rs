@@ -8,7 +8,6 @@ use actix_web::web::{Data, Json, Path, Payload};
 use utoipa::ToSchema;
 
 use crate::base::limits::CANDIDATES_MAX;
-use crate::casework::access::require;
 use crate::casework::faces::FaceChoice;
 use crate::casework::operating_points::{Scope, ThresholdChoice};
 use crate::casework::search::{ModeChoice, ProbePicture, SearchRequest, search as search_pictures};
@@ -20,7 +19,6 @@ use crate::http::upload::{self, SUBMISSION_FIELD, Upload};
 use crate::identify::{Filter, IdentifyError};
 use crate::policy::Stated;
 use crate::records::SearchOf;
-use crate::rights::Permission;
 
 const TOP: &str = "top";
 const THRESHOLD: &str = "threshold";
@@ -37,6 +35,7 @@ const LAWFUL_BASIS: &str = "lawful_basis";
 const SERIOUSNESS: &str = "seriousness";
 const CASE_REF: &str = "case_ref";
 const REASON: &str = "reason";
+const AUTHORISER: &str = "authoriser";
 
 /// Pictures to search with, and what to list.
 #[derive(ToSchema)]
@@ -93,6 +92,9 @@ pub struct NewSearchShape {
     /// Why, in words. Kept with the search: name nobody there.
     #[schema(max_length = 1024)]
     pub reason: Option<String>,
+    /// Who authorised it: a user's name, or a person's with their rank. Not whoever asks (403).
+    #[schema(max_length = 128)]
+    pub authoriser: Option<String>,
 }
 
 /// Searches a gallery.
@@ -135,14 +137,12 @@ pub async fn search(
         SERIOUSNESS,
         CASE_REF,
         REASON,
+        AUTHORISER,
         SUBMISSION_FIELD,
     ];
     let Arrival { gallery, upload, visitor } = reception.receive(&name, &request, payload, fields).await?;
     let people = people(&upload, reception.desk.settings.scoring.candidates)?;
     let threshold = threshold(&upload)?;
-    if matches!(threshold, ThresholdChoice::Score(_)) {
-        require(&caller, Permission::SearchThreshold, Some(&gallery))?;
-    }
     let submission = parse(&upload, SUBMISSION_FIELD)?;
     if submission.is_none() && upload.pictures.is_empty() {
         return Err(Problem::malformed(format!("Which submission? The field {SUBMISSION_FIELD:?} is empty.")));
@@ -176,7 +176,8 @@ fn people(upload: &Upload, usual: usize) -> Result<usize, Problem> {
 fn stated(upload: &Upload) -> Stated {
     let text = |field| upload.text(field).map(str::to_owned);
     let (purpose, lawful_basis, seriousness) = (text(PURPOSE), text(LAWFUL_BASIS), text(SERIOUSNESS));
-    Stated { purpose, lawful_basis, seriousness, case_ref: text(CASE_REF), reason: text(REASON) }
+    let (case_ref, reason, authoriser) = (text(CASE_REF), text(REASON), text(AUTHORISER));
+    Stated { purpose, lawful_basis, seriousness, case_ref, reason, authoriser }
 }
 
 fn threshold(upload: &Upload) -> Result<ThresholdChoice, Problem> {

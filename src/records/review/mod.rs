@@ -34,7 +34,7 @@ pub struct SearchFacts {
     pub gallery: GalleryName,
     /// Who asked for it.
     pub actor: String,
-    /// Who handed its picture in, where it is of a submission.
+    /// Who handed its picture in, where it is of a submission, or made anew of a search that was.
     pub submitter: Option<String>,
     /// When, RFC 3339.
     pub at: String,

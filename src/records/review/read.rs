@@ -39,7 +39,8 @@ impl ReviewBook {
     pub async fn search(&self, search: i64) -> Result<Option<SearchFacts>, RecordsError> {
         let select = "SELECT gallery, actor, at, probe_sha256, face_x, face_y, face_width, face_height, \
              (SELECT s.submitter FROM submission_search w JOIN submission s ON s.id = w.submission_id \
-             WHERE w.search_id = search.id) AS submitter FROM search WHERE id = $1";
+             WHERE w.search_id = COALESCE((SELECT u.search_id FROM unsolved_search a JOIN unsolved u ON u.id = a.unsolved_id \
+             WHERE a.search_id = search.id), search.id)) AS submitter FROM search WHERE id = $1";
         let row =
             sqlx::query(select).bind(search).fetch_optional(&self.records.pool).await.map_err(self.records.sql())?;
         let Some(row) = row else { return Ok(None) };
