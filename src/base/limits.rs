@@ -235,6 +235,10 @@ pub const RETENTION_RUN_MAX: usize = 10_000;
 pub const COUNTS_MAX: usize = 10_000;
 /// References that retention erases by itself before it looks whether the server stops.
 pub const RETENTION_BY_ITSELF_AT_ONCE: usize = 50;
+/// Days after which somebody has to look whether a legal hold is still needed: whatever a hold waits for, it is asked about twice a year.
+pub const HOLD_REVIEW_DAYS: u32 = 182;
+/// Days that are left for that.
+pub const HOLD_REVIEW_GRACE_DAYS: u32 = 30;
 /// Lists of searches that are emptied in one transaction, and named by its event.
 pub const LISTS_EMPTIED_AT_ONCE: usize = 200;
 /// Largest file of a deletion certificate: one of as many templates as are erased at once.

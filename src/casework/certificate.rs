@@ -10,13 +10,15 @@ use crate::audit::event::Value;
 use crate::audit::{Caller, Event, Happening, Kind, Object};
 use crate::base::hex;
 use crate::base::ids::GalleryName;
-use crate::base::limits::CERTIFICATE_BACKUPS_MAX;
 use crate::casework::access::require;
+use crate::casework::not_reached::not_reached;
 use crate::casework::{CaseworkError, Desk, keys};
 use crate::crypto::{PublicKey, Signature, SigningKey};
 use crate::gallery::{Erase, Erased, GalleryError};
 use crate::records::{ErasureRecord, commitment};
 use crate::rights::Permission;
+
+pub use crate::casework::not_reached::NotReached;
 
 /// What a certificate is signed as.
 const WHAT: &str = "bertillon certificate 1";
@@ -33,16 +35,6 @@ pub struct Place {
     pub count: u64,
     /// Where.
     pub place: String,
-}
-
-/// Something that could not be reached.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NotReached {
-    /// What.
-    pub what: String,
-    /// Why not, and what to do.
-    pub why: String,
 }
 
 /// What a certificate says. Fields are in the order of their names, which is the order in which they are written.
@@ -164,6 +156,8 @@ pub struct Certified {
     pub erased: Erased,
     /// Number of the certificate; `None` where nothing new was erased.
     pub certificate: Option<i64>,
+    /// What other galleries here still have of it.
+    pub left: Vec<NotReached>,
 }
 
 /// Erases, and signs certificates for this erasure and for earlier ones that were finished by it.
@@ -185,7 +179,11 @@ pub async fn erase(
         certify(desk, id, &key).await?;
     }
     let certificate = erased.begun.as_ref().map(|begun| begun.id);
-    Ok(Certified { erased, certificate })
+    let left = match certificate {
+        Some(id) => desk.vault.copies_left(id).await?.iter().map(NotReached::copy).collect(),
+        None => Vec::new(),
+    };
+    Ok(Certified { erased, certificate, left })
 }
 
 /// Shows a certificate; makes it first where the process ended between the erasure and its signature.
@@ -228,9 +226,16 @@ async fn of(desk: &Desk, erasure: &ErasureRecord, key: &SigningKey) -> Result<Ce
     };
     let place = |place: &str, count: u64| Place { at: done_at.clone(), count, place: place.to_owned() };
     let (templates, images) = (templates.iter().map(|id| id.0).collect::<Vec<_>>(), images.clone());
-    let pictures = pictures(desk, gallery, event).await?;
+    let told = told(desk, gallery, event).await?;
+    let (pictures, older) = (number(told.as_ref(), "pictures"), number(told.as_ref(), "older_transactions"));
+    let journals = if desk.vault.has_records_in_the_folder() {
+        "journals of the records emptied after that"
+    } else {
+        "vacuums of the records' schema after that: the write-ahead log is as it was"
+    };
+    // Files and pictures are counted as they are overwritten: for all erasures that one event ends.
     let places = vec![
-        place("files of templates in which bytes were overwritten", files),
+        place("files of templates in which bytes were overwritten, by all erasures that the event ends", files),
         place(
             "templates overwritten there, and in copies on devices before that was acknowledged",
             templates.len() as u64,
@@ -239,8 +244,8 @@ async fn of(desk: &Desk, erasure: &ErasureRecord, key: &SigningKey) -> Result<Ce
             "records of references and images overwritten, with what was written about their subject where none is left",
             images.len() as u64,
         ),
-        place("kept pictures overwritten and removed", pictures),
-        place("journals of the records emptied after that", 1),
+        place("kept pictures overwritten and removed, by all erasures that the event ends", pictures),
+        place(journals, 1),
     ];
     let log = desk.vault.audit_book();
     let folder = log.folder().await.map_err(GalleryError::from)?;
@@ -256,7 +261,7 @@ async fn of(desk: &Desk, erasure: &ErasureRecord, key: &SigningKey) -> Result<Ce
         id: *id,
         images,
         key: key.public().to_string(),
-        not_reached: not_reached(desk, gallery, event).await?,
+        not_reached: not_reached(desk, erasure, (event, older)).await?,
         places,
         subject: commitment.clone(),
         templates,
@@ -265,61 +270,20 @@ async fn of(desk: &Desk, erasure: &ErasureRecord, key: &SigningKey) -> Result<Ce
     })
 }
 
-/// How many kept pictures went, as the event says by which it was done.
-async fn pictures(desk: &Desk, gallery: &GalleryName, event: u64) -> Result<u64, CaseworkError> {
-    let (log, kind) = (desk.vault.audit_book(), Kind::ErasureFinished);
-    let told = log.newest_in(gallery, kind, event.saturating_add(1), 1).await?;
-    let told = told.iter().filter_map(|event| serde_json::from_str::<Event>(&event.body).ok());
-    let told = told.filter(|told| told.seq == event).find_map(|told| told.detail.get("pictures").cloned());
-    Ok(if let Some(Value::Number(pictures)) = told { pictures } else { 0 })
+/// A number of the event by which it was done; 0 where it has none of that name.
+fn number(told: Option<&Event>, name: &str) -> u64 {
+    match told.and_then(|told| told.detail.get(name)) {
+        Some(Value::Number(number)) => *number,
+        _none => 0,
+    }
 }
 
-/// Copies that left the data folder before an event.
-async fn not_reached(desk: &Desk, gallery: &GalleryName, before: u64) -> Result<Vec<NotReached>, CaseworkError> {
-    let log = desk.vault.audit_book();
-    let events = log.newest_in(gallery, Kind::GalleryBackedUp, before, CERTIFICATE_BACKUPS_MAX + 1).await?;
-    let made: Vec<Event> = events.iter().filter_map(|event| serde_json::from_str(&event.body).ok()).collect();
-    let mut found: Vec<NotReached> = made
-        .iter()
-        .take(CERTIFICATE_BACKUPS_MAX)
-        .map(|event| NotReached {
-            what: format!("backup of {} by {} (event {})", event.at, event.actor, event.seq),
-            why: "it lies outside of the data folder: let it expire, or destroy it. What is restored from it here is erased again"
-                .to_owned(),
-        })
-        .collect();
-    if made.len() > CERTIFICATE_BACKUPS_MAX {
-        let what = "earlier backups than these".to_owned();
-        found.push(NotReached { what, why: "as above; the audit log has them".to_owned() });
-    }
-    found.push(NotReached {
-        what: "disclosure packs that were handed out".to_owned(),
-        why: "those of searches that listed a template name it: `bertillon disclose list` shows them, and by whom they were made"
-            .to_owned(),
-    });
-    found.push(NotReached {
-        what: "rows of decisions, leads and the audit log, and of candidate lists of before lists had salts".to_owned(),
-        why: "they name templates by number and say nothing else of whom they were of: they stay as the record of searches"
-            .to_owned(),
-    });
-    found.push(NotReached {
-        what: "copies of the data folder, exports, printed and shown lists".to_owned(),
-        why: "nothing here knows of those that others made".to_owned(),
-    });
-    if !desk.vault.has_records_in_the_folder() {
-        found.push(NotReached {
-            what: "what PostgreSQL keeps of rows as they were".to_owned(),
-            why: "its pages until they are used again, its write-ahead log, and replicas and backups of it: bound their time, and \
-                  use encrypted disks"
-                .to_owned(),
-        });
-    }
-    found.push(NotReached {
-        what: "blocks that the medium set aside".to_owned(),
-        why: "overwriting a file does not reach what a disk or file system keeps of old blocks: use encrypted disks"
-            .to_owned(),
-    });
-    Ok(found)
+/// The event by which it was done.
+async fn told(desk: &Desk, gallery: &GalleryName, event: u64) -> Result<Option<Event>, CaseworkError> {
+    let (log, kind) = (desk.vault.audit_book(), Kind::ErasureFinished);
+    let told = log.newest_in(gallery, kind, event.saturating_add(1), 1).await?;
+    let mut told = told.iter().filter_map(|event| serde_json::from_str::<Event>(&event.body).ok());
+    Ok(told.find(|told| told.seq == event))
 }
 
 /// Reads a certificate.

@@ -19,6 +19,7 @@ pub mod folder;
 pub mod governing;
 pub mod jobs;
 pub mod keys;
+mod not_reached;
 pub mod npy;
 pub mod npz;
 pub mod operating_points;

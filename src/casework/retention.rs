@@ -3,15 +3,15 @@
 
 use crate::audit::{Detail, Happening, Kind, Object};
 use crate::base::day::Day;
-use crate::base::limits::{RETENTION_RUN_MAX, SUBJECT_PAGE_MAX};
+use crate::base::limits::{HOLD_REVIEW_DAYS, HOLD_REVIEW_GRACE_DAYS, RETENTION_RUN_MAX, SUBJECT_PAGE_MAX};
 use crate::casework::access::require;
 use crate::casework::access::users::somebody;
 use crate::casework::subjects::{SubjectRoom, reason_of};
 use crate::casework::{CaseworkError, Desk, certificate};
 use crate::gallery::{Erase, GalleryError};
 use crate::policy::Period;
-use crate::records::Over;
-use crate::records::subjects::{Decided, DueImage, ImageRecord, Keep, SubjectError, ToErase};
+use crate::records::subjects::{Decided, DueImage, HoldRecord, ImageRecord, Keep, SubjectError, ToErase};
+use crate::records::{OpenTooLong, Over};
 use crate::rights::Permission;
 
 /// Longest time for which one decision keeps something, in years.
@@ -28,10 +28,21 @@ pub struct Ran {
     pub held: Vec<(i64, i64)>,
     /// How many of those were met.
     pub held_in_all: u64,
+    /// Reviews that were open longer than their lists are kept, and were withdrawn.
+    pub reviews: u64,
     /// Candidate lists that were emptied, with what was stated and written about them.
     pub lists: u64,
     /// Whether there may be more: to be run again.
     pub more: bool,
+}
+
+/// What is due beside images.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// Holds that stand for so long that somebody has to look whether they are needed.
+    pub holds: Vec<HoldRecord>,
+    /// Reviews that are open longer than their lists are kept: the next run withdraws them.
+    pub reviews: Vec<OpenTooLong>,
 }
 
 impl Ran {
@@ -63,6 +74,29 @@ impl SubjectRoom {
         let word = if overdue { "overdue" } else { "due" };
         self.vault.tell(&listed.with("list", Detail::Word(word))).await?;
         Ok(found)
+    }
+
+    /// What else is due, or overdue, by `day`: legal holds to be looked at again, and, overdue, reviews that are open longer than
+    /// their lists are kept. At most `limit` of either, those with the lowest numbers, and those open longest.
+    ///
+    /// # Errors
+    /// [`CaseworkError::NotAllowed`], what the records say.
+    pub async fn due_beside_images(&self, (day, overdue): (Day, bool), limit: usize) -> Result<Beside, CaseworkError> {
+        self.require(Permission::ReferenceErase)?;
+        let days = HOLD_REVIEW_DAYS + if overdue { HOLD_REVIEW_GRACE_DAYS } else { 0 };
+        let placed_before = day.plus_days(1).minus_days(days);
+        let holds = self.book.holds(&self.gallery, (0, false), Some(placed_before), limit).await?;
+        let reviews = if overdue {
+            self.vault.disclosure_book().open_too_long(&self.gallery, self.lists_over(day).lists, limit).await?
+        } else {
+            Vec::new()
+        };
+        let listed = Happening::new(Kind::RetentionListed).of(&self.gallery);
+        let listed = listed.about(holds.iter().map(|hold| Object::Hold(hold.id)));
+        let listed = listed.about(reviews.iter().map(|open| Object::Review(open.review)));
+        let word = if overdue { "overdue_beside_images" } else { "due_beside_images" };
+        self.vault.tell(&listed.with("list", Detail::Word(word))).await?;
+        Ok(Beside { holds, reviews })
     }
 
     /// Keeps an image until a day, for a reason. Where it is presumed to go and the policy wants two people for that, the first
@@ -104,7 +138,8 @@ impl SubjectRoom {
     }
 
     /// Erases what was decided to go and what expired by `day`, at most `most`; nothing that is under legal hold. Each erasure gets its
-    /// certificate. When none is left, empties the candidate lists whose period was over by that day.
+    /// certificate. When none is left, withdraws the reviews that are open longer than lists are kept, and empties the candidate lists whose
+    /// period was over by that day.
     ///
     /// # Errors
     /// What the gallery says: what was erased before stays erased, and is on record.
@@ -125,11 +160,18 @@ impl SubjectRoom {
         }
         ran.more = most > 0 && left == 0;
         if !ran.more {
+            let (book, lists) = (self.vault.disclosure_book(), self.lists_over(day).lists);
+            loop {
+                match book.withdraw_open_too_long(&self.gallery, lists).await? {
+                    0 => break,
+                    some => ran.reviews += some as u64,
+                }
+            }
             ran.lists = self.vault.empty_lists(&self.gallery, self.lists_over(day)).await?;
         }
         let done = Happening::new(Kind::RetentionRun).of(&self.gallery);
         let done = done.with("erased", Detail::Number(ran.erased.len() as u64));
-        let done = done.with("lists", Detail::Number(ran.lists));
+        let done = done.with("lists", Detail::Number(ran.lists)).with("reviews", Detail::Number(ran.reviews));
         self.vault.tell(&done.with("held", Detail::Number(ran.held_in_all))).await?;
         Ok(ran)
     }

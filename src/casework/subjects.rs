@@ -206,7 +206,7 @@ impl SubjectRoom {
     /// [`CaseworkError::NotAllowed`], what the records say.
     pub async fn holds(&self, after: i64, lifted_too: bool, limit: usize) -> Result<Vec<HoldRecord>, CaseworkError> {
         self.require(Permission::GalleryRead)?;
-        let found = self.book.holds(&self.gallery, (after, lifted_too), limit).await?;
+        let found = self.book.holds(&self.gallery, (after, lifted_too), None, limit).await?;
         let listed = Happening::new(Kind::HoldListed).of(&self.gallery);
         self.vault.tell(&listed.about(found.iter().map(|hold| Object::Hold(hold.id)))).await?;
         Ok(found)

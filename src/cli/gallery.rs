@@ -108,7 +108,7 @@ async fn erase(settings: Settings, gallery: &GalleryName, what: Erase, yes: bool
         confirm(gallery, &what)?;
     }
     let desk = desk(settings, Access::Writer).await?;
-    let Certified { erased, certificate } = certificate::erase(&desk, &caller(), gallery, what).await?;
+    let Certified { erased, certificate, left } = certificate::erase(&desk, &caller(), gallery, what).await?;
     let ids: Vec<String> = erased.templates.iter().map(ToString::to_string).collect();
     let what = if ids.len() == 1 { "template" } else { "templates" };
     print::line(&format!("erased {} {what} from {gallery}: {}", ids.len(), ids.join(", ")))?;
@@ -116,6 +116,7 @@ async fn erase(settings: Settings, gallery: &GalleryName, what: Erase, yes: bool
         let pictures = if erased.pictures == 1 { "picture" } else { "pictures" };
         print::line(&format!("and {} {pictures} that had been kept", erased.pictures))?;
     }
+    left.iter().try_for_each(|one| print::line(&format!("NOT ERASED: {}: {}", one.what, one.why)))?;
     let salt = retention::shown(erased.begun.and_then(|begun| begun.salt));
     certificate.map_or(Ok(()), |id| print::line(&retention::certificate_line(id, salt.as_deref())))
 }

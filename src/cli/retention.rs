@@ -12,14 +12,15 @@ use crate::base::ids::GalleryName;
 use crate::base::limits::{CERTIFICATE_BYTES_MAX, RETENTION_RUN_MAX};
 use crate::base::text::printable;
 use crate::casework::certificate::{self, Certificate};
-use crate::casework::retention::Ran;
+use crate::casework::retention::{Beside, Ran};
 use crate::casework::subjects::SubjectRoom;
 use crate::cli::as_whom::person;
 use crate::cli::{desk, print};
 use crate::crypto::PublicKey;
 use crate::gallery::Access;
 use crate::policy::Standing;
-use crate::records::subjects::{Decided, DueImage};
+use crate::records::OpenTooLong;
+use crate::records::subjects::{Decided, DueImage, HoldRecord};
 use crate::settings::Settings;
 
 /// Exit status for a certificate that is whole, signed by a key that nobody vouched for.
@@ -50,9 +51,10 @@ pub struct Which {
 /// Pictures of those who were not convicted, and of who was under 18, go unless somebody decides otherwise. docs/SUBJECTS.md.
 #[derive(Debug, Subcommand)]
 pub enum RetentionCommand {
-    /// Images whose review is due, overdue ones included, the longest due first.
+    /// Images whose review is due, overdue ones included, the longest due first; then legal holds that stand for half a year.
     Due(Which),
-    /// Images whose time is over: `retention run` erases them.
+    /// Images whose time is over: `retention run` erases them. Then legal holds that nobody looked at, and reviews that are open longer
+    /// than their lists are kept: `retention run` withdraws these.
     Overdue(Which),
     /// Decide about an image: keep it for a while, or delete it.
     ///
@@ -180,29 +182,52 @@ async fn due(settings: Settings, which: Which, overdue: bool) -> Result<()> {
     let room = SubjectRoom::enter(&desk.vault, &person(&desk).await?, &gallery).await?;
     let day = day.unwrap_or_else(Day::today);
     let found = room.due((day, overdue), after, limit as usize).await?;
+    // With the first page.
+    let beside = match after {
+        None => room.due_beside_images((day, overdue), limit as usize).await?,
+        Some(_) => Beside::default(),
+    };
     if json {
-        let shown: Vec<_> = found
-            .iter()
-            .map(|due| {
-                let DueImage { image, called, held, decided } = due;
-                let (review, expires) = image.clock.map(|clock| (clock.review, clock.expires)).unzip();
-                json!({
-                    "image": image.id, "template": image.template, "subject": image.subject, "called": called,
-                    "review_due": review, "expires": expires, "presumed_to_go": image.facts.is_presumed_to_go(),
-                    "facts": image.facts, "hold": held, "decided": decided,
-                })
-            })
-            .collect();
-        return print::json(&shown);
+        let images = found.iter().map(due_json);
+        let holds = beside.holds.iter().map(|hold| {
+            let HoldRecord { id, subject, placed_by, placed_at, .. } = hold;
+            json!({ "legal_hold": id, "subject": subject, "placed_by": placed_by, "placed_at": placed_at })
+        });
+        let reviews = beside.reviews.iter().map(|open| {
+            let OpenTooLong { review, search, opened_at } = open;
+            json!({ "review": review, "search": search, "opened_at": opened_at })
+        });
+        return print::json(&images.chain(holds).chain(reviews).collect::<Vec<_>>());
     }
-    if found.is_empty() {
+    if found.is_empty() && beside == Beside::default() {
         return print::line(if overdue { "nothing is overdue" } else { "nothing is due" });
     }
     found.iter().try_for_each(|due| print::line(&due_line(due, day)))?;
+    beside.holds.iter().try_for_each(|hold| {
+        let HoldRecord { id, subject, placed_by, placed_at, .. } = hold;
+        print::line(&format!(
+            "hold {id:>10}  subject {subject}: placed by {placed_by}, {placed_at}: look whether it is still needed; lift it, or place \
+             another and lift it"
+        ))
+    })?;
+    beside.reviews.iter().try_for_each(|open| {
+        let OpenTooLong { review, search, opened_at } = open;
+        print::line(&format!("review {review:>8}  search {search}: open since {opened_at}, withdrawn by the next run"))
+    })?;
     let last = found.last().filter(|_| found.len() == limit as usize).and_then(|last| Some((last, last.image.clock?)));
     last.map_or(Ok(()), |(last, clock)| {
         let date = if overdue { clock.expires } else { clock.review };
         print::line(&format!("there may be more: --after {date},{}", last.image.id))
+    })
+}
+
+fn due_json(due: &DueImage) -> serde_json::Value {
+    let DueImage { image, called, held, decided } = due;
+    let (review, expires) = image.clock.map(|clock| (clock.review, clock.expires)).unzip();
+    json!({
+        "image": image.id, "template": image.template, "subject": image.subject, "called": called,
+        "review_due": review, "expires": expires, "presumed_to_go": image.facts.is_presumed_to_go(),
+        "facts": image.facts, "hold": held, "decided": decided,
     })
 }
 
@@ -231,7 +256,7 @@ fn say(gallery: &GalleryName, ran: &Ran, as_json: bool) -> Result<()> {
         let held: Vec<_> = ran.held.iter().map(|(image, hold)| json!({ "image": image, "hold": hold })).collect();
         return print::json(&json!({
             "gallery": gallery, "erased": ran.erased, "certificates": certificates, "held": held,
-            "held_in_all": ran.held_in_all, "lists": ran.lists, "more": ran.more,
+            "held_in_all": ran.held_in_all, "reviews": ran.reviews, "lists": ran.lists, "more": ran.more,
         }));
     }
     for (image, hold) in &ran.held {
@@ -241,7 +266,7 @@ fn say(gallery: &GalleryName, ran: &Ran, as_json: bool) -> Result<()> {
         print::line(&certificate_line(*id, salt.as_deref()))?;
     }
     let more = if ran.more { "; there may be more: run it again" } else { "" };
-    let lists = format!("; emptied {} candidate lists", ran.lists);
+    let lists = format!("; withdrew {} reviews, emptied {} candidate lists", ran.reviews, ran.lists);
     print::line(&format!("erased {} templates from {gallery}, {} held{more}{lists}", ran.erased.len(), ran.held_in_all))
 }
 

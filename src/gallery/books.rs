@@ -52,12 +52,13 @@ impl Vault {
         self.inner.records.subject_book(&self.caller)
     }
 
-    /// Templates that are kept and not searched, ascending, as of now: those of restricted subjects.
+    /// Templates that are kept and not searched, ascending, as of now: those of restricted subjects, and what has expired and is kept by a
+    /// legal hold alone.
     ///
     /// # Errors
     /// What the records say.
     pub async fn restricted_templates(&self, name: &GalleryName) -> Result<Vec<TemplateId>, GalleryError> {
-        Ok(self.inner.records.restricted_templates(name).await?)
+        Ok(self.inner.records.restricted_templates(name, Day::today()).await?)
     }
 
     /// How often what was done from one day on and before another.

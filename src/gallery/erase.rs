@@ -13,7 +13,7 @@ use crate::gallery::GalleryError;
 use crate::gallery::lock;
 use crate::gallery::room::{Guard, Room, blocking, detached};
 use crate::gallery::vault::{Inner, Vault};
-use crate::records::{BegunErasure, ErasureRecord};
+use crate::records::{BegunErasure, CopyLeft, ErasureRecord, PackLeft};
 use crate::segment::Before;
 use crate::vector::rows::GalleryRows;
 
@@ -76,6 +76,22 @@ impl Vault {
     /// What the records say.
     pub async fn uncertified(&self, name: &GalleryName) -> Result<Vec<i64>, GalleryError> {
         Ok(self.inner.records.uncertified(name).await?)
+    }
+
+    /// What other galleries still have of what was erased, as they are now.
+    ///
+    /// # Errors
+    /// What the records say.
+    pub async fn copies_left(&self, erasure: i64) -> Result<Vec<CopyLeft>, GalleryError> {
+        Ok(self.inner.records.copies_left(erasure).await?)
+    }
+
+    /// Packs whose lists named what was erased: as many as a certificate names, and one more.
+    ///
+    /// # Errors
+    /// What the records say.
+    pub async fn packs_left(&self, erasure: i64) -> Result<Vec<PackLeft>, GalleryError> {
+        Ok(self.inner.records.packs_left(erasure).await?)
     }
 
     /// Keeps the certificate of an erasure with its signature, if it has none.
@@ -221,7 +237,7 @@ impl Inner {
             change.forget(name, id).await?;
         }
         change.commit().await?;
-        self.records.empty_journal(self.options.erase_wait).await?;
+        let older = self.records.empty_journal(self.options.erase_wait).await?;
         let mut change = self.records.begin().await?;
         let now = clock::now_rfc3339();
         for &id in ids {
@@ -230,6 +246,9 @@ impl Inner {
         let mut finished = Happening::new(Kind::ErasureFinished).of(name).about_templates(ids);
         if pictures > 0 {
             finished = finished.with("pictures", Detail::Number(pictures));
+        }
+        if older > 0 {
+            finished = finished.with("older_transactions", Detail::Number(older));
         }
         change.tell(&Caller::itself("bytes overwritten"), &finished).await?;
         change.finish_erasures(name, files).await?;

@@ -141,7 +141,7 @@ impl From<GalleryError> for Problem {
             GalleryError::Records(RecordsError::SubmissionOver(_) | RecordsError::UnsolvedOver(_)) => {
                 Self::conflict("closed", "Closed meanwhile", error.to_string())
             }
-            GalleryError::Records(RecordsError::ErasedMeanwhile) => {
+            GalleryError::Records(RecordsError::ErasedMeanwhile | RecordsError::ErasedSince) => {
                 Self::conflict("overtaken", "Others were quicker", error.to_string())
             }
             GalleryError::Records(RecordsError::ListEmptied(_)) => {

@@ -136,6 +136,9 @@ impl Records {
         for part in parts_in() {
             pour(&part, &about, &mut from, &mut change.transaction).await.map_err(self.sql())?;
         }
+        let restored = "UPDATE gallery SET restored_from = $2, restored_through = last_template_id WHERE name = $1";
+        let query = sqlx::query(restored).bind(name.as_str()).bind(origin.as_str());
+        query.execute(&mut *change.transaction).await.map_err(self.sql())?;
         if let Some(key) = key {
             let sealed = "UPDATE gallery SET storage = $2 WHERE name = $1";
             let query = sqlx::query(sealed).bind(name.as_str()).bind(Storage::Sealed.as_str());

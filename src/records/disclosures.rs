@@ -197,11 +197,17 @@ impl DisclosureBook {
         query.fetch_optional(&self.records.pool).await.map_err(self.records.sql())
     }
 
-    /// Records a pack, as `happening` tells; its number and time.
+    /// Records a pack, as `happening` tells; its number and time. `shown` are the candidates that were not erased when it was gathered.
     ///
     /// # Errors
-    /// [`RecordsError::TooMany`], [`RecordsError::Sql`], [`RecordsError::Damaged`].
-    pub async fn add(&self, new: &NewDisclosure, happening: Happening) -> Result<(i64, String), RecordsError> {
+    /// [`RecordsError::ErasedSince`], [`RecordsError::ListEmptied`], [`RecordsError::TooMany`], [`RecordsError::Sql`],
+    /// [`RecordsError::Damaged`].
+    pub async fn add(
+        &self,
+        new: &NewDisclosure,
+        shown: &[TemplateId],
+        happening: Happening,
+    ) -> Result<(i64, String), RecordsError> {
         let NewDisclosure { search, lead, gallery, person, recipient, reason, contents } = new;
         if recipient.len().max(reason.len()) > RECORD_TEXT_BYTES_MAX {
             return Err(RecordsError::TooMany { what: "bytes of a recipient or reason", limit: RECORD_TEXT_BYTES_MAX });
@@ -209,6 +215,7 @@ impl DisclosureBook {
         let (mut change, at) = (self.records.begin().await?, clock::now_rfc3339());
         // The list may have been emptied since it was read.
         change.refuse_emptied(*search).await?;
+        change.refuse_erased_since(gallery, shown).await?;
         let insert = "INSERT INTO disclosure (id, search_id, lead_id, gallery, made_by, made_at, contents) \
              SELECT (SELECT COALESCE(MAX(id), 0) + 1 FROM disclosure), $1, $2, $3, $4, $5, $6 \
              WHERE (SELECT COUNT(*) FROM disclosure) < $7 RETURNING id";

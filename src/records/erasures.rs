@@ -8,7 +8,7 @@ use crate::audit::{Caller, Happening, Kind, Object};
 use crate::base::clock;
 use crate::base::hex;
 use crate::base::ids::{GalleryName, TemplateId};
-use crate::base::limits::SUBJECT_PAGE_MAX;
+use crate::base::limits::{CERTIFICATE_BACKUPS_MAX, GALLERIES_MAX, SUBJECT_PAGE_MAX};
 use crate::crypto::random;
 use crate::records::{Change, Records, RecordsError};
 
@@ -56,6 +56,26 @@ pub struct ErasureRecord {
     pub certificate: Option<(String, String)>,
 }
 
+/// What another gallery still has of what was erased: both were made from one backup, or one from the other's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyLeft {
+    /// Which gallery.
+    pub gallery: GalleryName,
+    /// How many of the templates, under the same numbers.
+    pub templates: u64,
+}
+
+/// A pack whose list named what was erased.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackLeft {
+    /// Its number.
+    pub id: i64,
+    /// Who made it.
+    pub made_by: String,
+    /// When, RFC 3339.
+    pub made_at: String,
+}
+
 impl Change {
     /// Adds an erasure of live templates of one subject, or of templates that belong to nobody.
     ///
@@ -90,6 +110,21 @@ impl Change {
                 .map_err(self.sql())?;
         }
         Ok(BegunErasure { id, salt: reference.map(|_| salt) })
+    }
+
+    /// Keeps which packs name a template that is being erased, with its erasure: once it is off the lists nothing says so any more.
+    pub(in crate::records) async fn keep_packs_of(
+        &mut self,
+        gallery: &GalleryName,
+        id: TemplateId,
+    ) -> Result<(), RecordsError> {
+        let insert = "INSERT INTO erasure_disclosure (erasure_id, disclosure_id) SELECT DISTINCT e.id, d.id FROM erasure e \
+             JOIN erasure_template t ON t.erasure_id = e.id AND t.template_id = $2 \
+             JOIN search_candidate c ON c.template_id = t.template_id JOIN disclosure d ON d.search_id = c.search_id AND d.gallery = $1 \
+             WHERE e.gallery = $1 AND e.done_at IS NULL AND NOT EXISTS \
+             (SELECT 1 FROM erasure_disclosure k WHERE k.erasure_id = e.id AND k.disclosure_id = d.id)";
+        let query = sqlx::query(insert).bind(gallery.as_str()).bind(id.0 as i64);
+        query.execute(&mut *self.transaction).await.map(drop).map_err(self.sql())
     }
 
     /// Declares erasures done whose templates all are, after the event that says so.
@@ -144,6 +179,39 @@ impl Records {
             certificate: text("certificate")?.zip(text("signature")?),
             gallery,
         }))
+    }
+
+    /// What other galleries still have of what was erased. A copy has its original's model and moment of making; up to the template with
+    /// which it was restored, their numbers mean the same.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
+    pub async fn copies_left(&self, erasure: i64) -> Result<Vec<CopyLeft>, RecordsError> {
+        let select = "SELECT o.name AS name, COUNT(*) AS templates FROM erasure e JOIN erasure_template t ON t.erasure_id = e.id \
+             JOIN gallery g ON g.name = e.gallery JOIN gallery o ON o.name <> g.name AND o.created_at = g.created_at \
+             AND o.model_hash = g.model_hash WHERE e.id = $1 AND (g.restored_through IS NOT NULL OR o.restored_through IS NOT NULL) \
+             AND t.template_id <= COALESCE(g.restored_through, t.template_id) \
+             AND t.template_id <= COALESCE(o.restored_through, o.last_template_id) AND NOT EXISTS (SELECT 1 FROM template x \
+             WHERE x.gallery = o.name AND x.id = t.template_id AND x.state <> 'live') GROUP BY o.name ORDER BY o.name LIMIT $2";
+        let query = sqlx::query_as::<_, (String, i64)>(select).bind(erasure).bind(GALLERIES_MAX as i64);
+        let found = query.fetch_all(&self.pool).await.map_err(self.sql())?;
+        let copy = |(name, templates): (String, i64)| {
+            let gallery = name.parse().map_err(|_| self.damaged("a gallery has an impossible name".to_owned()))?;
+            Ok(CopyLeft { gallery, templates: templates as u64 })
+        };
+        found.into_iter().map(copy).collect()
+    }
+
+    /// Packs whose lists named what was erased, ascending: as many as a certificate names, and one more.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn packs_left(&self, erasure: i64) -> Result<Vec<PackLeft>, RecordsError> {
+        let select = "SELECT d.id AS id, d.made_by AS made_by, d.made_at AS made_at FROM erasure_disclosure k \
+             JOIN disclosure d ON d.id = k.disclosure_id WHERE k.erasure_id = $1 ORDER BY d.id LIMIT $2";
+        let query = sqlx::query_as(select).bind(erasure).bind(CERTIFICATE_BACKUPS_MAX as i64 + 1);
+        let found: Vec<(i64, String, String)> = query.fetch_all(&self.pool).await.map_err(self.sql())?;
+        Ok(found.into_iter().map(|(id, made_by, made_at)| PackLeft { id, made_by, made_at }).collect())
     }
 
     /// Erasures that are done and have no certificate yet, ascending, at most a page.

@@ -3,13 +3,14 @@
 
 use sqlx::Row as _;
 
-use crate::audit::{Happening, Kind, Object};
+use crate::audit::{Caller, Detail, Happening, Kind, Object};
 use crate::base::clock;
 use crate::base::day::Day;
 use crate::base::ids::{GalleryName, TemplateId};
-use crate::base::limits::LISTS_EMPTIED_AT_ONCE;
+use crate::base::limits::{LISTS_EMPTIED_AT_ONCE, SUBJECT_PAGE_MAX};
 use crate::records::disclosures::DisclosureBook;
-use crate::records::{Change, RecordsError};
+use crate::records::templates::IDS_PER_STATEMENT;
+use crate::records::{Change, DbRow, RecordsError, SqlBuilder};
 
 /// As many digits as a salt has.
 pub(super) const NO_SALT: &str = "00000000000000000000000000000000";
@@ -23,6 +24,14 @@ const TO_EMPTY: &str = "SELECT s.id AS id FROM search s LEFT JOIN review r ON r.
      AND NOT EXISTS (SELECT 1 FROM search_candidate c JOIN image i ON i.gallery = s.gallery AND i.template_id = c.template_id \
      JOIN legal_hold h ON h.subject_id = i.subject_id AND h.lifted_at IS NULL WHERE c.search_id = s.id) ORDER BY s.at, s.id LIMIT $4";
 
+/// Reviews of a gallery that were opened before `$2` and are not over, but for what shows somebody who is under legal hold.
+const OPEN_TOO_LONG: &str = "SELECT r.id AS id, r.search_id AS search_id, r.opened_at AS opened_at FROM review r \
+     WHERE r.gallery = $1 AND r.opened_at < $2 \
+     AND r.state IN ('open', 'first', 'awaiting_second', 'second', 'conflict', 'third') \
+     AND NOT EXISTS (SELECT 1 FROM search_candidate c JOIN image i ON i.gallery = r.gallery AND i.template_id = c.template_id \
+     JOIN legal_hold h ON h.subject_id = i.subject_id AND h.lifted_at IS NULL WHERE c.search_id = r.search_id) \
+     ORDER BY r.opened_at, r.id LIMIT $3";
+
 /// What was stated and written about a search ($1), and what was drawn of it in samples: tables, and which of their rows.
 const SAID: [(&str, &str); 5] = [
     ("search_text", "search_id = $1"),
@@ -35,6 +44,17 @@ const SAID: [(&str, &str); 5] = [
     ),
     ("unsolved_text", "unsolved_id IN (SELECT id FROM unsolved WHERE search_id = $1)"),
 ];
+
+/// A review that is open longer than its list is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenTooLong {
+    /// Its number.
+    pub review: i64,
+    /// Of which search.
+    pub search: i64,
+    /// Since when, RFC 3339.
+    pub opened_at: String,
+}
 
 /// Until when lists were made that are over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +90,56 @@ impl DisclosureBook {
         Ok(ids.len())
     }
 
+    /// Reviews of a gallery that were opened before a day and are not over, the longest open first, at most `limit`. What shows somebody who
+    /// is under legal hold is not among them.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`].
+    pub async fn open_too_long(
+        &self,
+        gallery: &GalleryName,
+        before: Day,
+        limit: usize,
+    ) -> Result<Vec<OpenTooLong>, RecordsError> {
+        let query = sqlx::query(OPEN_TOO_LONG).bind(gallery.as_str()).bind(before.to_string());
+        let query = query.bind(limit.min(SUBJECT_PAGE_MAX) as i64);
+        let rows = query.fetch_all(&self.records.pool).await.map_err(self.records.sql())?;
+        let one = |row: &DbRow| {
+            let (review, search) = (row.try_get("id")?, row.try_get("search_id")?);
+            Ok(OpenTooLong { review, search, opened_at: row.try_get("opened_at")? })
+        };
+        rows.iter().map(one).collect::<Result<_, sqlx::Error>>().map_err(self.records.sql())
+    }
+
+    /// Withdraws such reviews, some at once, in one transaction with the event that names them; how many. To be called again until there
+    /// are none.
+    ///
+    /// # Errors
+    /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
+    pub async fn withdraw_open_too_long(&self, gallery: &GalleryName, before: Day) -> Result<usize, RecordsError> {
+        let mut change = self.records.begin().await?;
+        let query = sqlx::query(OPEN_TOO_LONG).bind(gallery.as_str()).bind(before.to_string());
+        let query = query.bind(LISTS_EMPTIED_AT_ONCE as i64);
+        let rows = query.fetch_all(&mut *change.transaction).await.map_err(change.sql())?;
+        let ids = rows.iter().map(|row| row.try_get::<i64, _>("id")).collect::<Result<Vec<_>, _>>();
+        let ids = ids.map_err(change.sql())?;
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        // Whoever has one of them before them hears that somebody else changed it.
+        let update = "UPDATE review SET state = 'withdrawn', version = version + 1, claimed_by = NULL, claimed_until = NULL, \
+             seen_at = NULL, seen_sha256 = NULL, changed_at = $2 WHERE id = $1";
+        for id in &ids {
+            let query = sqlx::query(update).bind(*id).bind(clock::now_rfc3339());
+            query.execute(&mut *change.transaction).await.map_err(change.sql())?;
+        }
+        let withdrawn = Happening::new(Kind::ReviewWithdrawn).of(gallery).with("state", Detail::Word("withdrawn"));
+        let withdrawn = withdrawn.about(ids.iter().map(|&id| Object::Review(id)));
+        change.tell(&Caller::itself("their period was over"), &withdrawn).await?;
+        change.commit().await?;
+        Ok(ids.len())
+    }
+
     /// When the list of a search was emptied; `None` while it is there.
     ///
     /// # Errors
@@ -90,6 +160,37 @@ impl Change {
         let select = "SELECT COUNT(*) AS emptied FROM search WHERE id = $1 AND emptied_at IS NOT NULL";
         let query = sqlx::query_scalar::<_, i64>(select).bind(search).fetch_one(&mut *self.transaction);
         if query.await.map_err(self.sql())? > 0 { Err(RecordsError::ListEmptied(search)) } else { Ok(()) }
+    }
+
+    /// Whether the erasure of one of these was begun.
+    pub(in crate::records) async fn is_any_erased(
+        &mut self,
+        gallery: &GalleryName,
+        ids: &[TemplateId],
+    ) -> Result<bool, RecordsError> {
+        for some in ids.chunks(IDS_PER_STATEMENT) {
+            let mut gone = SqlBuilder::new("SELECT COUNT(*) AS gone FROM template WHERE gallery = ");
+            gone.push_bind(gallery.as_str()).push(" AND state IN ('erasing', 'erased') AND id IN (");
+            gone.push_list(some.iter().map(|id| id.0 as i64)).push(")");
+            let gone: i64 = gone.build_query_scalar().fetch_one(&mut *self.transaction).await.map_err(self.sql())?;
+            if gone > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Refuses what somebody says of a list on which one of `shown` was when they read it, and is being erased or gone: the erasure has
+    /// overwritten the words that there were, and would not come back for these.
+    ///
+    /// # Errors
+    /// [`RecordsError::ErasedSince`], [`RecordsError::Sql`].
+    pub(in crate::records) async fn refuse_erased_since(
+        &mut self,
+        gallery: &GalleryName,
+        shown: &[TemplateId],
+    ) -> Result<(), RecordsError> {
+        if self.is_any_erased(gallery, shown).await? { Err(RecordsError::ErasedSince) } else { Ok(()) }
     }
 
     /// Takes an erased template off every list that was shown of its gallery. Lists of before there were salts keep its number: without

@@ -47,10 +47,10 @@ pub use attributes::{Attribute, AttributeError, AttributeName, check_attributes}
 pub use audit::{AuditBook, EventFilter};
 pub use copy::TakenIn;
 pub use counts::Counted;
-pub use erasures::{BegunErasure, COMMITMENT, ErasureRecord, commitment};
+pub use erasures::{BegunErasure, COMMITMENT, CopyLeft, ErasureRecord, PackLeft, commitment};
 pub use galleries::GalleryRecord;
 pub use jobs::{JobBook, JobRecord, JobState, NewJob};
-pub use lists::Over;
+pub use lists::{OpenTooLong, Over};
 pub use people::{
     Attempt, Basis, Compared, FactorRecord, IdentityRecord, KeyRecord, NewKeyRecord, Opening, PeopleBook, PeopleError,
     Proof, SessionRecord, Shown, UserRecord, UserState,
@@ -68,7 +68,7 @@ type DbPool = sqlx::Pool<Db>;
 type DbConnection = <Db as sqlx::Database>::Connection;
 type DbRow = <Db as sqlx::Database>::Row;
 
-const SCHEMA_VERSION: i64 = 21;
+const SCHEMA_VERSION: i64 = 22;
 /// The first schema with subjects.
 const SUBJECTS_SINCE: i64 = 11;
 /// Subjects and images for references of before schema 11.
@@ -168,6 +168,11 @@ pub enum RecordsError {
         "somebody on the list was erased while the search ran, so it does not count and is not shown: search again"
     )]
     ErasedMeanwhile,
+    /// Somebody on a list was erased before what was said of it was kept.
+    #[error(
+        "somebody it is about was erased, or is being erased, since it was read, so nothing of this is kept: look at it again"
+    )]
+    ErasedSince,
     /// A list whose period was over.
     #[error("the list of search {0} was emptied, as the policy's period was over: nothing is said of it any more")]
     ListEmptied(i64),
@@ -245,7 +250,8 @@ impl Records {
             migration(18, "storage", include_str!("migrations/0018_storage.sql")),
             migration(19, "lists", include_str!("migrations/0019_lists.sql")),
             migration(20, "session proof", include_str!("migrations/0020_session_proof.sql")),
-            migration(SCHEMA_VERSION, "authoriser", include_str!("migrations/0021_authoriser.sql")),
+            migration(21, "authoriser", include_str!("migrations/0021_authoriser.sql")),
+            migration(SCHEMA_VERSION, "copies", include_str!("migrations/0022_copies.sql")),
         ];
         let translated = migrations.into_iter().map(|migration| self.translated(migration));
         let migrations = translated.collect::<Result<Vec<_>, _>>()?;
@@ -306,16 +312,21 @@ impl Records {
     }
 
     /// Moves `SQLite`'s write-ahead log into the data base and empties it, so that erased text is in neither. PostgreSQL removes its
-    /// dead rows; its own log, and what it has copied of that, are beyond reach (docs/OPERATIONS.md).
+    /// dead rows; its own log, and what it has copied of that, are beyond reach (docs/OPERATIONS.md). So are rows that transactions there may
+    /// still see which did not end within `wait`: how many such there are, 0 with `SQLite`.
     ///
     /// # Errors
     /// [`RecordsError::Journal`] when others read for longer than `wait`.
-    pub async fn empty_journal(&self, wait: Duration) -> Result<(), RecordsError> {
-        if self.dialect.empty_journal(&self.pool, wait).await.map_err(self.sql())? {
-            Ok(())
-        } else {
-            Err(RecordsError::Journal(self.path.clone()))
+    pub async fn empty_journal(&self, wait: Duration) -> Result<u64, RecordsError> {
+        let older = self.dialect.empty_journal(&self.pool, wait).await.map_err(self.sql())?;
+        let older = older.ok_or_else(|| RecordsError::Journal(self.path.clone()))?;
+        if older > 0 {
+            tracing::warn!(
+                older,
+                "older transactions at the data base keep rows that were overwritten: vacuum when they end"
+            );
         }
+        Ok(older)
     }
 
     /// Whether they are in the data folder, so that all of their bytes can be overwritten.

@@ -207,11 +207,8 @@ impl Change {
     /// Refuses a list with somebody whose erasure began since they were compared: it has looked at the lists there were then, and would not
     /// come back for this one.
     async fn refuse_erased(&mut self, gallery: &GalleryName, listed: &[Listed]) -> Result<(), RecordsError> {
-        let mut gone = SqlBuilder::new("SELECT COUNT(*) AS gone FROM template WHERE gallery = ");
-        gone.push_bind(gallery.as_str()).push(" AND state IN ('erasing', 'erased') AND id IN (");
-        gone.push_list(listed.iter().map(|candidate| candidate.template as i64)).push(")");
-        let gone: i64 = gone.build_query_scalar().fetch_one(&mut *self.transaction).await.map_err(self.sql())?;
-        if gone > 0 { Err(RecordsError::ErasedMeanwhile) } else { Ok(()) }
+        let listed: Vec<_> = listed.iter().map(|candidate| TemplateId(candidate.template)).collect();
+        if self.is_any_erased(gallery, &listed).await? { Err(RecordsError::ErasedMeanwhile) } else { Ok(()) }
     }
 
     fn salt(&self) -> Result<Digits<16>, RecordsError> {

@@ -308,7 +308,8 @@ impl Change {
         self.forget_samples_about(gallery, id).await?;
         self.forget_disclosures_about(gallery, id).await?;
         self.forget_picture(gallery, id).await?;
-        // Last: what was said about lists is found by who stands on them.
+        // Last: what was said about lists, and which packs they went into, is found by who stands on them.
+        self.keep_packs_of(gallery, id).await?;
         self.forget_listed(gallery, id).await?;
         sqlx::query("UPDATE template SET subject_key = NULL, image_key = NULL WHERE gallery = $1 AND id = $2")
             .bind(gallery.as_str())

@@ -17,23 +17,32 @@ use bertillon::records::{EventFilter, RecordsError};
 use sha2::{Digest as _, Sha256};
 
 use crate::disclosure::{SEARCHED, lead, made, request, una};
+use crate::records_at::by_hand;
 use crate::traces::windows;
 use crate::{name, run, search, subject};
+
+async fn opened_on(home: &Path, review: i64, day: Day) {
+    let pool = by_hand(&home.join("data")).await;
+    let query = sqlx::query("UPDATE review SET opened_at = $1 WHERE id = $2").bind(format!("{day}T00:00:00Z"));
+    query.bind(review).execute(&pool).await.unwrap();
+    pool.close().await;
+}
 
 #[test]
 fn lists_end_with_their_period_and_what_became_a_lead_or_was_disclosed_with_that_of_leads() {
     run(async {
         let home = tempfile::tempdir().unwrap();
         let desk = lead(home.path()).await;
-        let third = desk.vault.record_searches(&[search(&[TemplateId(1)])]).await.unwrap()[0];
-        let fourth = desk.vault.record_searches(&[search(&[TemplateId(2)])]).await.unwrap()[0];
-        let fifth = desk.vault.record_searches(&[search(&[TemplateId(3)])]).await.unwrap()[0];
+        let ids = desk.vault.record_searches(&[1, 2, 3].map(|id| search(&[TemplateId(id)]))).await.unwrap();
+        let (third, fourth, fifth) = (ids[0], ids[1], ids[2]);
         made(&desk, What::Search(third), &home.path().join("third.zip")).await;
         let ann = Caller::new("ann", "test", None);
         let reviews =
             ReviewRoom::under(Policy::builtin().unwrap(), &desk.vault, &ann, Some(Roles::of(&Role::ALL))).unwrap();
-        reviews.open(fourth).await.unwrap();
-        let made_on = desk.vault.disclosure_book().search(2).await.unwrap().unwrap().at;
+        // From the day that the records have, should it end meanwhile.
+        let today: Day = desk.vault.disclosure_book().search(2).await.unwrap().unwrap().at[..10].parse().unwrap();
+        // So late that the review outlives the list's period, and that of leads.
+        opened_on(home.path(), reviews.open(fourth).await.unwrap(), today.plus_days(6 * 365)).await;
         let room = SubjectRoom::enter(&desk.vault, &una(), &name()).await.unwrap();
         let hold = room.place_hold(&subject(3), "an appeal").await.unwrap();
         let left = async || {
@@ -46,7 +55,6 @@ fn lists_end_with_their_period_and_what_became_a_lead_or_was_disclosed_with_that
             left
         };
         // Lists are kept for two years, leads for seven. Of the references none is due: nobody said anything of them.
-        let today: Day = made_on[..10].parse().unwrap();
         let run_on = async |day: Day| room.run_retention(&desk, day, 0).await.unwrap().lists;
         assert_eq!(run_on(today.plus_days(2 * 365 - 1)).await, 0, "not a day too early");
         assert_eq!(run_on(today.plus_days(2 * 365)).await, 1);
@@ -139,7 +147,8 @@ fn of_a_list_that_is_gone_nothing_is_opened_drawn_or_disclosed() {
             reason: "because".to_owned(),
             contents: "0".repeat(64),
         };
-        let refused = desk.vault.disclosure_book().add(&new, Happening::new(Kind::DisclosureMade)).await.unwrap_err();
+        let refused =
+            desk.vault.disclosure_book().add(&new, &[], Happening::new(Kind::DisclosureMade)).await.unwrap_err();
         assert!(matches!(refused, RecordsError::ListEmptied(2)), "read before, and emptied since: {refused}");
         desk.vault.close().await;
     });

@@ -25,6 +25,7 @@ mod audit;
 mod beside;
 mod bulk;
 mod disclosure;
+mod left;
 mod lists;
 mod model;
 mod names;

@@ -28,9 +28,9 @@ use crate::told::program;
 use crate::traces::{traces, windows};
 use crate::{enrol, name, reference, run, subject};
 
-const ALL: usize = 500;
+pub(crate) const ALL: usize = 500;
 
-fn day(text: &str) -> Day {
+pub(crate) fn day(text: &str) -> Day {
     text.parse().unwrap()
 }
 
@@ -45,12 +45,12 @@ async fn add(desk: &Desk, new: Vec<NewReference>) {
     enrol(&desk.vault, new.into_iter().map(|new| NewReference { model: model.clone(), ..new }).collect()).await;
 }
 
-async fn room(desk: &Desk, who: &str) -> SubjectRoom {
+pub(crate) async fn room(desk: &Desk, who: &str) -> SubjectRoom {
     SubjectRoom::enter(&desk.vault, &Caller::new(who, "a test", None), &name()).await.unwrap()
 }
 
 /// Convicted long ago (1), lately (2), acquitted (3), undecided (4), acquitted and held (5), convicted under 18 (6).
-async fn people(desk: &Desk) {
+pub(crate) async fn people(desk: &Desk) {
     let mut young = known(6, Disposal::Convicted, "2026-06-01");
     young.about.facts.under18 = Some(true);
     let all = vec![
@@ -336,7 +336,7 @@ fn an_erasure_ends_in_a_certificate_that_anybody_can_check() {
         assert_eq!((made.asked_by.as_str(), &made.folder), ("una", &desk.vault.audit_book().folder().await.unwrap()));
         assert_eq!(desk.vault.audit_book().hash_at(made.event).await.unwrap(), Some(made.event_hash.clone()));
         assert!(made.not_reached[0].what.starts_with("backup of "), "{:?}", made.not_reached);
-        for named in ["disclosure packs", "rows of decisions"] {
+        for named in ["copies of the data folder", "rows of decisions"] {
             assert_eq!(made.not_reached.iter().filter(|one| one.what.starts_with(named)).count(), 1, "{named}");
         }
         assert!(made.not_reached.iter().filter(|one| one.what.contains("backup")).count() == 1, "only this gallery's");

@@ -32,6 +32,8 @@ pub(super) struct Gathered {
     pub(super) model: String,
     pub(super) operating_point: Option<String>,
     pub(super) policy_sha256: String,
+    /// Candidates that were not erased when the list was read, before anything else of the pack.
+    pub(super) shown: Vec<TemplateId>,
 }
 
 /// States of reviews in which nobody decides any more.
@@ -51,6 +53,8 @@ pub(super) async fn gather(vault: &Vault, caller: &Caller, what: What) -> Result
     if let Some(at) = book.emptied(search).await? {
         return Err(DisclosureError::Emptied { search, at }.into());
     }
+    let there = found.candidates.iter().filter(|candidate| candidate.state != "erased");
+    let shown = there.map(|candidate| TemplateId(candidate.template)).collect();
     let review = reviews.of_search(search).await?;
     if let Some(review) = review
         && reviews.one(review).await?.is_some_and(|review| !OVER.contains(&review.state.as_str()))
@@ -80,7 +84,7 @@ pub(super) async fn gather(vault: &Vault, caller: &Caller, what: What) -> Result
     ];
     let (model, operating_point) = (found.searched.model, found.searched.operating_point);
     let (lead, probe) = (lead.map(|lead| lead.id), probe.probe);
-    Ok(Gathered { search, review, lead, probe, gallery, entries, model, operating_point, policy_sha256 })
+    Ok(Gathered { search, review, lead, probe, gallery, entries, model, operating_point, policy_sha256, shown })
 }
 
 /// The policy that a search was held against; where it stated nothing, the one in force now.

@@ -255,7 +255,12 @@ impl ReviewRoom {
             | State::Withdrawn => None,
         };
         let said = said.map(|said| (person.clone(), said));
-        Advance { review: record.id, version: record.version, state: next.as_str(), claim, decision, said, lead }
+        // Who claims or looks says nothing of anybody.
+        let shown = match act {
+            Act::Decide(_) | Act::Withdraw => loaded.case.candidates.clone(),
+            Act::Claim | Act::See | Act::Outcome => Vec::new(),
+        };
+        Advance { review: record.id, version: record.version, state: next.as_str(), claim, decision, said, lead, shown }
     }
 
     async fn load(&self, review: i64, act: Option<Act>) -> Result<Loaded, CaseworkError> {

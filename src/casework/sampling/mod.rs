@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::audit::{Caller, Chain, Checkpoint, Detail, Event, Happening, Kind, Object, Outcome};
 use crate::base::clock;
-use crate::base::ids::GalleryName;
+use crate::base::ids::{GalleryName, TemplateId};
 use crate::base::limits::{RECORD_TEXT_BYTES_MAX, SAMPLE_ITEMS_MAX, SAMPLE_PAGE_MAX};
 use crate::casework::access::require;
 use crate::casework::access::users::somebody;
@@ -276,7 +276,8 @@ impl SampleRoom {
         let (outcome, at) = (found.as_str().to_owned(), clock::now_rfc3339());
         let made = Found { outcome, person: self.person.clone(), at, said: said.to_owned() };
         let happening = about().with("outcome", Detail::Word(found.as_str()));
-        if self.book.record(id, item, &made, &happening).await? {
+        let shown = self.shown(drawn).await?;
+        if self.book.record((id, item), &made, (&drawn.gallery, &shown), &happening).await? {
             return self.sample(id).await;
         }
         Err(self.refused(about(), SampleError::Recorded { item, by: "somebody else".to_owned() }).await?)
@@ -392,6 +393,16 @@ impl SampleRoom {
         Ok(parties)
     }
 
+    /// The templates that it is about and that are not erased.
+    async fn shown(&self, item: &ItemRecord) -> Result<Vec<TemplateId>, CaseworkError> {
+        let mut ids: Vec<_> = item.template.into_iter().collect();
+        if let Some(search) = item.search {
+            let facts = self.vault.review_book().search(search).await?;
+            ids.extend(facts.into_iter().flat_map(|facts| facts.candidates).map(|candidate| candidate.template));
+        }
+        Ok(self.vault.references(&item.gallery, &ids).await?.into_keys().collect())
+    }
+
     /// That somebody was told no is told too.
     async fn refused(&self, about: Happening, error: SampleError) -> Result<CaseworkError, CaseworkError> {
         let word = error.refusal().unwrap_or("refused");
@@ -411,7 +422,6 @@ fn object_of(item: &NewItem) -> Object {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::ids::TemplateId;
 
     fn item(outcome: Option<&str>) -> ItemRecord {
         let found = outcome.map(|word| Found {

@@ -90,7 +90,7 @@ async fn erase(
     let desk = Arc::clone(&reception.desk);
     let caller = sender.0.clone();
     let erased = reception.run(async move { certificate::erase(&desk, &caller, &name, what).await });
-    let Certified { erased, certificate } = erased.await?;
+    let Certified { erased, certificate, .. } = erased.await?;
     let templates: Vec<u64> = erased.templates.iter().map(|id| id.0).collect();
     let salt = erased.begun.and_then(|begun| begun.salt).map(|salt| hex::encode(&salt));
     Ok(Json(ErasedShape { gallery: gallery.to_owned(), erased: templates.len(), templates, certificate, salt }))

@@ -19,6 +19,9 @@ pub(super) use translate::to_postgres;
 /// How often an empty journal is tried for.
 const JOURNAL_PAUSE: Duration = Duration::from_millis(20);
 
+/// How long others may take to end what sees dead rows: few transactions take longer, and of dumps and the like nobody knows how long.
+const OLDER_WAIT: Duration = Duration::from_secs(2);
+
 /// Which data base records are in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Dialect {
@@ -73,17 +76,17 @@ impl Dialect {
     }
 
     /// Takes out of the data base's files what was overwritten, as far as it lets itself be asked: the journal of `SQLite`, dead
-    /// rows of PostgreSQL. Whether it was done within `wait`.
-    pub(super) async fn empty_journal(&self, pool: &DbPool, wait: Duration) -> Result<bool, sqlx::Error> {
+    /// rows of PostgreSQL. `None` where it was not done within `wait`; else how many older transactions were left that keep dead rows.
+    pub(super) async fn empty_journal(&self, pool: &DbPool, wait: Duration) -> Result<Option<u64>, sqlx::Error> {
         let deadline = Instant::now() + wait;
         let Self::Postgres { schema, .. } = self else {
             loop {
                 let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(pool).await?;
                 if row.try_get::<i64, _>(0)? == 0 {
-                    return Ok(true);
+                    return Ok(Some(0));
                 }
                 if Instant::now() > deadline {
-                    return Ok(false);
+                    return Ok(None);
                 }
                 tokio::time::sleep(JOURNAL_PAUSE).await;
             }
@@ -91,12 +94,13 @@ impl Dialect {
         let tables = "SELECT CAST(tablename AS TEXT) AS name FROM pg_catalog.pg_tables WHERE schemaname = $1";
         let tables: Vec<String> = sqlx::query_scalar(tables).bind(schema).fetch_all(pool).await?;
         if tables.is_empty() {
-            return Ok(true);
+            return Ok(Some(0));
         }
+        let older = wait_for_older(pool, wait.min(OLDER_WAIT)).await?;
         let vacuum = sqlx::raw_sql(AssertSqlSafe(format!("VACUUM {}", tables.join(", "))));
         match vacuum.execute(pool).await {
-            Ok(_done) => Ok(true),
-            Err(error) if is_busy(&error) => Ok(false),
+            Ok(_done) => Ok(Some(older)),
+            Err(error) if is_busy(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -107,6 +111,30 @@ impl Dialect {
             Self::Sqlite => Ok(text.to_owned()),
             Self::Postgres { .. } => to_postgres(text),
         }
+    }
+}
+
+/// Whatever at a PostgreSQL server may still see rows that died before the transaction `$1`: `VACUUM` leaves them. Sessions are seen
+/// whosever they are; what vacuums is no reader.
+const OLDER: &str = "SELECT (SELECT COUNT(*) FROM pg_catalog.pg_stat_activity WHERE pid <> pg_backend_pid() \
+     AND backend_type <> 'autovacuum worker' AND (datname IS NULL OR datname = current_database()) \
+     AND (age(backend_xmin) > age(CAST($1 AS xid)) OR age(backend_xid) > age(CAST($1 AS xid)))) \
+     + (SELECT COUNT(*) FROM pg_catalog.pg_replication_slots WHERE age(xmin) > age(CAST($1 AS xid))) \
+     + (SELECT COUNT(*) FROM pg_catalog.pg_prepared_xacts WHERE database = current_database() \
+     AND age(transaction) > age(CAST($1 AS xid))) AS older";
+
+/// Waits until nothing sees what is dead by now any more; what still does after `wait`.
+async fn wait_for_older(pool: &DbPool, wait: Duration) -> Result<u64, sqlx::Error> {
+    let deadline = Instant::now() + wait;
+    // The first transaction that has not begun yet, in the 32 bits of an xid.
+    let next = "SELECT CAST(txid_snapshot_xmax(txid_current_snapshot()) % 4294967296 AS TEXT) AS next";
+    let next: String = sqlx::query_scalar(next).fetch_one(pool).await?;
+    loop {
+        let older: i64 = sqlx::query_scalar(OLDER).bind(&next).fetch_one(pool).await?;
+        if older == 0 || Instant::now() > deadline {
+            return Ok(older as u64);
+        }
+        tokio::time::sleep(JOURNAL_PAUSE).await;
     }
 }
 

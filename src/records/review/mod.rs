@@ -163,4 +163,6 @@ pub struct Advance {
     pub said: Option<(String, String)>,
     /// The lead that it becomes.
     pub lead: Option<NewLead>,
+    /// Candidates that were not erased when it was read: where one is now, nothing is decided and nothing said.
+    pub shown: Vec<TemplateId>,
 }

@@ -53,9 +53,9 @@ impl ReviewBook {
     /// Changes a review, as `happening` tells; whether it did. It does not where somebody else changed it since it was read.
     ///
     /// # Errors
-    /// [`RecordsError::TooMany`], [`RecordsError::Sql`], [`RecordsError::Damaged`].
+    /// [`RecordsError::ErasedSince`], [`RecordsError::TooMany`], [`RecordsError::Sql`], [`RecordsError::Damaged`].
     pub async fn advance(&self, advance: &Advance, mut happening: Happening) -> Result<bool, RecordsError> {
-        let Advance { review, version, state, claim, decision, said, lead } = advance;
+        let Advance { review, version, state, claim, decision, said, lead, shown } = advance;
         let mut change = self.records.begin().await?;
         let seen = claim.as_ref().and_then(|claim| claim.seen.as_ref());
         let update = "UPDATE review SET state = $3, version = version + 1, claimed_by = $4, claimed_until = $5, seen_at = $6, \
@@ -75,6 +75,10 @@ impl ReviewBook {
         if changed.rows_affected() != 1 {
             return Ok(false);
         }
+        let gallery = sqlx::query_scalar::<_, String>("SELECT gallery FROM review WHERE id = $1").bind(review);
+        let gallery = gallery.fetch_one(&mut *change.transaction).await.map_err(change.sql())?;
+        let gallery = gallery.parse().map_err(|_| change.damaged("a review is of no gallery"))?;
+        change.refuse_erased_since(&gallery, shown).await?;
         if let Some(decision) = decision {
             change.add_decision(*review, decision).await?;
         }

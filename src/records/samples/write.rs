@@ -76,15 +76,17 @@ impl SampleBook {
         Ok(true)
     }
 
-    /// Keeps what a supervisor found of an item, as `happening` tells; whether it did. It does not where somebody did before.
+    /// Keeps what a supervisor found of an item, as `happening` tells; whether it did. It does not where somebody did before. `shown` are
+    /// the templates that it is about and that were not erased when it was read, in their gallery.
     ///
     /// # Errors
-    /// [`RecordsError::TooMany`], [`RecordsError::Sql`], [`RecordsError::Damaged`].
+    /// [`RecordsError::ErasedSince`], [`RecordsError::ListEmptied`], [`RecordsError::TooMany`], [`RecordsError::Sql`],
+    /// [`RecordsError::Damaged`].
     pub async fn record(
         &self,
-        sample: i64,
-        position: u64,
+        (sample, position): (i64, u64),
         found: &Found,
+        (gallery, shown): (&GalleryName, &[TemplateId]),
         happening: &Happening,
     ) -> Result<bool, RecordsError> {
         let Found { outcome, person, at, said } = found;
@@ -98,6 +100,7 @@ impl SampleBook {
         if let Some(Some(search)) = drawn {
             change.refuse_emptied(search).await?;
         }
+        change.refuse_erased_since(gallery, shown).await?;
         let insert = "INSERT INTO sample_result (sample_id, position, outcome, person, at) SELECT $1, $2, $3, $4, $5 \
              WHERE NOT EXISTS (SELECT 1 FROM sample_result WHERE sample_id = $1 AND position = $2)";
         let query = sqlx::query(insert).bind(sample).bind(position as i64).bind(outcome).bind(person).bind(at);

@@ -147,15 +147,18 @@ impl SubjectBook {
         &self,
         gallery: &GalleryName,
         (after, lifted_too): (i64, bool),
+        placed_before: Option<Day>,
         limit: usize,
     ) -> Result<Vec<HoldRecord>, RecordsError> {
         let select = "SELECT h.id AS id, h.subject_id AS subject_id, h.placed_by AS placed_by, h.placed_at AS placed_at, \
              h.lifted_by AS lifted_by, h.lifted_at AS lifted_at, r.reference AS reference, s.state AS state, \
              COALESCE((SELECT n.said FROM subject_note n WHERE n.about = 'hold' AND n.about_id = h.id), '') AS reason \
              FROM legal_hold h JOIN subject_reference r ON r.subject_id = h.subject_id JOIN subject s ON s.id = h.subject_id \
-             WHERE h.gallery = $1 AND h.id > $2 AND ($3 = 1 OR h.lifted_at IS NULL) ORDER BY h.id LIMIT $4";
+             WHERE h.gallery = $1 AND h.id > $2 AND ($3 = 1 OR h.lifted_at IS NULL) AND ($5 = '' OR h.placed_at < $5) \
+             ORDER BY h.id LIMIT $4";
         let query = sqlx::query(select).bind(gallery.as_str()).bind(after).bind(i64::from(lifted_too));
         let query = query.bind(limit.min(SUBJECT_PAGE_MAX) as i64);
+        let query = query.bind(placed_before.map(|day| day.to_string()).unwrap_or_default());
         let rows = query.fetch_all(&self.records.pool).await.map_err(self.records.sql())?;
         let hold = |row: &DbRow| {
             let gone = row.try_get::<&str, _>("state")? == SubjectState::Erased.as_str();
@@ -197,14 +200,21 @@ impl SubjectBook {
 }
 
 impl Records {
-    /// Live templates of subjects that are kept out of searches, ascending.
+    /// Live templates that are kept out of searches, ascending: those of subjects who are restricted, and what has expired by `today` and is
+    /// kept by a legal hold alone. So nobody keeps in searches by a hold what takes others to keep.
     ///
     /// # Errors
     /// [`RecordsError::Sql`].
-    pub async fn restricted_templates(&self, gallery: &GalleryName) -> Result<Vec<TemplateId>, RecordsError> {
-        let select = "SELECT i.template_id FROM subject s JOIN image i ON i.subject_id = s.id \
-             WHERE s.gallery = $1 AND s.restricted_at IS NOT NULL AND i.state = 'live' ORDER BY i.template_id";
-        let query = sqlx::query_scalar::<_, i64>(select).bind(gallery.as_str());
+    pub async fn restricted_templates(
+        &self,
+        gallery: &GalleryName,
+        today: Day,
+    ) -> Result<Vec<TemplateId>, RecordsError> {
+        let select = "SELECT i.template_id AS id FROM subject s JOIN image i ON i.subject_id = s.id \
+             WHERE s.gallery = $1 AND s.restricted_at IS NOT NULL AND i.state = 'live' \
+             UNION SELECT i.template_id AS id FROM legal_hold h JOIN image i ON i.subject_id = h.subject_id \
+             WHERE h.gallery = $1 AND h.lifted_at IS NULL AND i.state = 'live' AND i.expires <= $2 ORDER BY id";
+        let query = sqlx::query_scalar::<_, i64>(select).bind(gallery.as_str()).bind(today.to_string());
         let ids = query.fetch_all(&self.pool).await.map_err(self.sql())?;
         Ok(ids.into_iter().map(|id| TemplateId(id as u64)).collect())
     }
