@@ -120,6 +120,7 @@ fn recording_a_search_takes_milliseconds() {
             seriousness: some("serious"),
             case_ref: some("CR/77/26"),
             reason: some("the only still"),
+            authoriser: None,
         };
         let statement = Some(Statement { stated, policy_sha256: [7; 32], of: None });
         let plain = search(&ids);

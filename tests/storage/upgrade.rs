@@ -1,6 +1,7 @@
 //! Records of the release before are upgraded with all that is in them, and go on.
 
 use bertillon::audit::{Caller, Happening, Kind};
+use bertillon::base::day::Day;
 use bertillon::base::ids::TemplateId;
 use bertillon::records::{Proof, Records};
 use sha2::{Digest as _, Sha256};
@@ -29,8 +30,8 @@ fn cases_people_and_sessions_of_schema_14_are_there_and_what_is_new_works_on_the
             assert_eq!((leads.len(), leads[0].search, leads[0].template), (1, 1, TemplateId(5)));
             let subjects = records.subject_book(&ann);
             assert_eq!(subjects.list(&name(), 0, 9).await.unwrap().len(), 6);
-            assert_eq!(subjects.holds(&name(), (0, false), 9).await.unwrap().len(), 1);
-            assert_eq!(records.restricted_templates(&name()).await.unwrap(), [TemplateId(2)]);
+            assert_eq!(subjects.holds(&name(), (0, false), None, 9).await.unwrap().len(), 1);
+            assert_eq!(records.restricted_templates(&name(), Day::today()).await.unwrap(), [TemplateId(2)]);
             assert_eq!(records.disclosure_book(&ann).newest(9).await.unwrap().len(), 1);
             let token = Sha256::digest(b"a token of a fixture").into();
             let (session, user) = records.people_book().session(token).await.unwrap().unwrap();
