@@ -23,10 +23,8 @@ pub(super) struct Repeated;
 pub fn address(reception: &Reception, headers: &HeaderMap, peer: Option<SocketAddr>) -> Option<SocketAddr> {
     let behind_proxy = reception.desk.settings.server.behind_proxy;
     let seen = if behind_proxy { forwarded(headers) } else { None };
-    match (seen, peer) {
-        (Some(ip), peer) => Some(SocketAddr::new(ip, peer.map_or(0, |peer| peer.port()))),
-        (None, peer) => peer,
-    }
+    // The port there is not told.
+    seen.map(|ip| SocketAddr::new(ip, 0)).or(peer)
 }
 
 /// What the last proxy says that it saw. What stands before that is what it was told, and anybody may have said it.

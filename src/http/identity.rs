@@ -73,9 +73,10 @@ async fn caller_of(reception: &Reception, request: &ServiceRequest) -> Result<Ca
     let (peer, number) = (request.peer_addr(), number_of(request));
     let from = client::address(reception, request.headers(), peer);
     if reception.is_founding().await? {
-        // Behind a proxy both: who connects here directly may say any address, and whom a proxy here speaks for is elsewhere.
-        return if [peer, from].iter().all(|end| end.is_some_and(|end| end.ip().to_canonical().is_loopback())) {
-            Ok(Caller::founder(from, number))
+        // Behind a proxy nobody is: it is on this machine perhaps, and whom it speaks for is known by its word only.
+        let here = peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback());
+        return if here && !reception.desk.settings.server.behind_proxy {
+            Ok(Caller::founder(peer, number))
         } else {
             let detail = "This server has no users yet, and answers only programs on its own machine. `bertillon user add` \
                           makes one there.";

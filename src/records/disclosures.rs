@@ -165,6 +165,9 @@ impl DisclosureBook {
         let rows = query.await.map_err(self.records.sql())?;
         let edits = rows.iter().map(edit_of).collect::<Result<_, _>>();
         file.edits = edits.map_err(self.records.sql())?;
+        if file.picture == Picture::Erased {
+            file.edits.iter_mut().for_each(|edit| (edit.sha256, edit.tool, edit.parameters) = (None, None, None));
+        }
         Ok(file)
     }
 
@@ -197,7 +200,8 @@ impl DisclosureBook {
         query.fetch_optional(&self.records.pool).await.map_err(self.records.sql())
     }
 
-    /// Records a pack, as `happening` tells; its number and time. `shown` are the candidates that were not erased when it was gathered.
+    /// Records a pack, as `happening` tells; its number and time. `shown` are the candidates that were not erased when it was gathered, and
+    /// the picture of which it says that it is kept.
     ///
     /// # Errors
     /// [`RecordsError::ErasedSince`], [`RecordsError::ListEmptied`], [`RecordsError::TooMany`], [`RecordsError::Sql`],
@@ -205,7 +209,7 @@ impl DisclosureBook {
     pub async fn add(
         &self,
         new: &NewDisclosure,
-        shown: &[TemplateId],
+        (shown, kept): (&[TemplateId], Option<i64>),
         happening: Happening,
     ) -> Result<(i64, String), RecordsError> {
         let NewDisclosure { search, lead, gallery, person, recipient, reason, contents } = new;
@@ -216,6 +220,14 @@ impl DisclosureBook {
         // The list may have been emptied since it was read.
         change.refuse_emptied(*search).await?;
         change.refuse_erased_since(gallery, shown).await?;
+        if let Some(probe) = kept {
+            let still =
+                sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM probe_image WHERE id = $1 AND state = 'kept'");
+            let still = still.bind(probe).fetch_one(&mut *change.transaction).await.map_err(change.sql())?;
+            if still == 0 {
+                return Err(RecordsError::ErasedSince);
+            }
+        }
         let insert = "INSERT INTO disclosure (id, search_id, lead_id, gallery, made_by, made_at, contents) \
              SELECT (SELECT COALESCE(MAX(id), 0) + 1 FROM disclosure), $1, $2, $3, $4, $5, $6 \
              WHERE (SELECT COUNT(*) FROM disclosure) < $7 RETURNING id";
@@ -297,7 +309,8 @@ fn probe_of(row: &DbRow, original: &str) -> Result<ProbeFile, sqlx::Error> {
     let (state, expires_at): (String, String) = (row.try_get("state")?, row.try_get("expires_at")?);
     let picture = match state.as_str() {
         "kept" if expires_at > clock::now_rfc3339() => Picture::Kept,
-        "erased" => Picture::Erased,
+        // What was begun is not taken back.
+        "erasing" | "erased" => Picture::Erased,
         _due => Picture::Ended,
     };
     Ok(ProbeFile {

@@ -1,6 +1,8 @@
 //! Erasures from when they are asked for until they are done, for their certificates. What was erased is known by numbers, and by
 //! a commitment to what its subject was called, which nobody can open who does not know both that and the salt.
 
+use std::collections::BTreeMap;
+
 use sha2::{Digest as _, Sha256};
 use sqlx::Row as _;
 
@@ -63,6 +65,34 @@ pub struct CopyLeft {
     pub gallery: GalleryName,
     /// How many of the templates, under the same numbers.
     pub templates: u64,
+}
+
+/// Galleries that began as one, each with that from whose backup it was restored, and the last template that came with it.
+type Family = BTreeMap<String, Option<(String, i64)>>;
+
+/// The gallery itself and those it comes from, the nearest first, each with the last template that came down from there. One that was restored
+/// under its own name was another one before.
+fn origins<'a>(family: &'a Family, name: &'a str) -> Vec<(&'a str, i64)> {
+    let mut line = vec![(name, i64::MAX)];
+    let (mut at, mut last) = (name, i64::MAX);
+    while let Some(Some((origin, through))) = family.get(at) {
+        last = last.min(*through);
+        if line.iter().any(|(known, _)| known == origin) {
+            break;
+        }
+        line.push((origin, last));
+        at = origin;
+    }
+    line
+}
+
+/// Up to which template the numbers of two galleries mean the same; `None` where they have nothing in common.
+fn shared_through(family: &Family, one: &str, other: &str) -> Option<i64> {
+    let others = origins(family, other);
+    let common = |(name, last): &(&str, i64)| {
+        others.iter().find(|(known, _)| known == name).map(|(_, others_last)| *last.min(others_last))
+    };
+    origins(family, one).iter().find_map(common)
 }
 
 /// A pack whose list named what was erased.
@@ -181,25 +211,40 @@ impl Records {
         }))
     }
 
-    /// What other galleries still have of what was erased. A copy has its original's model and moment of making; up to the template with
-    /// which it was restored, their numbers mean the same.
+    /// What other galleries still have of what was erased: those that have a gallery in common with this one from which both, or the one,
+    /// were restored, as far as their numbers mean the same. A gallery whose key was destroyed has nothing.
     ///
     /// # Errors
     /// [`RecordsError::Sql`], [`RecordsError::Damaged`].
     pub async fn copies_left(&self, erasure: i64) -> Result<Vec<CopyLeft>, RecordsError> {
-        let select = "SELECT o.name AS name, COUNT(*) AS templates FROM erasure e JOIN erasure_template t ON t.erasure_id = e.id \
-             JOIN gallery g ON g.name = e.gallery JOIN gallery o ON o.name <> g.name AND o.created_at = g.created_at \
-             AND o.model_hash = g.model_hash WHERE e.id = $1 AND (g.restored_through IS NOT NULL OR o.restored_through IS NOT NULL) \
-             AND t.template_id <= COALESCE(g.restored_through, t.template_id) \
-             AND t.template_id <= COALESCE(o.restored_through, o.last_template_id) AND NOT EXISTS (SELECT 1 FROM template x \
-             WHERE x.gallery = o.name AND x.id = t.template_id AND x.state <> 'live') GROUP BY o.name ORDER BY o.name LIMIT $2";
-        let query = sqlx::query_as::<_, (String, i64)>(select).bind(erasure).bind(GALLERIES_MAX as i64);
-        let found = query.fetch_all(&self.pool).await.map_err(self.sql())?;
-        let copy = |(name, templates): (String, i64)| {
-            let gallery = name.parse().map_err(|_| self.damaged("a gallery has an impossible name".to_owned()))?;
-            Ok(CopyLeft { gallery, templates: templates as u64 })
-        };
-        found.into_iter().map(copy).collect()
+        let select = "SELECT o.name AS name, o.restored_from AS origin, COALESCE(o.restored_through, 0) AS through, \
+             CASE WHEN o.name = g.name THEN 1 ELSE 0 END AS here FROM erasure e JOIN gallery g ON g.name = e.gallery \
+             JOIN gallery o ON o.created_at = g.created_at AND o.model_hash = g.model_hash WHERE e.id = $1 AND (o.name = g.name \
+             OR o.storage <> 'sealed' OR EXISTS (SELECT 1 FROM gallery_key k WHERE k.gallery = o.name AND k.destroyed_at IS NULL)) \
+             ORDER BY o.name LIMIT $2";
+        let query = sqlx::query_as::<_, (String, Option<String>, i64, i64)>(select).bind(erasure);
+        let rows = query.bind(GALLERIES_MAX as i64).fetch_all(&self.pool).await.map_err(self.sql())?;
+        let mut family = Family::new();
+        let mut here = String::new();
+        for (name, origin, through, is_here) in rows {
+            if is_here == 1 {
+                here.clone_from(&name);
+            }
+            family.insert(name, origin.map(|origin| (origin, through)));
+        }
+        let mut found = Vec::new();
+        for name in family.keys().filter(|name| **name != here) {
+            let Some(through) = shared_through(&family, &here, name) else { continue };
+            let select = "SELECT COUNT(*) FROM erasure_template t WHERE t.erasure_id = $1 AND t.template_id <= $3 AND NOT EXISTS \
+                 (SELECT 1 FROM template x WHERE x.gallery = $2 AND x.id = t.template_id AND x.state <> 'live')";
+            let query = sqlx::query_scalar::<_, i64>(select).bind(erasure).bind(name.as_str()).bind(through);
+            let templates = query.fetch_one(&self.pool).await.map_err(self.sql())? as u64;
+            if templates > 0 {
+                let gallery = name.parse().map_err(|_| self.damaged("a gallery has an impossible name".to_owned()))?;
+                found.push(CopyLeft { gallery, templates });
+            }
+        }
+        Ok(found)
     }
 
     /// Packs whose lists named what was erased, ascending: as many as a certificate names, and one more.

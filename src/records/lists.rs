@@ -193,6 +193,19 @@ impl Change {
         if self.is_any_erased(gallery, shown).await? { Err(RecordsError::ErasedSince) } else { Ok(()) }
     }
 
+    /// Refuses what somebody says of the list of a search at which they looked `at` that time, where somebody on it was erased after that.
+    ///
+    /// # Errors
+    /// [`RecordsError::ErasedSince`], [`RecordsError::Sql`].
+    pub(in crate::records) async fn refuse_erased_after(&mut self, search: i64, at: &str) -> Result<(), RecordsError> {
+        // Lists of before there were salts don't say when.
+        let select = "SELECT COUNT(*) FROM search_candidate c JOIN search s ON s.id = c.search_id \
+             LEFT JOIN template t ON t.gallery = s.gallery AND t.id = c.template_id \
+             WHERE c.search_id = $1 AND (c.erased_at > $2 OR t.erased_at > $2)";
+        let query = sqlx::query_scalar::<_, i64>(select).bind(search).bind(at).fetch_one(&mut *self.transaction);
+        if query.await.map_err(self.sql())? > 0 { Err(RecordsError::ErasedSince) } else { Ok(()) }
+    }
+
     /// Takes an erased template off every list that was shown of its gallery. Lists of before there were salts keep its number: without
     /// it nobody could check them any more.
     pub(in crate::records) async fn forget_listed(

@@ -32,8 +32,8 @@ mod templates;
 pub mod unsolved;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, Transaction};
@@ -69,6 +69,11 @@ type DbConnection = <Db as sqlx::Database>::Connection;
 type DbRow = <Db as sqlx::Database>::Row;
 
 const SCHEMA_VERSION: i64 = 22;
+/// How long others at a PostgreSQL server may take to end what sees dead rows: few transactions take longer, and of dumps and the like
+/// nobody knows how long.
+const OLDER_WAIT: Duration = Duration::from_secs(2);
+/// When that is tried again, should they not have ended: a run of many erasures does not wait anew for each.
+const OLDER_AGAIN: Duration = Duration::from_mins(1);
 /// The first schema with subjects.
 const SUBJECTS_SINCE: i64 = 11;
 /// Subjects and images for references of before schema 11.
@@ -196,6 +201,8 @@ pub struct Records {
     /// Whose turn it is to write. `SQLite` lets one write at a time, and whoever comes second looks again now and then; in
     /// one process they queue here, so that nobody is overtaken by a long import for ever.
     turn: Arc<Mutex<()>>,
+    /// Until when nobody waits again for older transactions at a PostgreSQL server, which did not end when they were waited for.
+    in_vain: Arc<std::sync::Mutex<Option<Instant>>>,
 }
 
 /// A transaction that changes records: the only one of this process, so nobody begins a second while holding one. Dropped without [`commit`](Self::commit), it changes nothing.
@@ -293,7 +300,13 @@ impl Records {
     async fn connect(path: &Path, what_for: FileUse) -> Result<Self, RecordsError> {
         let pool = dialect::connect_file(path, what_for).await;
         let pool = pool.map_err(|source| RecordsError::Sql { path: path.to_owned(), source })?;
-        Ok(Self { pool, path: path.to_owned(), dialect: Dialect::Sqlite, turn: Arc::default() })
+        Ok(Self {
+            pool,
+            path: path.to_owned(),
+            dialect: Dialect::Sqlite,
+            turn: Arc::default(),
+            in_vain: Arc::default(),
+        })
     }
 
     /// Begins a transaction that reads one moment: what it reads in several statements goes together.
@@ -318,9 +331,13 @@ impl Records {
     /// # Errors
     /// [`RecordsError::Journal`] when others read for longer than `wait`.
     pub async fn empty_journal(&self, wait: Duration) -> Result<u64, RecordsError> {
-        let older = self.dialect.empty_journal(&self.pool, wait).await.map_err(self.sql())?;
+        let until = *self.in_vain.lock().unwrap_or_else(PoisonError::into_inner);
+        let in_vain = until.is_some_and(|until| Instant::now() < until);
+        let patience = if in_vain { Duration::ZERO } else { OLDER_WAIT };
+        let older = self.dialect.empty_journal(&self.pool, (wait, patience)).await.map_err(self.sql())?;
         let older = older.ok_or_else(|| RecordsError::Journal(self.path.clone()))?;
-        if older > 0 {
+        if older > 0 && !in_vain {
+            *self.in_vain.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + OLDER_AGAIN);
             tracing::warn!(
                 older,
                 "older transactions at the data base keep rows that were overwritten: vacuum when they end"

@@ -130,7 +130,7 @@ impl Records {
         let path = PathBuf::from(format!("{url}, schema {schema}"));
         let pool = dialect::connect_schema(url, &schema, make).await;
         let pool = pool.map_err(|source| RecordsError::Sql { path: path.clone(), source })?;
-        Ok(Self { pool, path, dialect: Dialect::postgres(schema), turn: Arc::default() })
+        Ok(Self { pool, path, dialect: Dialect::postgres(schema), turn: Arc::default(), in_vain: Arc::default() })
     }
 
     async fn check_id(&self, data: &Path, id: &str) -> Result<(), RecordsError> {

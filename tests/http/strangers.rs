@@ -125,7 +125,8 @@ fn without_a_proxy_nobody_says_where_they_are() {
 #[test]
 fn a_proxy_on_this_machine_makes_nobody_a_program_of_it() {
     let server = Server::start_with(|settings| settings.server.behind_proxy = true);
-    server.get(STATUS).good();
-    ask(&server, "127.0.0.1").good();
-    assert!(ask(&server, "203.0.113.1").refused(401).contains("no users yet"));
+    // Whatever it says, or does not.
+    for refused in [server.get(STATUS), ask(&server, "127.0.0.1"), ask(&server, "203.0.113.1")] {
+        assert!(refused.refused(401).contains("no users yet"));
+    }
 }

@@ -13,9 +13,9 @@ use bertillon::casework::disclosure::{self, What};
 use bertillon::casework::review::{Finding, ReviewRoom};
 use bertillon::casework::subjects::SubjectRoom;
 use bertillon::casework::{CaseworkError, Desk};
-use bertillon::gallery::{Erase, GalleryError, Vault};
+use bertillon::gallery::{Access, Erase, GalleryError, Vault, VaultOptions};
 use bertillon::policy::{Policy, Role, Roles};
-use bertillon::records::review::{Advance, DecisionRecord};
+use bertillon::records::review::{Advance, DecisionRecord, Looked};
 use bertillon::records::samples::Found;
 use bertillon::records::{EventFilter, RecordsError};
 use bertillon::segment::Precision;
@@ -25,7 +25,7 @@ use crate::disclosure::{lead, made, request, una};
 use crate::records_at::{self, by_hand};
 use crate::retention::{ALL, people, room};
 use crate::traces::windows;
-use crate::{enrol, name, new_vault, on, reference, run, search, subject};
+use crate::{dimension, enrol, model_id, name, new_vault, on, options, reference, run, search, subject};
 
 fn reviewer(desk: &Desk, who: &str) -> ReviewRoom {
     let caller = Caller::new(who, "test", None);
@@ -94,7 +94,7 @@ fn a_decision_that_an_erasure_overtakes_is_not_kept() {
             }),
             said: Some(("ann".to_owned(), "a burn on the left hand".to_owned())),
             lead: None,
-            shown: shown.iter().copied().map(TemplateId).collect(),
+            shown: Some(Looked { search: id, at: None, shown: shown.iter().copied().map(TemplateId).collect() }),
         };
         // Read, then erased and certified, then decided.
         erase(&desk, &name(), Erase::Subject(subject(4))).await;
@@ -107,6 +107,35 @@ fn a_decision_that_an_erasure_overtakes_is_not_kept() {
         assert_eq!((kept.version, kept.decisions.len()), (version, 0));
         assert!(!windows(&home.path().join("data"), 12).contains(&b"a burn on the left hand"[..12]));
         assert!(book.advance(&named(3, &[3]), decided()).await.unwrap(), "looked at again");
+        desk.vault.close().await;
+    });
+}
+
+/// Minutes may be between a look and a decision: what counts is the look.
+#[test]
+fn who_looked_before_an_erasure_looks_again_before_they_say_anything() {
+    run(async {
+        let home = tempfile::tempdir().unwrap();
+        let desk = lead(home.path()).await;
+        let id = desk.vault.record_searches(&[search(&[TemplateId(4), TemplateId(3)])]).await.unwrap()[0];
+        let ann = reviewer(&desk, "ann");
+        let review = ann.open(id).await.unwrap();
+        ann.claim(review).await.unwrap();
+        ann.see(review).await.unwrap();
+        // Times are kept in seconds.
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        erase(&desk, &name(), Erase::Subject(subject(4))).await;
+        for finding in [Finding::Exclusion, Finding::Possible(TemplateId(3))] {
+            let refused = ann.decide(review, finding, Some("a burn on the left hand")).await.unwrap_err();
+            assert!(
+                matches!(refused, CaseworkError::Gallery(GalleryError::Records(RecordsError::ErasedSince))),
+                "{refused}"
+            );
+        }
+        assert!(!windows(&home.path().join("data"), 12).contains(&b"a burn on the left hand"[..12]));
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        ann.see(review).await.unwrap();
+        ann.decide(review, Finding::Possible(TemplateId(3)), Some("the chin")).await.unwrap();
         desk.vault.close().await;
     });
 }
@@ -175,6 +204,18 @@ fn a_certificate_names_the_galleries_that_have_it_from_a_backup() {
         assert!(left(&certificate)[0].contains("gallery custody,"), "the original has it: {certificate:?}");
         let (done, certificate) = erase(&desk, &other, Erase::Subject(subject(2))).await;
         assert!(done.left.is_empty() && left(&certificate).is_empty(), "it is erased there");
+        // A copy of the copy has what came to that one alone, and nothing that came to the first one.
+        let (copy, third) = (home.path().join("copy-2"), "custody-3".parse::<GalleryName>().unwrap());
+        desk.vault.backup(&other, &copy, |_, _| ()).await.unwrap();
+        desk.vault.restore(&copy, Some(third.clone()), None, on).await.unwrap();
+        desk.vault.enrol(&name(), vec![reference(9, 9)]).await.unwrap();
+        let (done, certificate) = erase(&desk, &name(), Erase::Subject(subject(9))).await;
+        assert!(done.left.is_empty() && left(&certificate).is_empty(), "{certificate:?}");
+        let (_, certificate) = erase(&desk, &third, Erase::Subject(subject(8))).await;
+        let named = left(&certificate);
+        assert!(named.len() == 1 && named[0].contains("gallery custody-2,"), "{certificate:?}");
+        let (_, certificate) = erase(&desk, &third, Erase::Subject(subject(1))).await;
+        assert_eq!(left(&certificate).len(), 2, "all three have it: {certificate:?}");
         desk.vault.close().await;
     });
 }
@@ -230,11 +271,32 @@ fn two_erasures_that_end_together_say_that_files_are_counted_for_both() {
     });
 }
 
+/// Records at PostgreSQL as a role of their own has them, who is told little of what others do there.
+async fn of_a_role_of_its_own(data: &std::path::Path) -> Vault {
+    let url = std::env::var("BERTILLON_RECORDS_URL").unwrap();
+    let role = format!("clerk_{}", std::process::id());
+    sqlx::any::install_default_drivers();
+    let pool = sqlx::AnyPool::connect(&url).await.unwrap();
+    let database: String =
+        sqlx::query_scalar("SELECT CAST(current_database() AS TEXT)").fetch_one(&pool).await.unwrap();
+    let make = format!("CREATE ROLE {role} LOGIN; GRANT CREATE ON DATABASE {database} TO {role}");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(make)).execute(&pool).await.unwrap();
+    pool.close().await;
+    assert!(url.contains("user=tests"), "as tools/postgres.sh has it");
+    let url = url.replace("user=tests", &format!("user={role}")).parse().unwrap();
+    Vault::open(data, Access::Writer, VaultOptions { records_url: Some(url), ..options() }).await.unwrap()
+}
+
 #[test]
 fn a_certificate_says_of_the_journals_what_was_done() {
     run(async {
         let home = tempfile::tempdir().unwrap();
-        let vault = impatient(home.path()).await;
+        let vault = match records_at::url() {
+            None => Vault::open(&home.path().join("data"), Access::Writer, options()).await.unwrap(),
+            Some(_) => of_a_role_of_its_own(&home.path().join("data")).await,
+        };
+        vault.create_gallery(&name(), &model_id(1), dimension(), Precision::F32, "test").await.unwrap();
+        enrol(&vault, (1..=4).map(|key| reference(key, key)).collect()).await;
         let emptied =
             |certificate: &Certificate| certificate.places.iter().any(|place| place.place.contains("emptied"));
         if records_at::url().is_none() {

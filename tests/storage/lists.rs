@@ -147,8 +147,12 @@ fn of_a_list_that_is_gone_nothing_is_opened_drawn_or_disclosed() {
             reason: "because".to_owned(),
             contents: "0".repeat(64),
         };
-        let refused =
-            desk.vault.disclosure_book().add(&new, &[], Happening::new(Kind::DisclosureMade)).await.unwrap_err();
+        let refused = desk
+            .vault
+            .disclosure_book()
+            .add(&new, (&[], None), Happening::new(Kind::DisclosureMade))
+            .await
+            .unwrap_err();
         assert!(matches!(refused, RecordsError::ListEmptied(2)), "read before, and emptied since: {refused}");
         desk.vault.close().await;
     });

@@ -12,7 +12,7 @@ use crate::casework::disclosure::{DisclosureError, What};
 use crate::casework::governing::in_force;
 use crate::casework::governing::in_force::of_hash;
 use crate::gallery::Vault;
-use crate::pack::contents::{Candidate, Decision, Decisions, Lead, ListFile, SearchFile, Sibling};
+use crate::pack::contents::{Candidate, Decision, Decisions, Lead, ListFile, Picture, SearchFile, Sibling};
 use crate::pack::{DECISIONS, Entry, LIST, POLICY, PROBE, SEARCH};
 use crate::policy::Policy;
 use crate::records::disclosures::{RecordedSearch, searches_in};
@@ -34,6 +34,8 @@ pub(super) struct Gathered {
     pub(super) policy_sha256: String,
     /// Candidates that were not erased when the list was read, before anything else of the pack.
     pub(super) shown: Vec<TemplateId>,
+    /// The picture of which it says that it is kept.
+    pub(super) kept: Option<i64>,
 }
 
 /// States of reviews in which nobody decides any more.
@@ -83,8 +85,9 @@ pub(super) async fn gather(vault: &Vault, caller: &Caller, what: What) -> Result
         Entry::text(POLICY, &policy.text().map_err(CaseworkError::Stopped)?),
     ];
     let (model, operating_point) = (found.searched.model, found.searched.operating_point);
+    let kept = probe.probe.filter(|_| probe.picture == Picture::Kept);
     let (lead, probe) = (lead.map(|lead| lead.id), probe.probe);
-    Ok(Gathered { search, review, lead, probe, gallery, entries, model, operating_point, policy_sha256, shown })
+    Ok(Gathered { search, review, lead, probe, gallery, entries, model, operating_point, policy_sha256, shown, kept })
 }
 
 /// The policy that a search was held against; where it stated nothing, the one in force now.

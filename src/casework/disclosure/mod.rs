@@ -159,7 +159,7 @@ async fn write(
     mut file: fs::File,
 ) -> Result<Made, CaseworkError> {
     let vault = desk.vault.acting_for(caller);
-    let Gathered { search, review, lead, probe, gallery, entries, model, operating_point, policy_sha256, shown } =
+    let Gathered { search, review, lead, probe, gallery, entries, model, operating_point, policy_sha256, shown, kept } =
         gather::gather(&vault, caller, request.what).await?;
     let contents = manifest::contents(&entries.iter().map(Listing::of).collect::<Vec<_>>());
     let new = NewDisclosure {
@@ -179,7 +179,7 @@ async fn write(
         .about(review.map(Object::Review))
         .about(lead.map(Object::Lead))
         .with("contents", Detail::Hash(hash));
-    let (id, made_at) = vault.disclosure_book().add(&new, &shown, happening).await?;
+    let (id, made_at) = vault.disclosure_book().add(&new, (&shown, kept), happening).await?;
     let about =
         [Some(Object::Search(search)), review.map(Object::Review), lead.map(Object::Lead), probe.map(Object::Probe)];
     let log = log_of(desk, &vault, about.into_iter().flatten(), (id, search)).await?;

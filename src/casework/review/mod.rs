@@ -225,7 +225,11 @@ impl ReviewRoom {
                 }
             };
             let shown = || view.map(|view| (now.clone(), crate::base::hex::encode(&view.sha256)));
-            ClaimRecord { by: claim.by.0.clone(), until, seen: kept.and_then(|kept| kept.seen.clone()).or_else(shown) }
+            ClaimRecord {
+                by: claim.by.0.clone(),
+                until,
+                seen: shown().or_else(|| kept.and_then(|kept| kept.seen.clone())),
+            }
         });
         let decision = match act {
             Act::Decide(finding) => Some(DecisionRecord {
@@ -257,8 +261,12 @@ impl ReviewRoom {
         let said = said.map(|said| (person.clone(), said));
         // Who claims or looks says nothing of anybody.
         let shown = match act {
-            Act::Decide(_) | Act::Withdraw => loaded.case.candidates.clone(),
-            Act::Claim | Act::See | Act::Outcome => Vec::new(),
+            Act::Decide(_) | Act::Withdraw => Some(Looked {
+                search: record.search,
+                at: before.and_then(|before| before.seen.as_ref()).map(|(at, _)| at.clone()),
+                shown: loaded.case.candidates.clone(),
+            }),
+            Act::Claim | Act::See | Act::Outcome => None,
         };
         Advance { review: record.id, version: record.version, state: next.as_str(), claim, decision, said, lead, shown }
     }

@@ -21,6 +21,7 @@ use crate::base::limits::{RECORD_TEXT_BYTES_MAX, SAMPLE_ITEMS_MAX, SAMPLE_PAGE_M
 use crate::casework::access::require;
 use crate::casework::access::users::somebody;
 use crate::casework::keys::public_key;
+use crate::casework::reason_of;
 use crate::casework::{CaseworkError, Desk};
 use crate::crypto::random;
 use crate::evaluation::arithmetic::intervals::{Coverage, Interval, Proportion, clopper_pearson};
@@ -254,10 +255,7 @@ impl SampleRoom {
     /// # Errors
     /// [`SampleError`], and what the records say.
     pub async fn record(&self, id: i64, item: u64, found: Judgement, reason: &str) -> Result<Sample, CaseworkError> {
-        let said = reason.trim();
-        if said.is_empty() || said.len() > RECORD_TEXT_BYTES_MAX {
-            return Err(SampleError::Reason { most: RECORD_TEXT_BYTES_MAX }.into());
-        }
+        let said = reason_of(reason).ok_or(SampleError::Reason { most: RECORD_TEXT_BYTES_MAX })?;
         let Sample { record, items, .. } = self.sample(id).await?;
         let about = || Happening::new(Kind::SampleRecorded).about([Object::Sample(id)]);
         if record.drawn.is_none() {
@@ -274,7 +272,7 @@ impl SampleRoom {
             return Err(self.refused(about(), SampleError::Party { person: self.person.clone(), item }).await?);
         }
         let (outcome, at) = (found.as_str().to_owned(), clock::now_rfc3339());
-        let made = Found { outcome, person: self.person.clone(), at, said: said.to_owned() };
+        let made = Found { outcome, person: self.person.clone(), at, said };
         let happening = about().with("outcome", Detail::Word(found.as_str()));
         let shown = self.shown(drawn).await?;
         if self.book.record((id, item), &made, (&drawn.gallery, &shown), &happening).await? {

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::base::hex;
 use crate::base::ids::{SubjectRef, TemplateId};
-use crate::casework::certificate::{self, Certified};
+use crate::casework::certificate::{self, Certified, NotReached};
 use crate::gallery::Erase;
 use crate::http::identity::Sender;
 use crate::http::problem::{Problem, ProblemShape};
@@ -27,6 +27,17 @@ pub struct ErasedShape {
     pub certificate: Option<i64>,
     /// With it and the subject's reference anybody can check whom the certificate is about. Shown this once, and kept nowhere.
     pub salt: Option<String>,
+    /// What other galleries here still have of it, restored from one backup: erase there too.
+    pub not_erased: Vec<NotErasedShape>,
+}
+
+/// Something that an erasure did not reach.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct NotErasedShape {
+    /// What.
+    pub what: String,
+    /// Why not, and what to do.
+    pub why: String,
 }
 
 /// Erases every template of a subject.
@@ -90,8 +101,10 @@ async fn erase(
     let desk = Arc::clone(&reception.desk);
     let caller = sender.0.clone();
     let erased = reception.run(async move { certificate::erase(&desk, &caller, &name, what).await });
-    let Certified { erased, certificate, .. } = erased.await?;
+    let Certified { erased, certificate, left } = erased.await?;
     let templates: Vec<u64> = erased.templates.iter().map(|id| id.0).collect();
     let salt = erased.begun.and_then(|begun| begun.salt).map(|salt| hex::encode(&salt));
-    Ok(Json(ErasedShape { gallery: gallery.to_owned(), erased: templates.len(), templates, certificate, salt }))
+    let not_erased = left.into_iter().map(|NotReached { what, why }| NotErasedShape { what, why }).collect();
+    let gallery = gallery.to_owned();
+    Ok(Json(ErasedShape { gallery, erased: templates.len(), templates, certificate, salt, not_erased }))
 }

@@ -19,9 +19,6 @@ pub(super) use translate::to_postgres;
 /// How often an empty journal is tried for.
 const JOURNAL_PAUSE: Duration = Duration::from_millis(20);
 
-/// How long others may take to end what sees dead rows: few transactions take longer, and of dumps and the like nobody knows how long.
-const OLDER_WAIT: Duration = Duration::from_secs(2);
-
 /// Which data base records are in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Dialect {
@@ -76,8 +73,13 @@ impl Dialect {
     }
 
     /// Takes out of the data base's files what was overwritten, as far as it lets itself be asked: the journal of `SQLite`, dead
-    /// rows of PostgreSQL. `None` where it was not done within `wait`; else how many older transactions were left that keep dead rows.
-    pub(super) async fn empty_journal(&self, pool: &DbPool, wait: Duration) -> Result<Option<u64>, sqlx::Error> {
+    /// rows of PostgreSQL. `None` where it was not done within `wait`; else how many older transactions were left, after `patience`, that
+    /// keep dead rows.
+    pub(super) async fn empty_journal(
+        &self,
+        pool: &DbPool,
+        (wait, patience): (Duration, Duration),
+    ) -> Result<Option<u64>, sqlx::Error> {
         let deadline = Instant::now() + wait;
         let Self::Postgres { schema, .. } = self else {
             loop {
@@ -96,7 +98,7 @@ impl Dialect {
         if tables.is_empty() {
             return Ok(Some(0));
         }
-        let older = wait_for_older(pool, wait.min(OLDER_WAIT)).await?;
+        let older = wait_for_older(pool, wait.min(patience)).await?;
         let vacuum = sqlx::raw_sql(AssertSqlSafe(format!("VACUUM {}", tables.join(", "))));
         match vacuum.execute(pool).await {
             Ok(_done) => Ok(Some(older)),
@@ -115,9 +117,9 @@ impl Dialect {
 }
 
 /// Whatever at a PostgreSQL server may still see rows that died before the transaction `$1`: `VACUUM` leaves them. Sessions are seen
-/// whosever they are; what vacuums is no reader.
+/// whosever they are, though what they are is not, so that is no reason to leave one out; what vacuums is no reader.
 const OLDER: &str = "SELECT (SELECT COUNT(*) FROM pg_catalog.pg_stat_activity WHERE pid <> pg_backend_pid() \
-     AND backend_type <> 'autovacuum worker' AND (datname IS NULL OR datname = current_database()) \
+     AND pid NOT IN (SELECT pid FROM pg_catalog.pg_stat_progress_vacuum) AND (datname IS NULL OR datname = current_database()) \
      AND (age(backend_xmin) > age(CAST($1 AS xid)) OR age(backend_xid) > age(CAST($1 AS xid)))) \
      + (SELECT COUNT(*) FROM pg_catalog.pg_replication_slots WHERE age(xmin) > age(CAST($1 AS xid))) \
      + (SELECT COUNT(*) FROM pg_catalog.pg_prepared_xacts WHERE database = current_database() \

@@ -163,6 +163,17 @@ pub struct Advance {
     pub said: Option<(String, String)>,
     /// The lead that it becomes.
     pub lead: Option<NewLead>,
-    /// Candidates that were not erased when it was read: where one is now, nothing is decided and nothing said.
+    /// What they looked at who say something: where somebody on it was erased since, nothing is decided and nothing said.
+    pub shown: Option<Looked>,
+}
+
+/// What somebody looked at before they say something of it.
+#[derive(Debug, Clone)]
+pub struct Looked {
+    /// The list of this search.
+    pub search: i64,
+    /// When, RFC 3339, if they did.
+    pub at: Option<String>,
+    /// Candidates that were not erased when it was read to be changed.
     pub shown: Vec<TemplateId>,
 }

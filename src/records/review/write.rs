@@ -78,7 +78,12 @@ impl ReviewBook {
         let gallery = sqlx::query_scalar::<_, String>("SELECT gallery FROM review WHERE id = $1").bind(review);
         let gallery = gallery.fetch_one(&mut *change.transaction).await.map_err(change.sql())?;
         let gallery = gallery.parse().map_err(|_| change.damaged("a review is of no gallery"))?;
-        change.refuse_erased_since(&gallery, shown).await?;
+        if let Some(Looked { search, at, shown }) = shown {
+            change.refuse_erased_since(&gallery, shown).await?;
+            if let Some(at) = at {
+                change.refuse_erased_after(*search, at).await?;
+            }
+        }
         if let Some(decision) = decision {
             change.add_decision(*review, decision).await?;
         }
