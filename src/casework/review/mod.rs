@@ -26,7 +26,7 @@ use crate::crypto::random;
 use crate::gallery::Vault;
 use crate::policy::{Policy, Role, Roles};
 use crate::records::review::{
-    Advance, ClaimRecord, DecisionRecord, NewLead, ReviewBook, ReviewRecord, Reviewable, SearchFacts,
+    Advance, ClaimRecord, DecisionRecord, Looked, NewLead, ReviewBook, ReviewRecord, Reviewable, SearchFacts,
 };
 use crate::rights::Permission;
 use state::{Loaded, state_of};

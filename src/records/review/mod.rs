@@ -168,7 +168,7 @@ pub struct Advance {
 }
 
 /// What somebody looked at before they say something of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Looked {
     /// The list of this search.
     pub search: i64,

@@ -4,7 +4,7 @@ use crate::audit::{Detail, Happening, Kind, Object};
 use crate::base::clock;
 use crate::base::ids::{GalleryName, TemplateId};
 use crate::base::limits::{LEAD_OUTCOMES_MAX, RECORD_TEXT_BYTES_MAX, REVIEWS_OPEN_MAX};
-use crate::records::review::{Advance, DecisionRecord, NewLead, ReviewBook};
+use crate::records::review::{Advance, DecisionRecord, Looked, NewLead, ReviewBook};
 use crate::records::{Change, RecordsError};
 
 impl ReviewBook {
